@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import site_option
-from publisher.delivery.approval import pause
+from publisher.delivery.issue_life.approval import pause
 from publisher.settings import read_site
 
 __all__ = ["command"]

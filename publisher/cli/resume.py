@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import count_phrase, parse_at, site_option
-from publisher.delivery.approval import resume
+from publisher.delivery.issue_life.approval import resume
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.settings import read_site
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.approval import OpeningTime, hold_reason, opening_time
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
-from publisher.delivery.editors_mail import tell_editors
-from publisher.delivery.opening import OpenedIssue, open_issue
+from publisher.delivery.editors_mail import notify_editors
+from publisher.delivery.issue_life.approval import OpeningTime, hold_reason, opening_time
+from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
 from publisher.digests.readiness import is_blocked
 from publisher.digests.store import IssueRow
@@ -106,7 +106,7 @@ def send_due_issues(
         clock: returns the current time.
     """
     if "drafts" not in without:
-        told = tell_editors(site, db, now)
+        told = notify_editors(site, db, now)
         report.draft_errors, report.blockers = told.errors, (*report.blockers, *told.blockers)
     for row in sendable_issues(site, db, now):
         if row.path in without or (digests is not None and row.digest not in digests) or not _is_due(db, row, now):

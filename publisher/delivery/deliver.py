@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
-from publisher.delivery.approval import require_sendable_issue, stop_reason
 from publisher.delivery.brakes_store import DOMAIN, Brake
 from publisher.delivery.dispatch import DeliveryCounts, Dispatcher
+from publisher.delivery.issue_life.approval import require_sendable_issue, stop_reason
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.delivery.ledger import Ledger, LedgerRules
 from publisher.delivery.messages import DeliveryMessages, read_signers
-from publisher.delivery.opening import open_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
 from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit

@@ -12,9 +12,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from publisher.delivery.approval import hold_reason
 from publisher.delivery.audience import count_audience
 from publisher.delivery.deliver import make_transport
+from publisher.delivery.issue_life.approval import hold_reason
 from publisher.delivery.messages import read_signers
 from publisher.delivery.single_messages import parse_recipient, send_messages
 from publisher.digests import approval_store as approvals
@@ -35,14 +35,14 @@ from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["ToldEditors", "tell_editors"]
+__all__ = ["EditorNotifications", "notify_editors"]
 
 #: Findings of the preflight that a mail lists.
 _MAX_LISTED: Final = 20
 
 
 @dataclass(slots=True, kw_only=True)
-class ToldEditors:
+class EditorNotifications:
     """The result of telling the editors."""
 
     #: One line for each mail that was not sent.
@@ -64,17 +64,19 @@ class _Report:
     prefix: str
     note: Sequence[str]
     variant: IssueVariant
-    #: Stores that the editors were told.
+    #: Stores that the mail was sent.
     on_sent: Callable[[Connection], None]
 
 
-def tell_editors(site: Site, db: Database, now: datetime, *, transport: Transport | None = None) -> ToldEditors:
+def notify_editors(
+    site: Site, db: Database, now: datetime, *, transport: Transport | None = None
+) -> EditorNotifications:
     """Send editors each draft that waits for them, and each issue that is held, once.
 
     A draft of a newsletter with a cadence waits from its slot on; without a cadence from the start. If a mail fails, the
     next run tries again.
     """
-    result = ToldEditors()
+    result = EditorNotifications()
     if site.mail is None or not site.mail.editors or not site.can_send:
         return result
     for report in [*_draft_reports(site, db, now), *_hold_reports(site, db, now)]:
@@ -104,15 +106,15 @@ def _draft_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
 
 
 def _waits_for_editors(site: Site, draft: IssueDraft) -> bool:
-    """Return whether the editors have to be told of a draft."""
+    """Return whether the editors have to be notified of a draft."""
     settings = site.digests.get(draft.digest)
     if settings is None:
         return False
     if settings.send is SendPolicy.REVIEW and not settings.cadence:
-        return draft.told_at is None
+        return draft.notified_at is None
     is_stopped = draft.opens_by_itself and not draft.may_be_approved
     is_waiting = draft.waiting_slot is not None and (settings.send is SendPolicy.REVIEW or is_stopped)
-    return is_waiting and draft.told_slot != draft.waiting_slot
+    return is_waiting and draft.notified_slot != draft.waiting_slot
 
 
 def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) -> _Report:
@@ -120,10 +122,10 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
     composed, content = render_draft(db, site, digest, draft, now)
     with db.read() as connection:
         subscribers = count_audience(connection, digest, composed.articles, int(now.timestamp()))
-    is_second = draft.told_slot is not None
+    is_second = draft.notified_slot is not None
     note = [
         f"Draft of {draft.digest} No. {draft.number} for {subscribers:,} subscribers.",
-        *([f"STILL WAITING: its slot of {_minute(site, draft.told_slot)} has passed too."] if is_second else []),
+        *([f"STILL WAITING: its slot of {_minute(site, draft.notified_slot)} has passed too."] if is_second else []),
         *([f"{len(content.passed_over):,} articles have no room in it."] if content.passed_over and is_second else []),
         *_finding_lines(draft),
         f"To approve it: publish approve {draft.digest} --expect {draft.hash}",
@@ -137,7 +139,7 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
         prefix="[Draft, waiting] " if is_second else "[Draft] ",
         note=note,
         variant=composed.issue.variants[0],
-        on_sent=lambda connection: drafts.mark_editors_told(connection, draft, int(now.timestamp())),
+        on_sent=lambda connection: drafts.mark_editors_notified(connection, draft, int(now.timestamp())),
     )
 
 
@@ -166,7 +168,7 @@ def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
             if not row.is_waiting or row.digest not in site.digests:
                 continue
             reason = hold_reason(connection, site, row, now)
-            if reason and reason != row.told_hold:
+            if reason and reason != row.notified_hold:
                 variant = issues.load_variants(connection, row.id)[0]
                 reports.append(_hold_report(row, reason, variant))
     return reports
@@ -181,7 +183,7 @@ def _hold_report(row: IssueRow, reason: str, variant: IssueVariant) -> _Report:
         prefix="[Held] ",
         note=[f"{row.path} is approved, and is not sent: {reason}"],
         variant=variant,
-        on_sent=lambda connection: approvals.save_told_hold(connection, row.id, reason),
+        on_sent=lambda connection: approvals.save_notified_hold(connection, row.id, reason),
     )
 
 

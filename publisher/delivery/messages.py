@@ -23,7 +23,7 @@ __all__ = ["DeliveryMessages", "MailedIssue", "read_signers"]
 
 
 class MailedIssue(Protocol):
-    """What the messages of an issue, or of a draft, need to know of it."""
+    """The data of an issue, or of a draft, that its messages contain."""
 
     @property
     def digest(self) -> str:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, select, update
 
 from publisher.storage.tables.digests import issue, issue_article
 
-__all__ = ["approved_texts", "mark_cancelled", "mark_opened", "save_told_hold"]
+__all__ = ["approved_texts", "mark_cancelled", "mark_opened", "save_notified_hold"]
 
 
 def approved_texts(connection: Connection, issue_id: int) -> dict[int, str]:
@@ -32,6 +32,6 @@ def mark_cancelled(connection: Connection, issue_id: int, now: int) -> None:
     connection.execute(update(issue).where(issue.c.id == issue_id).values(cancelled_at=now))
 
 
-def save_told_hold(connection: Connection, issue_id: int, reason: str | None) -> None:
-    """Save why an issue is held, as the editors were told."""
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(told_hold=reason))
+def save_notified_hold(connection: Connection, issue_id: int, reason: str | None) -> None:
+    """Save why an issue is held, as in the mail to the editors."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(notified_hold=reason))

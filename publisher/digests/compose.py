@@ -32,10 +32,26 @@ if TYPE_CHECKING:
     from publisher.digests.story import Notice
     from publisher.findings import Finding
 
-__all__ = ["ComposedIssue", "compose_issue", "correction_notices"]
+__all__ = ["ComposedIssue", "IssueDetails", "compose_issue", "correction_notices"]
 
 #: Subscribers without interests get the whole issue.
 _NO_INTERESTS = (Interests(),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueDetails:
+    """The content of an issue beside its articles."""
+
+    slot: datetime
+    #: The name of its folder.
+    name: str
+    number: int
+    #: The time that it shows; its slot by default.
+    moment: datetime | None = None
+    #: The editor's note, Markdown.
+    note: str = ""
+    #: Corrections and withdrawals of articles in earlier issues.
+    notices: Sequence[Notice] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +69,8 @@ def compose_issue(
     site: Site,
     digest: Digest,
     articles: Sequence[Article],
+    details: IssueDetails,
     *,
-    slot: datetime,
-    name: str,
-    number: int,
-    moment: datetime | None = None,
-    note: str = "",
-    notices: Sequence[Notice] = (),
     interests: Sequence[Interests] = _NO_INTERESTS,
 ) -> ComposedIssue:
     """Return the issue, rendered and checked.
@@ -68,10 +79,7 @@ def compose_issue(
 
     Args:
         articles: the articles to include, the lead first.
-        slot, name, number: the slot, the name of the folder, and the number of the issue.
-        moment: the time that the issue shows; its slot by default.
-        note: the editor's note, Markdown.
-        notices: corrections and withdrawals of articles in earlier issues.
+        details: its slot, number, note and corrections.
         interests: the interests of subscribers, each of which may need a variant.
 
     Raises:
@@ -82,42 +90,40 @@ def compose_issue(
 
     if site.mail is None:
         raise SettingsError("mail.sender is missing, and required for issues. Set it in publisher.toml")
-    branding, rendered_note = branding_of(site), render_note(note, site)
+    branding, rendered_note = branding_of(site), render_note(details.note, site)
+
+    click_url = f"{site.newsletters_url}/go/{digest.slug}/{quote(details.name)}"
 
     def rendered(variant_articles: Sequence[Article]) -> RenderedVariant:
         return render_digest(
             digest,
             variant_articles,
             branding,
-            number=number,
-            moment=(moment or slot).astimezone(site.tz),
+            number=details.number,
+            moment=(details.moment or details.slot).astimezone(site.tz),
             templates=site.templates_dir,
             note=rendered_note,
-            notices=notices,
-            click_base_url=f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else "",
+            notices=details.notices,
+            click_base_url=click_url if site.web.clicks else "",
         )
 
     whole = rendered(articles)
     variants = group_by_variant(whole.articles, interests)
     distinct = [whole, *(rendered(subset) for subset in variants if subset != whole.articles)]
-    return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
+    return _check_issue(site, digest, distinct, details)
 
 
 def _check_issue(
     site: Site,
     digest: Digest,
     distinct: Sequence[RenderedVariant],
-    *,
-    slot: datetime,
-    name: str,
-    number: int,
-    note: str,
+    details: IssueDetails,
 ) -> ComposedIssue:
     """Build and check the message, and return the issue; the first of DISTINCT has all articles."""
     from publisher.digests.preflight.message import check_message
     from publisher.mail import build_message
 
-    whole = distinct[0]
+    whole, slot, name, number = distinct[0], details.slot, details.name, details.number
     values = public_values(site, digest, name)
     html = fill_placeholders(whole.html, whole.placeholders, values, escape=True)
     text = fill_placeholders(whole.text, whole.placeholders, values, escape=False)
@@ -135,7 +141,7 @@ def _check_issue(
             "message.eml": message,
             "index.html": html.encode(),
             "message.txt": text.encode(),
-            "issue.json": _issue_metadata(site, digest, whole, slot=slot, name=name, number=number, note=note),
+            "issue.json": _issue_metadata(site, digest, whole, slot=slot, name=name, number=number, note=details.note),
         },
         variants=tuple(_variant_of(variant) for variant in distinct),
         errors=sum(finding.is_error for finding in findings),

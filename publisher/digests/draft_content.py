@@ -1,8 +1,9 @@
-"""What the next issue of a digest contains: its slot, articles, note and corrections."""
+"""The content of the next issue of a digest: its slot, articles, note and corrections."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,25 +80,11 @@ def load_content(
     """
     from publisher.digests.compose import correction_notices
 
-    timetable = site.digests[digest.slug].timetable(site.tz)
-    taken = issues.slots_with_issues(connection, digest.slug, _ALWAYS)
-    slot = free_minute(now, taken)
-    if not out_of_turn:
-        newest = _newest_publication(connection, site, digest, now) if timetable is None else now
-        slot = slot_of_draft(timetable, now, taken=taken, waiting=waiting_slot, newest=newest)
+    slot = _slot(connection, site, digest, now, waiting_slot, out_of_turn=out_of_turn)
     until = as_of or max(slot, now)
     waiting = _pending(connection, site, digest, until, slot)
     note = notes.load_next_issue_note(connection, digest.slug)
-    articles = store.articles_by_seq(connection, [row.seq for row in waiting], site.base_url, site.tz)
-    candidates = [
-        Candidate(
-            article=articles[row.seq],
-            carried_over=row.carried_over,
-            is_added=row.is_added,
-            is_returned=row.is_returned,
-        )
-        for row in waiting
-    ]
+    candidates = _candidates(connection, site, waiting)
     choice = choose_articles(digest, candidates, until, lead=note.lead_seq, order=note.order)
     return DraftContent(
         slot=slot,
@@ -112,6 +99,37 @@ def load_content(
         pending=tuple(waiting),
         rows=store.rows_by_seq(connection, [article.seq for article in choice.articles]),
     )
+
+
+def _slot(
+    connection: Connection,
+    site: Site,
+    digest: Digest,
+    now: datetime,
+    waiting_slot: datetime | None,
+    *,
+    out_of_turn: bool,
+) -> datetime:
+    """Return the slot that the next issue would get."""
+    timetable = site.digests[digest.slug].timetable(site.tz)
+    taken = issues.slots_with_issues(connection, digest.slug, _ALWAYS)
+    if out_of_turn:
+        return free_minute(now, taken)
+    newest = _newest_publication(connection, site, digest, now) if timetable is None else now
+    return slot_of_draft(timetable, now, taken=taken, waiting=waiting_slot, newest=newest)
+
+
+def _candidates(connection: Connection, site: Site, waiting: Sequence[PendingArticle]) -> list[Candidate]:
+    articles = store.articles_by_seq(connection, [row.seq for row in waiting], site.base_url, site.tz)
+    return [
+        Candidate(
+            article=articles[row.seq],
+            carried_over=row.carried_over,
+            is_added=row.is_added,
+            is_returned=row.is_returned,
+        )
+        for row in waiting
+    ]
 
 
 def _newest_publication(connection: Connection, site: Site, digest: Digest, now: datetime) -> datetime:

@@ -26,7 +26,7 @@ __all__ = [
     "list_drafts",
     "load_draft",
     "mark_draft_staged",
-    "mark_editors_told",
+    "mark_editors_notified",
     "mark_waiting",
     "save_draft",
     "save_draft_findings",
@@ -49,7 +49,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftVersion:
-    """What an editor may have seen of a draft."""
+    """A version of a draft that an editor may have seen."""
 
     hash: str
     subject: str
@@ -91,9 +91,9 @@ class IssueDraft:
     #: The newest slot that has passed without an issue, and that the draft waits for.
     waiting_slot: datetime | None = None
     opens_by_itself: bool = False
-    #: When the editors were told of it (Unix time), and of which slot.
-    told_at: int | None = None
-    told_slot: datetime | None = None
+    #: When the editors were notified of it (Unix time), and of which slot.
+    notified_at: int | None = None
+    notified_slot: datetime | None = None
     is_staged: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict, compare=False)
 
@@ -140,8 +140,8 @@ def _draft(row: Any) -> IssueDraft:
         forced_findings=row.forced_findings,
         waiting_slot=_moment(row.waiting_slot),
         opens_by_itself=row.opens_by_itself,
-        told_at=row.told_at,
-        told_slot=_moment(row.told_slot),
+        notified_at=row.notified_at,
+        notified_slot=_moment(row.notified_slot),
         is_staged=row.is_staged,
     )
 
@@ -195,8 +195,8 @@ def save_draft(connection: Connection, draft: IssueDraft) -> None:
             forced_findings=draft.forced_findings,
             waiting_slot=int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None,
             opens_by_itself=draft.opens_by_itself,
-            told_at=draft.told_at,
-            told_slot=int(draft.told_slot.timestamp()) if draft.told_slot else None,
+            notified_at=draft.notified_at,
+            notified_slot=int(draft.notified_slot.timestamp()) if draft.notified_slot else None,
             is_staged=False,
         )
     )
@@ -224,10 +224,10 @@ def clear_waiting(connection: Connection, digest: str) -> None:
     _update(connection, digest, waiting_slot=None, opens_by_itself=False)
 
 
-def mark_editors_told(connection: Connection, draft: IssueDraft, now: int) -> None:
-    """Save that the editors were told of a draft, and of the slot that it waits for."""
+def mark_editors_notified(connection: Connection, draft: IssueDraft, now: int) -> None:
+    """Save that the editors were notified of a draft, and of the slot that it waits for."""
     slot = int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None
-    _update(connection, draft.digest, told_at=now, told_slot=slot)
+    _update(connection, draft.digest, notified_at=now, notified_slot=slot)
 
 
 def save_draft_findings(connection: Connection, digest: str, findings: Iterable[Finding]) -> None:

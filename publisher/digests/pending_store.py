@@ -15,7 +15,7 @@ from publisher.storage.tables.digests import digest, issue, issue_article, pendi
 
 __all__ = [
     "PendingArticle",
-    "SetAside",
+    "SkipKind",
     "add_pending",
     "add_requested_article",
     "clear_requested_articles",
@@ -23,18 +23,18 @@ __all__ = [
     "has_started",
     "mark_carried_over",
     "pending_articles",
-    "put_back",
     "remove_pending",
     "requested_articles",
     "restore_pending",
-    "set_aside",
+    "restore_skipped",
+    "skip_articles",
     "start_digest",
     "started_digests",
     "without_carried",
 ]
 
 
-class SetAside(StrEnum):
+class SkipKind(StrEnum):
     """Why a pending article is not in the next issue."""
 
     #: Left out of this newsletter, until that is undone or an issue opens.
@@ -108,15 +108,15 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
         connection: the database connection.
         slug: the slug of the digest.
         until: articles that are published by then (Unix time), and not withdrawn.
-        slot: the issue's slot; articles that were set aside for a later one are left out.
+        slot: the issue's slot; articles that were skipped for it are left out.
     """
     columns = (pending.c.article_seq, pending.c.carried_over, pending.c.is_added, pending.c.is_returned)
-    is_later = (pending.c.set_aside == SetAside.LATER.value) & (pending.c.set_aside_slot < int(slot.timestamp()))
+    is_later = (pending.c.skip == SkipKind.LATER.value) & (pending.c.skip_slot < int(slot.timestamp()))
     query = (
         select(*columns)
         .join(article, article.c.seq == pending.c.article_seq)
         .where(pending.c.digest == slug, article.c.published_at <= until, article.c.retracted_at.is_(None))
-        .where(or_(pending.c.set_aside.is_(None), is_later))
+        .where(or_(pending.c.skip.is_(None), is_later))
         .order_by(pending.c.article_seq)
     )
     return [
@@ -142,8 +142,8 @@ def restore_pending(connection: Connection, slug: str, articles: Iterable[Pendin
         connection.execute(update(pending).where(wanted).values(**values))
 
 
-def set_aside(
-    connection: Connection, slug: str, seqs: Collection[int], why: SetAside, slot: datetime | None = None
+def skip_articles(
+    connection: Connection, slug: str, seqs: Collection[int], why: SkipKind, slot: datetime | None = None
 ) -> None:
     """Leave pending articles out of the next issue.
 
@@ -154,23 +154,23 @@ def set_aside(
         why: for how long.
         slot: the slot whose issue does not have them, if WHY is ``LATER``.
     """
-    values = {"set_aside": why.value, "set_aside_slot": int(slot.timestamp()) if slot else None, "is_added": False}
+    values = {"skip": why.value, "skip_slot": int(slot.timestamp()) if slot else None, "is_added": False}
     for page in batches(seqs):
         rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
         connection.execute(update(pending).where(rows).values(**values))
 
 
-def put_back(connection: Connection, slug: str) -> list[int]:
+def restore_skipped(connection: Connection, slug: str) -> list[int]:
     """Put the discarded articles back into the next issue, and return their arrival numbers."""
-    rows = (pending.c.digest == slug) & (pending.c.set_aside == SetAside.DISCARDED.value)
+    rows = (pending.c.digest == slug) & (pending.c.skip == SkipKind.DISCARDED.value)
     seqs = list(connection.execute(select(pending.c.article_seq).where(rows)).scalars())
-    connection.execute(update(pending).where(rows).values(set_aside=None, set_aside_slot=None))
+    connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
     return seqs
 
 
 def delete_discarded(connection: Connection, slug: str) -> None:
     """Forget the discarded articles of a digest: an issue has opened since."""
-    rows = (pending.c.digest == slug) & (pending.c.set_aside == SetAside.DISCARDED.value)
+    rows = (pending.c.digest == slug) & (pending.c.skip == SkipKind.DISCARDED.value)
     connection.execute(delete(pending).where(rows))
 
 

@@ -20,6 +20,7 @@ from publisher.storage.tables.digests import issue_file as file_table
 from publisher.storage.tables.reports import click
 
 __all__ = [
+    "ApprovalRecord",
     "IssueRow",
     "add_issue",
     "add_variants",
@@ -79,8 +80,8 @@ class IssueRow:
     editorial: str | None
     #: The settings of mail at its approval, as JSON; None for older issues.
     mail_settings: str | None
-    #: Why it is held, as the editors were told.
-    told_hold: str | None
+    #: Why it is held, as the editors were notified.
+    notified_hold: str | None
 
     @property
     def path(self) -> str:
@@ -96,6 +97,20 @@ class IssueRow:
     def may_be_sent(self) -> bool:
         """Return whether the issue has no errors, or was forced."""
         return self.errors == 0 or self.forced is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRecord:
+    """The approval of an issue, as it is stored with it."""
+
+    #: The hash of its content.
+    hash: str
+    #: Unix time.
+    at: int
+    #: What reopening the issue restores, and its further variants are rendered from, as JSON.
+    editorial: str
+    #: The settings of mail, as JSON.
+    mail_settings: str
 
 
 def digests_with_issues(connection: Connection) -> set[str]:
@@ -119,11 +134,7 @@ def add_issue(
     connection: Connection,
     new_issue: Issue,
     texts: Mapping[int, str],
-    *,
-    approved: str,
-    now: int,
-    editorial: str,
-    mail_settings: str,
+    approval: ApprovalRecord,
 ) -> int:
     """Save an approved issue and its files, and return its ID. IDs are never used again.
 
@@ -131,10 +142,7 @@ def add_issue(
         connection: a transaction.
         new_issue: the issue.
         texts: arrival numbers of its articles, in order → their approved text.
-        approved: the hash of its content.
-        now: the current time (Unix time).
-        editorial: what reopening it restores, and its further variants are rendered from.
-        mail_settings: the settings of mail.
+        approval: its approval.
     """
     newest = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one())
     number = increment_fact(connection, _LAST_ID, 1, at_least=newest) + 1
@@ -148,32 +156,26 @@ def add_issue(
             subject=new_issue.subject,
             is_staged=False,
             errors=new_issue.errors,
-            approved=approved,
-            approved_at=now,
-            editorial=editorial,
-            mail_settings=mail_settings,
+            approved=approval.hash,
+            approved_at=approval.at,
+            editorial=approval.editorial,
+            mail_settings=approval.mail_settings,
         )
     )
     insert_rows(connection, issue_variant, _variant_rows(number, new_issue.variants, 1))
-    insert_rows(
-        connection,
-        issue_article,
-        [
-            {
-                "digest": new_issue.digest,
-                "article_seq": seq,
-                "issue_id": number,
-                "position": position,
-                "approved_text": text,
-            }
-            for position, (seq, text) in enumerate(texts.items())
-        ],
-    )
-    insert_rows(
-        connection,
-        file_table,
-        [{"issue_id": number, "name": name, "data": data} for name, data in new_issue.files.items()],
-    )
+    rows = [
+        {
+            "digest": new_issue.digest,
+            "article_seq": seq,
+            "issue_id": number,
+            "position": position,
+            "approved_text": text,
+        }
+        for position, (seq, text) in enumerate(texts.items())
+    ]
+    insert_rows(connection, issue_article, rows)
+    files = [{"issue_id": number, "name": name, "data": data} for name, data in new_issue.files.items()]
+    insert_rows(connection, file_table, files)
     return number
 
 

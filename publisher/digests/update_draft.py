@@ -57,20 +57,17 @@ def compose_content(
 ) -> ComposedIssue:
     """Render and check an issue of this content, for everybody and for each of the interests."""
     # Imported here, because a run without changes needs neither templates nor the preflight.
-    from publisher.digests.compose import compose_issue
+    from publisher.digests.compose import IssueDetails, compose_issue
 
-    return compose_issue(
-        site,
-        digest,
-        articles,
+    details = IssueDetails(
         slot=content.slot,
         moment=content.moment,
         name=content.name,
         number=content.number,
         note=content.note.note,
         notices=content.notices,
-        interests=interests,
     )
+    return compose_issue(site, digest, articles, details, interests=interests)
 
 
 def render_draft(
@@ -134,21 +131,34 @@ def update_draft(
             with db.write() as connection:
                 drafts.delete_draft(connection, digest.slug)
         return DraftUpdate(digest=digest.slug, draft=None, content=content, is_changed=stored is not None)
-    is_waiting = waiting if waiting == content.slot else None
     is_automatic = opens_by_itself if slot is not None else stored is not None and stored.opens_by_itself
+    waits = (waiting if waiting == content.slot else None, is_automatic)
     hashed = input_hash(site, digest, content)
-    if stored is not None and stored.input_hash == hashed:
-        if slot is not None:
-            with db.write() as connection:
-                drafts.mark_waiting(connection, digest.slug, slot, opens_by_itself=opens_by_itself)
-        kept = replace(stored, waiting_slot=is_waiting, opens_by_itself=is_automatic)
-        return DraftUpdate(digest=digest.slug, draft=kept, content=content, is_changed=False)
+    if stored is None or stored.input_hash != hashed:
+        return _render(db, site, digest, content, stored, waits, hashed)
+    if slot is not None:
+        with db.write() as connection:
+            drafts.mark_waiting(connection, digest.slug, slot, opens_by_itself=opens_by_itself)
+    kept = replace(stored, waiting_slot=waits[0], opens_by_itself=waits[1])
+    return DraftUpdate(digest=digest.slug, draft=kept, content=content, is_changed=False)
+
+
+def _render(
+    db: Database,
+    site: Site,
+    digest: Digest,
+    content: DraftContent,
+    stored: IssueDraft | None,
+    waits: tuple[datetime | None, bool],
+    hashed: str,
+) -> DraftUpdate:
+    """Render a draft and store it, with the slot that it waits for, and whether it opens by itself."""
     composed, failing = render_with_fallback(partial(compose_content, site, digest, content), content.articles)
     draft = replace(
         _draft_of(site, content, composed, failing, stored),
         input_hash=hashed,
-        waiting_slot=is_waiting,
-        opens_by_itself=is_automatic,
+        waiting_slot=waits[0],
+        opens_by_itself=waits[1],
     )
     with db.write() as connection:
         drafts.save_draft(connection, draft)
@@ -205,7 +215,7 @@ def _draft_of(
         versions=(*earlier, version),
         forced=stored.forced if stored is not None else None,
         forced_findings=stored.forced_findings if stored is not None else None,
-        told_at=stored.told_at if stored is not None else None,
-        told_slot=stored.told_slot if stored is not None else None,
+        notified_at=stored.notified_at if stored is not None else None,
+        notified_slot=stored.notified_slot if stored is not None else None,
         files=issue.files,
     )

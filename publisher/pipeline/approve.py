@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from publisher.articles import store as articles
 from publisher.delivery.audience import count_audience
 from publisher.delivery.automatic import opened_summary
-from publisher.delivery.fixed_issue import fix_draft
-from publisher.delivery.opening import open_issue
+from publisher.delivery.issue_life.fixed_issue import fix_draft
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
@@ -49,7 +49,7 @@ class ApprovalTime(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPlan:
-    """What the approval of a draft would do."""
+    """The consequences of an approval, before it is given."""
 
     draft: IssueDraft
     #: Headlines of its articles, in order.
@@ -200,33 +200,40 @@ def approve(
     report = PublishResult(at=now.isoformat(), dry_run=False)
     with _current_draft(site, target, now, time, report, progress, on_wait) as (db, update):
         draft = _require_draft(update)
-        if expect is not None and not draft.hash.startswith(expect):
-            changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
-            raise SettingsError(
-                f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}"
-            )
-        stops = list(_stops(db, site, draft))
-        if stops:
-            raise SettingsError(f"{draft.digest} cannot be approved: {stops[0]}")
         opens_now = time is not ApprovalTime.SLOT or draft.slot <= now
-        with_audience = site.digests[draft.digest].send is not SendPolicy.NONE
-        if opens_now and with_audience:
-            with db.read() as connection:
-                has_people = bool(recipients.subscribed_domains(connection, draft.digest))
-            if not has_people:
-                raise SettingsError(
-                    f"nobody subscribes to {draft.digest}: its articles would be brought to nobody. Import subscribers "
-                    'first, or set send = "none" to publish it without mail'
-                )
+        _require_approvable(db, site, draft, expect, opens_now=opens_now)
         row = fix_draft(db, site, update, now)
-        opened, trouble = None, ""
-        if opens_now and (site.can_send or not with_audience):
-            try:
-                result = open_issue(db, site, row, now, with_audience=with_audience)
-                opened = opened_summary(site, result) if result is not None else None
-            except PublisherError as error:
-                trouble = str(error)
-    return Approval(row=row, opened=opened, trouble=trouble)
+        return _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
+
+
+def _require_approvable(db: Database, site: Site, draft: IssueDraft, expect: str | None, *, opens_now: bool) -> None:
+    if expect is not None and not draft.hash.startswith(expect):
+        changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
+        raise SettingsError(f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}")
+    stops = list(_stops(db, site, draft))
+    if stops:
+        raise SettingsError(f"{draft.digest} cannot be approved: {stops[0]}")
+    if not opens_now or site.digests[draft.digest].send is SendPolicy.NONE:
+        return
+    with db.read() as connection:
+        has_people = bool(recipients.subscribed_domains(connection, draft.digest))
+    if not has_people:
+        raise SettingsError(
+            f"nobody subscribes to {draft.digest}: its articles would be brought to nobody. Import subscribers first, "
+            'or set send = "none" to publish it without mail'
+        )
+
+
+def _open(db: Database, site: Site, row: IssueRow, now: datetime) -> Approval:
+    """Open the send of an issue at once, if it can be mailed or needs no mail."""
+    with_audience = site.digests[row.digest].send is not SendPolicy.NONE
+    if with_audience and not site.can_send:
+        return Approval(row=row, opened=None)
+    try:
+        result = open_issue(db, site, row, now, with_audience=with_audience)
+    except PublisherError as error:
+        return Approval(row=row, opened=None, trouble=str(error))
+    return Approval(row=row, opened=opened_summary(site, result) if result is not None else None)
 
 
 def draft_changes(draft: IssueDraft, seen: str) -> list[str]:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from publisher.articles.failure_isolation import report_failure
 from publisher.delivery.audience import count_audience
 from publisher.delivery.automatic import opened_summary
-from publisher.delivery.fixed_issue import fix_draft
-from publisher.delivery.opening import open_issue
+from publisher.delivery.issue_life.fixed_issue import fix_draft
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
@@ -68,7 +68,7 @@ def _run_slot(
         return update.content.reason
     reason = update.content.reason or (_reason_to_wait(db, site, update, now) if is_automatic else "")
     if reason and update.draft.may_be_approved:
-        # The next slot decides again; errors are mended before it.
+        # The next slot decides again; errors may be fixed before it.
         with db.write() as connection:
             drafts.clear_waiting(connection, slug)
         report_draft(db, site, update_draft(db, site, digest, now), now, report)
@@ -120,7 +120,7 @@ def _make_issue(db: Database, site: Site, update: DraftUpdate, now: datetime, re
 
 
 def open_waiting_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
-    """Make issues of drafts whose slot has passed and whose errors are mended since, within ``catch_up_hours``."""
+    """Make issues of drafts whose slot has passed and whose errors were fixed since, within ``catch_up_hours``."""
     with db.read() as connection:
         waiting = [draft for draft in drafts.list_drafts(connection) if draft.opens_by_itself]
     for draft in waiting:

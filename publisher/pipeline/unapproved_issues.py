@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from publisher.delivery.fixed_issue import unfix_issue
+from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import approval_store as approvals
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from publisher.delivery.cancelling import cancel_issue
-from publisher.delivery.fixed_issue import unfix_issue
+from publisher.delivery.issue_life.cancelling import cancel_issue
+from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.draft_content import start_digest_queue
 from publisher.digests.lookup import find_draft, find_issue
-from publisher.digests.pending_store import SetAside
+from publisher.digests.pending_store import SkipKind
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.errors import SettingsError
@@ -92,8 +92,8 @@ def discard(
                 raise SettingsError(f"digests.{draft.digest} is no longer in publisher.toml. Restore it first")
             if not pending.has_started(connection, draft.digest):
                 start_digest_queue(connection, site.digests[draft.digest].digest(draft.digest), site, now)
-            why, slot = (SetAside.LATER, draft.slot) if until_next else (SetAside.DISCARDED, None)
-            pending.set_aside(connection, draft.digest, draft.articles, why, slot)
+            why, slot = (SkipKind.LATER, draft.slot) if until_next else (SkipKind.DISCARDED, None)
+            pending.skip_articles(connection, draft.digest, draft.articles, why, slot)
         _stage(db, site, draft.digest, now)
     return Discarded(digest=draft.digest, articles=len(draft.articles))
 
@@ -108,7 +108,7 @@ def undo_discard(
     """
     with _locked(site, on_wait) as db:
         with db.write() as connection:
-            seqs = pending.put_back(connection, slug)
+            seqs = pending.restore_skipped(connection, slug)
         if not seqs:
             raise SettingsError(f"nothing of {slug} was discarded since its last issue: there is nothing to undo")
         _stage(db, site, slug, now)

@@ -119,7 +119,7 @@ def describe_due(site: Site, update: DraftUpdate) -> str:
         return _WITHOUT_CADENCE[settings.send].format(slug=slug)
     if draft.waiting_slot is not None:
         if draft.opens_by_itself:
-            return f"held since its slot {when}: mend its errors"
+            return f"held since its slot {when}: fix its errors"
         return f"waiting for approval since {when}: publish approve {slug}"
     return _WITH_CADENCE[settings.send].format(slug=slug, when=when)
 

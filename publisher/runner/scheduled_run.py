@@ -79,19 +79,25 @@ def run_due_slots(
     if not claims and not always:
         return None
     run = _ScheduledRun(site, db, clock, claims, began)
-    with _renewed(db, clock, claims, lease):
-        try:
-            with db.exclusive(site.root, on_wait=on_wait), Workers(parser_process=parser_process) as workers:
-                run.feeds(progress, workers)
-            on_feeds(run.report)
-            with db.exclusive(site.root, on_wait=on_wait):
-                run.issues(progress)
-        except BaseException as error:
-            run.release(error)
-            raise
+    with _renewed(db, clock, claims, lease), _released_on_error(run):
+        with db.exclusive(site.root, on_wait=on_wait), Workers(parser_process=parser_process) as workers:
+            run.feeds(progress, workers)
+        on_feeds(run.report)
+        with db.exclusive(site.root, on_wait=on_wait):
+            run.issues(progress)
     with db.read() as connection:
         run.report.rejected = [*sources.list_problems(connection, rejected=True), *run.report.rejected]
     return run.report
+
+
+@contextmanager
+def _released_on_error(run: _ScheduledRun) -> Iterator[None]:
+    """Release the claims that are not finished if the block fails."""
+    try:
+        yield
+    except BaseException as error:
+        run.release(error)
+        raise
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from publisher.articles.scan import _COARSE_TICK_NANOSECONDS
-from publisher.delivery.approval import approve
+from publisher.delivery.issue_life.approval import approve
 from publisher.digests import store
 from publisher.reports.outbox import list_issues
 from publisher.schedule.processes import list_runners

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from publisher.delivery.fixed_issue import fix_draft
-from publisher.delivery.opening import open_issue
+from publisher.delivery.issue_life.fixed_issue import fix_draft
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.model.report import PublishResult

@@ -49,9 +49,9 @@ pending = Table(
     Column("is_added", Boolean, nullable=False, server_default=false()),
     #: True if an issue that had it was cancelled: it makes no issue by itself, and only people without it get it.
     Column("is_returned", Boolean, nullable=False, server_default=false()),
-    #: ``discarded`` (until an issue opens) or ``later`` (until the slot after ``set_aside_slot``); NULL for neither.
-    Column("set_aside", Text),
-    Column("set_aside_slot", BigInteger),
+    #: ``discarded`` (until an issue opens) or ``later`` (until the slot after ``skip_slot``); NULL for neither.
+    Column("skip", Text),
+    Column("skip_slot", BigInteger),
 )
 
 #: The next issue of a digest, which follows its articles until it is approved.
@@ -83,9 +83,9 @@ issue_draft = Table(
     Column("waiting_slot", BigInteger),
     #: True if it becomes the issue of ``waiting_slot`` without a person, once nothing stops it.
     Column("opens_by_itself", Boolean, nullable=False, server_default=false()),
-    #: When the editors were told of it, and the slot that they were told of; NULL for not yet.
-    Column("told_at", BigInteger),
-    Column("told_slot", BigInteger),
+    #: When the editors were notified of it, and the slot of that mail; NULL for not yet.
+    Column("notified_at", BigInteger),
+    Column("notified_slot", BigInteger),
     #: False until all its files are staged in outbox/.
     Column("is_staged", Boolean, nullable=False),
 )
@@ -127,8 +127,8 @@ issue = Table(
     Column("editorial", Text),
     #: The settings that its headers and links depend on, JSON.
     Column("mail_settings", Text),
-    #: Why it is held, as the editors were told; NULL for not told.
-    Column("told_hold", Text),
+    #: Why it is held, as the editors were notified; NULL for not yet.
+    Column("notified_hold", Text),
     UniqueConstraint("digest", "slot"),
     UniqueConstraint("digest", "number"),
 )

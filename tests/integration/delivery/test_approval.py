@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.delivery.approval import approve, plan_approval
+from publisher.delivery.issue_life.approval import approve, plan_approval
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.schedule.processes import RunnerFile

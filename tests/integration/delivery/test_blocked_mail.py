@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.approval import plan_approval
 from publisher.delivery.deliver import deliver
+from publisher.delivery.issue_life.approval import plan_approval
 from publisher.delivery.single_messages import send_drafts, send_test
 from publisher.digests import store as issues
 from publisher.digests.readiness import issue_blockers

@@ -10,8 +10,8 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from publisher.delivery.approval import pause
 from publisher.delivery.deliver import deliver, make_transport
+from publisher.delivery.issue_life.approval import pause
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.reports.trace import delivery_history
 from tests.conftest import NOW, MailKit

@@ -10,9 +10,9 @@ import pytest
 
 from publisher.cli.subscribers import import_lines
 from publisher.delivery import store as deliveries
-from publisher.delivery.approval import approve, pause
 from publisher.delivery.bounces import process_messages
 from publisher.delivery.deliver import deliver
+from publisher.delivery.issue_life.approval import approve, pause
 from publisher.digests import store as issues
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError

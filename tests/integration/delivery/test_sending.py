@@ -10,8 +10,8 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from publisher.delivery.approval import approve, pause
 from publisher.delivery.deliver import SendResult, deliver
+from publisher.delivery.issue_life.approval import approve, pause
 from publisher.delivery.single_messages import send_test
 from publisher.digests.preflight.rules import MAIL_RULES
 from publisher.errors import SettingsError

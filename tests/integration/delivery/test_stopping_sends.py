@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.delivery.approval import approve
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
+from publisher.delivery.issue_life.approval import approve
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
 from publisher.pipeline.correct import reinstate, retract

@@ -123,7 +123,7 @@ def test_a_dry_run_makes_no_issue_again(mail_kit: MailKit) -> None:
 
 def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
     """An editor paused it."""
-    from publisher.delivery.approval import pause
+    from publisher.delivery.issue_life.approval import pause
 
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")

@@ -16,7 +16,7 @@ from lxml import etree
 
 from publisher.articles.public_articles import article_at, newest_articles
 from publisher.cli.now import summary
-from publisher.delivery.approval import approve
+from publisher.delivery.issue_life.approval import approve
 from publisher.delivery.public_issues import issue_page
 from publisher.digests import store as issue_store
 from publisher.errors import SettingsError

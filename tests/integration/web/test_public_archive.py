@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, literal, select
 
-from publisher.delivery.approval import approve
+from publisher.delivery.issue_life.approval import approve
 from publisher.digests import store as issues
 from publisher.pipeline.correct import reinstate, retract
 from publisher.storage.tables.digests import issue

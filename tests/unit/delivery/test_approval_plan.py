@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from publisher.delivery.approval import ApprovalPlan
+from publisher.delivery.issue_life.approval import ApprovalPlan
 
 PLAN = ApprovalPlan(
     digest="daily",

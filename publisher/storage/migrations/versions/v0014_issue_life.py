@@ -20,8 +20,8 @@ def upgrade() -> None:
     _add_drafts()
     _extend_issues()
     op.add_column("pending", sa.Column("is_returned", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.add_column("pending", sa.Column("set_aside", sa.Text(), nullable=True))
-    op.add_column("pending", sa.Column("set_aside_slot", sa.BigInteger(), nullable=True))
+    op.add_column("pending", sa.Column("skip", sa.Text(), nullable=True))
+    op.add_column("pending", sa.Column("skip_slot", sa.BigInteger(), nullable=True))
     op.add_column("next_issue_note", sa.Column("article_order", sa.Text(), nullable=True))
     op.add_column("delivery", sa.Column("first_handed_at", sa.BigInteger(), nullable=True))
     op.execute("UPDATE delivery SET first_handed_at = handed_at WHERE handed_at IS NOT NULL")
@@ -46,8 +46,8 @@ def _add_drafts() -> None:
         sa.Column("forced_findings", sa.Text(), nullable=True),
         sa.Column("waiting_slot", sa.BigInteger(), nullable=True),
         sa.Column("opens_by_itself", sa.Boolean(), nullable=False, server_default=sa.false()),
-        sa.Column("told_at", sa.BigInteger(), nullable=True),
-        sa.Column("told_slot", sa.BigInteger(), nullable=True),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
+        sa.Column("notified_slot", sa.BigInteger(), nullable=True),
         sa.Column("is_staged", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
@@ -66,7 +66,7 @@ def _extend_issues() -> None:
         ("cancelled_at", sa.BigInteger()),
         ("editorial", sa.Text()),
         ("mail_settings", sa.Text()),
-        ("told_hold", sa.Text()),
+        ("notified_hold", sa.Text()),
     ):
         op.add_column("issue", sa.Column(name, kind, nullable=True))
     op.drop_column("issue", "draft_at")

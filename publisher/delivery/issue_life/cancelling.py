@@ -22,8 +22,8 @@ _NOT_HANDED_OVER = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value, De
 def cancel_issue(connection: Connection, row: IssueRow, now: int) -> int:
     """Cancel the deliveries of an issue that were not handed over; return their number.
 
-    The articles are pending again, for this digest and for every digest whose issue left them out because this one was
-    to bring them. They make no issue by themselves, and nobody gets an article that they have.
+    The articles are pending again, for this digest and for every digest that omitted them because this one was to bring
+    them. They make no issue by themselves, and nobody gets an article that they have.
     """
     is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_(_NOT_HANDED_OVER)
     values = {"state": DeliveryState.SUPPRESSED.value, "changed_at": now, "answer": "the issue was cancelled"}

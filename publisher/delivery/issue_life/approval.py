@@ -23,7 +23,7 @@ from publisher.storage.engine import Database
 
 __all__ = ["OpeningTime", "hold_reason", "opening_time", "pause", "require_sendable_issue", "resume", "stop_reason"]
 
-#: How an issue leaves its hold, if its text has to change.
+#: How to release an issue whose text has to change.
 _REOPEN: Final = "Make it a draft again with 'publish reopen {digest}', then approve it."
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from publisher.articles.records import article_from_text
 from publisher.delivery.audience import freeze_audience, load_audience
-from publisher.delivery.fixed_issue import content_of_issue
+from publisher.delivery.issue_life.fixed_issue import content_of_issue
 from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests import approval_store as approvals
 from publisher.digests import pending_store as pending
@@ -112,7 +112,7 @@ def _render_missing(
     if errors and row.forced is None:
         raise IssueHeld(
             f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s), the first: "
-            f"{errors[0].message}. Mend it and approve it again ('publish reopen {row.digest}')."
+            f"{errors[0].message}. Fix it and approve it again ('publish reopen {row.digest}')."
         )
     with db.write() as connection:
         known = {frozenset(variant.articles) for variant in issues.load_variants(connection, row.id)}

@@ -20,7 +20,7 @@ from publisher.digests import store as issues
 from publisher.digests.draft_content import DraftContent, mail_settings, start_digest_queue
 from publisher.digests.notes_store import NextIssueNote
 from publisher.digests.pending_store import PendingArticle
-from publisher.digests.store import IssueRow
+from publisher.digests.store import ApprovalRecord, IssueRow
 from publisher.digests.update_draft import DraftUpdate, compose_content
 from publisher.model.digests import Digest
 from publisher.model.query import is_news
@@ -58,10 +58,12 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
             connection,
             composed.issue,
             articles.article_texts(connection, carried),
-            approved=draft.hash,
-            now=int(now.timestamp()),
-            editorial=json.dumps(_editorial(content, carried, draft.passed_over), ensure_ascii=False),
-            mail_settings=json.dumps(mail_settings(site), ensure_ascii=False),
+            ApprovalRecord(
+                hash=draft.hash,
+                at=int(now.timestamp()),
+                editorial=json.dumps(_editorial(content, carried, draft.passed_over), ensure_ascii=False),
+                mail_settings=json.dumps(mail_settings(site), ensure_ascii=False),
+            ),
         )
         if draft.is_forced:
             issues.save_forced_reason(connection, issue_id, draft.forced or "")
