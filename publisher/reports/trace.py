@@ -27,6 +27,7 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
+from publisher.subscribers.suppression import suppression_hash
 
 __all__ = ["DeliveryHistory", "delivery_history"]
 
@@ -106,11 +107,11 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             status="unknown",
         )
         ring = keyring(site, connection)
-        for entry in suppression.load_suppressions(connection, [ring.address_hash(parsed.key)]).values():
+        for entry in suppression.load_suppressions(connection, [suppression_hash(ring, parsed.key)]).values():
             history.suppressed = f"{entry.reason} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel})" + (
                 f": {entry.note}" if entry.note else ""
             )
-        if brakes.is_provisionally_suppressed(connection, ring.address_hash(parsed.key)):
+        if brakes.is_provisionally_suppressed(connection, suppression_hash(ring, parsed.key)):
             history.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
         subscriber = subscribers.find_by_key(connection, parsed.key)
         if subscriber is None:
