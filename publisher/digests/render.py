@@ -159,8 +159,7 @@ def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVaria
     preheader = _render_line(digest.preheader, values, f"{name}.preheader", _MAX_PREHEADER_LENGTH)
     placeholders = Placeholders.of(subject, preheader, job.note, job.notices, stories)
     names = _TemplatePlaceholders(placeholders, job.branding)
-    # "tokens" is the name in templates of sites that were written for earlier releases.
-    values |= {"subject": subject, "preheader": preheader, "placeholders": names, "tokens": names}
+    values |= {"subject": subject, "preheader": preheader, "placeholders": names}
     folder = f"digest/{digest.template}"
     included = job.articles[: len(extents)]
     requested = [_requested_extent(digest, article, index) for index, article in enumerate(included)]
@@ -247,8 +246,6 @@ def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[s
         "notices": list(job.notices),
         "minutes": sum(story.minutes for story in stories),
         "branding": branding,
-        # The name in templates of sites that were written for earlier releases.
-        "letterhead": branding,
         "light": branding.light,
         "dark": branding.dark,
         "fonts": FONTS,
