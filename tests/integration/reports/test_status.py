@@ -22,7 +22,7 @@ def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:
     (kit.root / "publisher.db").unlink()
     kit.article(tags="[T]")
     kit.write("bad.txt", "")
-    kit.publish()
+    kit.open_issue()
     found = load_status(kit.site, NOW)
     assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 11, 0)
     assert found.digests[0].issues == 1
