@@ -23,6 +23,9 @@ def _allowed(location: tuple[int | str, ...]) -> list[str]:
     """Return the keys that are allowed in the table at LOCATION."""
     model: Any = Site
     for part in location:
+        if isinstance(part, int):
+            # The position in a list of tables, whose model is known already.
+            continue
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             # A dict of tables: the site chooses the keys.
             model = model.__args__[1]

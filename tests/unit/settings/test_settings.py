@@ -137,6 +137,9 @@ def test_secrets_come_from_environment_or_file(tmp_path: Path, monkeypatch: pyte
         Secret(env="NOT_SET").reveal(tmp_path)
     with pytest.raises(SettingsError, match="cannot read the secret file"):
         Secret(file="nowhere").reveal(tmp_path)
+    (tmp_path / "secret").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="secret is not UTF-8 text. Save it as UTF-8"):
+        Secret(file="secret").reveal(tmp_path)
     assert "not both" in mistakes(tmp_path, '[smtp]\nhost = "h"\npassword = { env = "A", file = "b" }\n')
 
 
@@ -205,3 +208,67 @@ def test_the_cadence_of_feeds_does_not_change_the_fingerprint(tmp_path: Path) ->
     plain, often = site(tmp_path), site(tmp_path, '[feeds]\ncadence = "@hourly"\nzone = "Asia/Tokyo"\n')
     assert plain.fingerprint() == often.fingerprint()
     assert site(tmp_path, "[feeds]\ncadence = []\n").schedules == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('[smtp]\nhost = "h"\nusername = "u"\n', "smtp: username and password are needed together"),
+        ('[smtp]\nhost = "h"\npassword = { env = "P" }\n', "smtp: username and password are needed together"),
+        (
+            '[smtp]\nhost = "h"\nusername = "u"\npassword = { env = "P" }\nsecurity = "none"\n',
+            'smtp: security = "none" sends the password in plain text; use starttls or tls',
+        ),
+        (
+            '[bounces]\npath = "in"\n[bounces.imap]\nhost = "h"\nusername = "u"\npassword = { env = "P" }\n',
+            "bounces: give path or imap, not both",
+        ),
+        (
+            MAIL + '[digests.d]\ntitle = "D"\nsections = ["Water"]\n',
+            "digests.d.sections: names groups without group_by; set group_by to topic, region or brand",
+        ),
+        (
+            MAIL + 'web_view = "https://t.example/{digest}"\n',
+            "mail.web_view: must name {issue}, and may name {digest}, as in https://example.org/",
+        ),
+        (
+            MAIL + 'one_click = true\nunsubscribe = "mailto:a@b.example"\n',
+            "mail.one_click: needs an https unsubscribe URL (RFC 8058, section 3.1)",
+        ),
+        (MAIL + "one_click = true\n", "mail.one_click: needs an https unsubscribe URL"),
+        (
+            MAIL + '[[dkim]]\nselector = "s"\nkey = { env = "A" }\n[[dkim]]\nselector = "s"\nkey = { env = "B" }\n',
+            "dkim: two keys have the same selector; give each its own",
+        ),
+        ('[web]\nproxies = ["10.0.0.0/33"]\n', "web.proxies.0: must be an address or a network, as in 127.0.0.1"),
+        (
+            '[web]\nembed = ["https://www.t.example/path"]\n',
+            "web.embed.0: must be an origin, as in https://www.example.org, without a path",
+        ),
+        (
+            '[smtp]\nhost = "h"\n[[smtp.relays]]\nhost = "i"\nprot = 25\n',
+            "smtp.relays.0.prot: unknown key; did you mean port?",
+        ),
+        (
+            '[[dkim]]\nselector = "s"\nkey = { env = "A" }\nselecter = "t"\n',
+            "dkim.0.selecter: unknown key; did you mean selector?",
+        ),
+        ('[unknown.table]\nkey = 1\n', "unknown: unknown key"),
+    ],
+)  # fmt: skip
+def test_settings_that_contradict_each_other_are_rejected_with_the_fix(
+    tmp_path: Path, lines: str, message: str
+) -> None:
+    """The message begins with the key."""
+    assert message in mistakes(tmp_path, lines)
+
+
+def test_an_article_url_may_name_its_parts(tmp_path: Path) -> None:
+    """It begins with / and names {slug} or {id}."""
+    assert site(tmp_path, 'article_url = "/{year}/{topic}/{slug}"\n').article_url == "/{year}/{topic}/{slug}"
+
+
+def test_a_blackout_may_be_a_toml_time(tmp_path: Path) -> None:
+    """A time is not a day, and is rejected as such."""
+    text = mistakes(tmp_path, MAIL + '[digests.d]\ntitle = "D"\nblackout = [2026-12-25T00:00:00]\n')
+    assert "digests.d.blackout.0: must be a day" in text
