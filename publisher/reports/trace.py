@@ -187,8 +187,3 @@ def _issue_titles(connection: Connection, site: Site, issue_id: int, seqs: Seque
     titles = {article["id"]: article["title"] for article in metadata.get("articles", [])}
     current = article_store.articles_by_seq(connection, list(seqs), site.base_url, site.tz)
     return [titles.get(current[seq].id, current[seq].title) for seq in seqs if seq in current]
-
-
-def dump_subscriber(history: DeliveryHistory) -> str:
-    """Return the history as JSON."""
-    return json.dumps(history.as_dict(), ensure_ascii=False, indent=2)
