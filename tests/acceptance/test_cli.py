@@ -101,7 +101,7 @@ def test_skipped_records_are_listed_and_long_lists_are_shortened(kit: SiteKit) -
     assert result.returncode == 1
     assert "Skipped (25):\n  bad00.txt: the file is empty" in result.stdout
     assert "… and 5 more" in result.stdout
-    assert "Warnings (1):\n  mended.txt: dropped 1 control character(s)" in result.stdout
+    assert "Warnings (1):\n  mended.txt: dropped 1 control character" in result.stdout
     assert run("status", "--site", str(kit.root)).stdout.count("the file is empty") == 25
 
 

@@ -130,7 +130,7 @@ def test_an_article_is_staged_at_once_and_settings_are_reloaded(
         good = (kit.root / "publisher.toml").read_text()
         kit.settings(good + "cadence = '0 7 31 2 *'\n")
         (refused,) = runner.wait_for("settings rejected")
-        assert "digests.daily.cadence: '0 7 31 2 *' never comes" in refused["reason"]
+        assert "digests.daily.cadence: '0 7 31 2 *' never matches" in refused["reason"]
         kit.article("later.md", "Later", date="2026-11-22")
         until(lambda: "Later" in titles(kit))
         until(lambda: any("0 7 31 2 *" in one["settings_error"] for one in list_runners(kit.root)))

@@ -74,7 +74,7 @@ def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Pat
         "feeds.limit:",
         "feeds.formats.0:",
         "feeds.channels: all: the publisher stages files of that name itself",
-        "mail.sender: must be one e-mail address",
+        "mail.sender: must be one email address",
         "mail.reply_to: must be one line",
         "mail.unsubscribe:",
         "digests.d.at_least: must not be more than at_most",
@@ -86,7 +86,33 @@ def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Pat
     ):
         assert key in text, key
     assert "hunter2" not in text
-    assert "error(s)" in text
+    assert text.splitlines()[0].endswith(" errors:")
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("rights = 3", "rights: must be text in quotation marks"),
+        ('author = ""', "author: must not be empty"),
+        ('[web]\njoin = "perhaps"', "web.join: must be true or false"),
+        ('[smtp]\nhost = "h"\nport = "x"', "smtp.port: must be a whole number"),
+        ('[smtp]\nhost = "h"\nport = 99999', "smtp.port: must be less than or equal to 65535"),
+        ('[smtp]\nhost = "h"\nsecurity = "ssl"', "smtp.security: must be 'starttls', 'tls' or 'none'"),
+        ('[feeds]\nby = "topic"', 'feeds.by: must be a list, as in ["a", "b"]'),
+        ("[theme]\nlogo = 3", "theme.logo: must be a table of keys"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_reported_in_plain_words(tmp_path: Path, toml: str, expected: str) -> None:
+    """The message says what to write, and one error is not called "errors"."""
+    assert mistakes(tmp_path, f"{toml}\n").splitlines()[0].endswith("publisher.toml has 1 error:")
+    assert f"  {expected}" in mistakes(tmp_path, f"{toml}\n").splitlines()
+
+
+def test_a_key_below_a_heading_that_is_a_comment_names_its_table(tmp_path: Path) -> None:
+    """A new site has every key as a comment: removing the # of a key, but not of its heading, is the usual mistake."""
+    text = mistakes(tmp_path, '[mail]\nsender = "a@b.example"\n# [web]\nform_limit = "1/hour"\n')
+    assert "mail.form_limit: unknown key; it is a key of [web]: move it below that heading" in text
+    assert "mail.colour: unknown key (allowed here:" in mistakes(tmp_path, '[mail]\ncolour = "red"\n')
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
@@ -159,7 +185,7 @@ def test_the_fingerprint_changes_with_settings_that_change_feeds(tmp_path: Path)
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ('cadence = "0 7 31 2 *"', "d.cadence: '0 7 31 2 *' never comes: no year has such a day; write it as in"),
+        ('cadence = "0 7 31 2 *"', "d.cadence: '0 7 31 2 *' never matches: no year has such a day; write it as in"),
         ('cadence = ["@daily", "0 25 * * *"]', "d.cadence: '0 25 * * *': hour: '25' is not 0 to 23; write it as in"),
         (
             'cadence = "* * * * * *"',
@@ -182,7 +208,7 @@ def test_the_fingerprint_changes_with_settings_that_change_feeds(tmp_path: Path)
         ("starts = 2026-12-01\nends = 2026-11-01", "d: ends (2026-11-01) comes before starts (2026-12-01)"),
         ('blackout = ["Christmas"]', 'd.blackout.0: must be a day, as in 2026-12-25, or days, as in "2026-12-24/2027'),
         ('blackout = ["2027-01-02/2026-12-24"]', "d.blackout.0: 2027-01-02/2026-12-24 ends before it starts"),
-        ('catch_up = "some"', "d.catch_up: input should be 'latest', 'none' or 'all'"),
+        ('catch_up = "some"', "d.catch_up: must be 'latest', 'none' or 'all'"),
         ('deliver_at = "7 o\'clock"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
         ('deliver_at = "25:00 local"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
     ],
