@@ -1,4 +1,4 @@
-"""A self-hosted publisher of RSS, Atom and JSON feeds and of e-mail newsletters.
+"""A self-hosted publisher of RSS, Atom and JSON feeds and of email newsletters.
 
 Its command line is ``publish``. The package never changes the files in a site's articles folder.
 """

@@ -100,7 +100,7 @@ def scan_folder(root: Path, now_ns: int) -> FolderListing:
     except FileNotFoundError:
         raise SettingsError(f"no folder {root}. Create it, or set paths.articles to the folder of articles") from None
     except OSError as error:
-        raise SettingsError(f"cannot list {root}: {error.strerror} ({error.filename})") from error
+        raise SettingsError(f"cannot list {error.filename or root}: {error.strerror}") from error
     return FolderListing(lines, recent, unlisted)
 
 

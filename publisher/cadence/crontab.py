@@ -188,7 +188,7 @@ def parse_cadence(text: str) -> Cadence:
     except ValueError as error:
         raise ValueError(f"{text!r}: {error}; {_EXAMPLE}") from None
     if _may_be_impossible(cadence) and next_day(cadence, date(2000, 1, 1)) is None:
-        raise ValueError(f"{text!r} never comes: no year has such a day; {_EXAMPLE}")
+        raise ValueError(f"{text!r} never matches: no year has such a day; {_EXAMPLE}")
     return cadence
 
 

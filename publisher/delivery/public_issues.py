@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
+from publisher.digests.public_version import PublicLink, public_html, public_links, public_text
 from publisher.digests.store import IssueRow
+from publisher.digests.variants_store import whole_variant
 from publisher.model.articles import Article
 from publisher.model.delivery import DeliveryState
+from publisher.model.digests import IssueVariant
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["IssuePage", "issue_page", "newest_public_issue", "public_issues"]
+__all__ = ["IssuePage", "issue_page", "issue_url", "newest_public_issue", "public_issues"]
 
 #: Number of issues in which a completely sent one is looked for.
 _MAX_CANDIDATES = 5
@@ -29,8 +33,11 @@ class IssuePage:
     """A public issue, with links to the issues before and after it."""
 
     issue: IssueRow
-    #: The HTML as it was sent; empty if an article of the issue was withdrawn.
+    #: HTML and plain text without personal links; empty if an article of the issue was withdrawn.
     html: str
+    text: str
+    #: Public links that the HTML does not have.
+    missing_links: tuple[PublicLink, ...]
     #: The articles that were not withdrawn, if one was.
     other_articles: tuple[Article, ...]
     #: The issue of the same digest before it, and the one after it.
@@ -73,6 +80,19 @@ def newest_public_issue(connection: Connection, site: Site, digest: str) -> Issu
     return None
 
 
+def issue_url(site: Site, digest: str, name: str) -> str:
+    """Return the URL of an issue's web page."""
+    return site.issue_url.replace("{digest}", digest).replace("{issue}", quote(name))
+
+
+def _staged_variant(connection: Connection, issue_id: int) -> IssueVariant | None:
+    """Return the staged text of an issue that was made before issues had variants; None if it has no files."""
+    files = issues.issue_files(connection, issue_id)
+    if "index.html" not in files:
+        return None
+    return IssueVariant(articles=(), placeholder_hash="", html=files["index.html"], text=files.get("message.txt", b""))
+
+
 def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | None:
     """Return a public issue; None if there is no issue of that name, or it is not public."""
     with db.read() as connection:
@@ -80,17 +100,21 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
         if not rows:
             return None
         row = rows[0]
-        html = issues.issue_files(connection, row.id).get("index.html")
+        variant = whole_variant(connection, row.id) or _staged_variant(connection, row.id)
         withdrawn = set(issues.withdrawn_article_ids(connection, row.id))
         seqs = issues.issue_article_seqs(connection, row.id) if withdrawn else []
         every = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         older = public_issues(connection, site, digest, before=row.slot, limit=1)
         newer = public_issues(connection, site, digest, after=row.slot, limit=1)
-    if html is None:
+    if variant is None:
         return None
+    title, links = site.digests[digest].title, public_links(site, digest, name)
+    html, shown = public_html(variant, title, links)
     return IssuePage(
         issue=row,
-        html="" if withdrawn else html.decode(),
+        html="" if withdrawn else html,
+        text="" if withdrawn else public_text(variant, title, links, issue_url(site, digest, name)),
+        missing_links=tuple(links[key] for key in ("unsubscribe", "web_view") if key not in shown),
         other_articles=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in withdrawn),
         previous=older[0] if older else None,
         next=newer[0] if newer else None,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 
 from publisher.storage.engine import Database
 from publisher.storage.facts import increment_fact
+from publisher.storage.locks import release_session_lock
 from publisher.storage.process_lock import hold_lock, is_locked
 from publisher.storage.tables.delivery import sender
 
@@ -75,7 +76,7 @@ def _session_lock(db: Database, number: int) -> Iterator[None]:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_advisory_lock(:first, :second)"), numbers)
         yield
-        connection.execute(text("SELECT pg_advisory_unlock(:first, :second)"), numbers)
+        release_session_lock(connection, _ADVISORY, number)
 
 
 def _lock_path(root: Path, number: int) -> Path:

@@ -27,6 +27,7 @@ from publisher.storage.locks import advisory_lock
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import parse_address
+from publisher.subscribers.suppression import suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class SuppressionBrake:
         return ProvisionalSuppression(
             issue_id=claim.issue_id,
             subscriber_id=claim.subscriber_id,
-            hash=self._ring.address_hash(parse_address(claim.address).key),
+            hash=suppression_hash(self._ring, parse_address(claim.address).key),
             relay=outcome.relay,
             domain=claim.domain,
             words=refusal_key(outcome.answer, address),
@@ -185,7 +186,7 @@ def apply_suppressions(
     people = subscribers.find_subscribers(connection, [row.subscriber_id for row in settled])
     for row in settled:
         person = people.get(row.subscriber_id)
-        key = person.key if person is not None and ring.address_hash(person.key) == row.hash else None
+        key = person.key if person is not None and suppression_hash(ring, person.key) == row.hash else None
         suppression.add_suppression(connection, row.hash, key, "bounced", SuppressionChannel.SMTP, row.note, now)
 
 

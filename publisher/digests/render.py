@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from publisher.digests.branding import Branding
 from publisher.digests.mail_html import linked_text
+from publisher.digests.placeholder_content import placeholder_content
 from publisher.digests.size_limit import delivery_size, fit_to_size
 from publisher.digests.story import Extent, Notice, Story, make_story
 from publisher.errors import TemplateError
@@ -157,10 +158,9 @@ def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVaria
     digest, name = job.digest, f"digests.{job.digest.slug}"
     subject = _render_line(digest.subject, values, f"{name}.subject", _MAX_SUBJECT_LENGTH)
     preheader = _render_line(digest.preheader, values, f"{name}.preheader", _MAX_PREHEADER_LENGTH)
-    placeholders = Placeholders.of(subject, preheader, job.note, job.notices, stories)
+    placeholders = Placeholders.of(placeholder_content(subject, preheader, job.note, job.notices, stories))
     names = _TemplatePlaceholders(placeholders, job.branding)
-    # "tokens" is the name in templates of sites that were written for earlier releases.
-    values |= {"subject": subject, "preheader": preheader, "placeholders": names, "tokens": names}
+    values |= {"subject": subject, "preheader": preheader, "placeholders": names}
     folder = f"digest/{digest.template}"
     included = job.articles[: len(extents)]
     requested = [_requested_extent(digest, article, index) for index, article in enumerate(included)]
@@ -247,8 +247,6 @@ def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[s
         "notices": list(job.notices),
         "minutes": sum(story.minutes for story in stories),
         "branding": branding,
-        # The name in templates of sites that were written for earlier releases.
-        "letterhead": branding,
         "light": branding.light,
         "dark": branding.dark,
         "fonts": FONTS,

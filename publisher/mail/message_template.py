@@ -99,11 +99,6 @@ class MessageTemplate:
         )
 
     @property
-    def size(self) -> int:
-        """Size of the message in bytes, without values and signatures."""
-        return sum(map(len, (*self._headers.pieces, *self._body.pieces)))
-
-    @property
     def fingerprint(self) -> bytes:
         """Hash of everything but values and signatures."""
         parts = b"\0".join((*self._headers.pieces, *self._body.pieces))

@@ -26,9 +26,9 @@ class Placeholders:
     hash: str
 
     @classmethod
-    def of(cls, *content: object) -> Placeholders:
-        """Return the placeholders of an issue with this content."""
-        return cls(hash=hashlib.sha256(repr(content).encode()).hexdigest()[:12])
+    def of(cls, content: str) -> Placeholders:
+        """Return the placeholders of a message with this content."""
+        return cls(hash=hashlib.sha256(content.encode()).hexdigest()[:12])
 
     def __getitem__(self, name: str) -> str:
         """Return the placeholder for a name, as in ``@@unsubscribe.0f1e2d3c4b5a@@``."""

@@ -35,8 +35,3 @@ class FeedDefinition:
     url: str
     #: Absolute URL of the archive pages, without page number and suffix; None without archive pages.
     archive_url: str | None = None
-
-    @property
-    def address(self) -> str:
-        """Return ``url``, under the name that a site's own copy of the feeds page uses."""
-        return self.url

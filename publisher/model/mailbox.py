@@ -16,7 +16,7 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """An e-mail address with its display name."""
+    """An email address with its display name."""
 
     #: Without quotes and escapes; empty if there is none.
     name: str
@@ -61,7 +61,7 @@ def parse_mailbox(text: str) -> Mailbox:
     return Mailbox(name=name.strip(), address=f"{local}@{ascii_host(domain)}")
 
 
-_MESSAGE: Final = "must be one e-mail address, as in news@example.org or The Review <news@example.org>"
+_MESSAGE: Final = "must be one email address, as in news@example.org or The Review <news@example.org>"
 
 
 def _is_one_name(name: str) -> bool:

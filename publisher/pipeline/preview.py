@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.failure_isolation import render_with_fallback, report_failure
-from publisher.chromium import Browser, Viewport
+from publisher.chromium import BackgroundBrowser, Browser, Viewport
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests.compose import ComposedIssue
 from publisher.digests.draft_content import load_content
@@ -99,15 +99,17 @@ def preview(
     if digest is None:
         raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
     report = PublishResult(at=now.isoformat(), dry_run=True)
-    composed, uses_newest_articles = _read_and_compose(site, digest, now, report, progress)
     target = folder or site.outbox_dir / "_preview" / slug
-    html = composed.issue.files["index.html"]
-    files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
-    missing = ""
-    try:
-        files |= _screenshots(html.decode(), site, progress)
-    except BrowserMissing as error:
-        missing = str(error)
+    # A browser takes as long to start as the issue takes to compose.
+    with BackgroundBrowser(local_media_loader(site)) as browser:
+        composed, uses_newest_articles = _read_and_compose(site, digest, now, report, progress)
+        html = composed.issue.files["index.html"]
+        files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
+        missing = ""
+        try:
+            files |= browser.run(partial(_screenshots, html.decode(), progress))
+        except BrowserMissing as error:
+            missing = str(error)
     _write(target, files)
     return Preview(
         folder=target,
@@ -161,13 +163,12 @@ def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -
     return [articles[seq] for seq in seqs if matches_query(digest.query, articles[seq])][: digest.at_most]
 
 
-def _screenshots(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
-    images: dict[str, bytes] = {}
-    with Browser(local_media_loader(site)) as browser:
-        for number, view in enumerate(VIEWS, 1):
-            images[f"{view.label}.png"] = browser.screenshot(html, view)
-            progress("taking pictures", number, len(VIEWS))
-    return images
+def _screenshots(html: str, progress: Progress, browser: Browser) -> dict[str, bytes]:
+    images: dict[Viewport, bytes] = {}
+    for view, image in browser.screenshots(html, VIEWS):
+        images[view] = image
+        progress("taking pictures", len(images), len(VIEWS))
+    return {f"{view.label}.png": images[view] for view in VIEWS}
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -33,9 +33,6 @@ class ExposedPath:
         option = "-R " if self.path.is_dir() else ""
         return f"chmod {option}o-rwx {shlex.quote(str(self.path))}"
 
-    def __str__(self) -> str:
-        return f"{self.path} can be read by other users of this machine (mode {self.mode:04o}). Run: {self.fix}"
-
 
 def find_exposed_paths(site: Site) -> list[ExposedPath]:
     """Return the private files and folders that users other than owner and group may read.

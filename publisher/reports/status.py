@@ -195,7 +195,7 @@ def load_status(site: Site, now: datetime) -> Status:
             digests=tuple(digests),
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),
-            warnings=tuple(sources.list_problems(connection, rejected=False)),
+            warnings=(*sources.list_problems(connection, rejected=False), *_deprecated_names(site)),
             subscribers=subscribers.count_by_status(connection),
             feeds_last=_newest(connection, "feeds"),
             feeds_next=upcoming.get("feeds"),
@@ -205,6 +205,19 @@ def load_status(site: Site, now: datetime) -> Status:
             deliveries=deliveries.state_counts(connection),
             stopped=tuple(_stopped(connection, rows)),
         )
+
+
+def _deprecated_names(site: Site) -> list[Problem]:
+    """Return a warning for each use of a deprecated name in the site's own templates."""
+    if not site.templates_dir.is_dir():
+        return []
+    # Jinja2 is imported only by sites that have templates.
+    from publisher.templating.deprecated import deprecated_names
+
+    return [
+        Problem(where=f"{site.paths.templates}/{use.template}", is_rejected=False, reason=str(use))
+        for use in deprecated_names(site.templates_dir)
+    ]
 
 
 def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:

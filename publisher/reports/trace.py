@@ -27,6 +27,7 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
+from publisher.subscribers.suppression import suppression_hash
 
 __all__ = ["DeliveryHistory", "delivery_history"]
 
@@ -106,11 +107,11 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             status="unknown",
         )
         ring = keyring(site, connection)
-        for entry in suppression.load_suppressions(connection, [ring.address_hash(parsed.key)]).values():
+        for entry in suppression.load_suppressions(connection, [suppression_hash(ring, parsed.key)]).values():
             history.suppressed = f"{entry.reason} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel})" + (
                 f": {entry.note}" if entry.note else ""
             )
-        if brakes.is_provisionally_suppressed(connection, ring.address_hash(parsed.key)):
+        if brakes.is_provisionally_suppressed(connection, suppression_hash(ring, parsed.key)):
             history.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
         subscriber = subscribers.find_by_key(connection, parsed.key)
         if subscriber is None:
@@ -186,8 +187,3 @@ def _issue_titles(connection: Connection, site: Site, issue_id: int, seqs: Seque
     titles = {article["id"]: article["title"] for article in metadata.get("articles", [])}
     current = article_store.articles_by_seq(connection, list(seqs), site.base_url, site.tz)
     return [titles.get(current[seq].id, current[seq].title) for seq in seqs if seq in current]
-
-
-def dump_subscriber(history: DeliveryHistory) -> str:
-    """Return the history as JSON."""
-    return json.dumps(history.as_dict(), ensure_ascii=False, indent=2)

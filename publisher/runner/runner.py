@@ -134,7 +134,8 @@ class Runner:
             return stuck
         job = self.background_jobs["publish"]
         if job.health.failures:
-            return f"publish has failed {job.health.failures} time(s) in a row"
+            times = "once" if job.health.failures == 1 else f"{job.health.failures} times in a row"
+            return f"publish has failed {times}"
         if not job.health.runs or (idle := job.time_since_progress) is None:
             return "articles/ was not read yet"
         return f"publish has not run for {idle.total_seconds() / 60:.0f} minutes" if idle > _LATE_AFTER else ""

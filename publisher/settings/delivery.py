@@ -46,11 +46,6 @@ class RelaySettings(SettingsTable):
             raise ValueError('security = "none" sends the password in plain text; use starttls or tls')
         return self
 
-    @property
-    def name(self) -> str:
-        """The name in reports."""
-        return f"{self.host}:{self.port}"
-
 
 class SmtpSettings(RelaySettings):
     """The first relay, and others beside it."""

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +23,9 @@ def _allowed(location: tuple[int | str, ...]) -> list[str]:
     """Return the keys that are allowed in the table at LOCATION."""
     model: Any = Site
     for part in location:
+        if isinstance(part, int):
+            # The position in a list of tables, whose model is known already.
+            continue
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             # A dict of tables: the site chooses the keys.
             model = model.__args__[1]
@@ -46,15 +49,47 @@ def _error_line(error: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in location) or "(top)"
     if error["type"] == "extra_forbidden":
         allowed = _allowed(location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return f"{key}: unknown key{hint} (allowed here: {', '.join(allowed)})"
+        return f"{key}: unknown key{_hint(str(location[-1]), allowed)} (allowed here: {', '.join(allowed)})"
     if error["type"] == "missing":
         return f"{key}: is missing; add it"
     if error["type"] in ("model_type", "dataclass_type") and "Secret" in str(error["msg"]):
         return f'{key}: is a secret, which must not be in the settings; write {{ env = "NAME" }} or {{ file = "path" }}'
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message[:1].lower()}{message[1:]}"
+    return f"{key}: {_in_our_words(str(error['msg']).removeprefix('Value error, '))}"
+
+
+def _hint(name: str, allowed: list[str]) -> str:
+    """Return what may be meant by an unknown key: a key of the same table, or of a table whose heading is missing."""
+    if close := difflib.get_close_matches(name, allowed, n=1):
+        return f"; did you mean {close[0]}?"
+    tables = [f"[{table}]" for table in Site.model_fields if name in _allowed((table,))]
+    if not tables:
+        return ""
+    return f"; it is a key of {' and '.join(tables)}: move it below that heading, and remove any # before the heading"
+
+
+#: Pydantic's words for a value of a wrong type → ours.
+_EXPECTED: Final = {
+    "input should be a valid string": "must be text in quotation marks",
+    "input should be a valid integer": "must be a whole number",
+    "input should be a valid number": "must be a number",
+    "input should be a valid boolean": "must be true or false",
+    "input should be a valid tuple": 'must be a list, as in ["a", "b"]',
+    "input should be a valid list": 'must be a list, as in ["a", "b"]',
+    "input should be a valid dictionary": "must be a table of keys",
+    "string should have at least 1 character": "must not be empty",
+    "string should ": "must ",
+    "input should be ": "must be ",
+}
+
+
+def _in_our_words(message: str) -> str:
+    """Return an error message with "must" as in our own messages."""
+    message = message[:1].lower() + message[1:]
+    for theirs, ours in _EXPECTED.items():
+        if message.startswith(theirs):
+            rest = message.removeprefix(theirs)
+            return ours + (rest if theirs.endswith(" ") else "")
+    return message
 
 
 def read_site(root: Path) -> Site:
@@ -69,8 +104,9 @@ def read_site(root: Path) -> Site:
         text = path.read_bytes().decode("utf-8-sig")
         data = tomllib.loads(text.replace("\r\n", "\n"))
     except FileNotFoundError:
+        where = "the current folder" if root == Path() else root
         raise SettingsError(
-            f"no {SETTINGS_FILE} in {root}; run 'publish init' there, or name a site with --site"
+            f"no {SETTINGS_FILE} in {where}. Run 'publish init' there, or name a site with --site"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
@@ -82,4 +118,5 @@ def read_site(root: Path) -> Site:
         lines = list(
             dict.fromkeys(_error_line(details) for details in error.errors(include_url=False, include_input=False))
         )
-        raise SettingsError(f"{path} has {len(lines)} error(s):\n" + "\n".join(f"  {line}" for line in lines)) from None
+        count = f"{len(lines)} error{'' if len(lines) == 1 else 's'}"
+        raise SettingsError(f"{path} has {count}:\n" + "\n".join(f"  {line}" for line in lines)) from None

@@ -33,7 +33,7 @@ class Secret(SettingsTable):
         """Return the value.
 
         Raises:
-            SettingsError: the variable is not set, or the file cannot be read.
+            SettingsError: the variable is not set, or the file cannot be read or is not UTF-8.
         """
         if self.env is not None:
             if self.env not in os.environ:
@@ -44,3 +44,5 @@ class Secret(SettingsTable):
             return path.read_text("utf-8").rstrip("\r\n")
         except OSError as error:
             raise SettingsError(f"cannot read the secret file {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"the secret file {path} is not UTF-8 text. Save it as UTF-8") from error

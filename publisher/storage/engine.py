@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
 from publisher.private_files import create_private
 from publisher.storage.failures import quiet_psycopg, translate_errors
+from publisher.storage.locks import release_session_lock
 from publisher.storage.process_lock import open_lock, try_lock
 from publisher.storage.tables import REVISION, metadata
 
@@ -183,16 +184,17 @@ class Database:
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with connection:
             query = text("SELECT pg_try_advisory_lock(:number)")
-            _wait_for(
-                lambda: bool(connection.execute(query, {"number": _ADVISORY_LOCK}).scalar()),
-                deadline,
-                lambda: on_wait("another machine"),
-                "another machine",
-            )
+            with translate_errors(self._url):
+                _wait_for(
+                    lambda: bool(connection.execute(query, {"number": _ADVISORY_LOCK}).scalar()),
+                    deadline,
+                    lambda: on_wait("another machine"),
+                    "another machine",
+                )
             try:
                 yield
             finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": _ADVISORY_LOCK})
+                release_session_lock(connection, _ADVISORY_LOCK)
 
 
 @contextmanager

@@ -12,10 +12,19 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
 
-__all__ = ["convert_unsubscribed", "suppress_address", "suppress_subscriber"]
+__all__ = ["convert_unsubscribed", "suppress_address", "suppress_subscriber", "suppression_hash"]
 
 #: Set by a migration if an older version had stored unsubscribed people as suppressed addresses.
 _TO_CONVERT = "unsubscribed_suppressions"
+
+
+def suppression_hash(ring: Keyring, key: str) -> str:
+    """Return the hash under which the suppression list has the address with this normalized KEY.
+
+    The list stores no addresses, so it still recognises an address after its subscriber was erased. The hash is keyed
+    with the site's secret: without the secret, addresses cannot be tested against a stolen list.
+    """
+    return ring.address_hash(key)
 
 
 def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
@@ -27,7 +36,7 @@ def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
     if get_fact(connection, _TO_CONVERT) is None:
         return
     for person in list(subscribers.iter_subscribers(connection, status=SubscriptionState.SUPPRESSED)):
-        hashed = ring.address_hash(person.key)
+        hashed = suppression_hash(ring, person.key)
         entry = suppression.load_suppressions(connection, [hashed]).get(hashed)
         if entry is not None and entry.reason == "unsubscribed":
             suppression.lift_suppression(connection, hashed, person.key, StateChange(ChangeSource.MIGRATION, entry.at))
@@ -62,4 +71,4 @@ def suppress_address(
         note: the words of a server or an operator, at most 400 characters.
         now: seconds since 1970.
     """
-    return suppression.add_suppression(connection, ring.address_hash(key), key, reason, channel, note[:400], now)
+    return suppression.add_suppression(connection, suppression_hash(ring, key), key, reason, channel, note[:400], now)

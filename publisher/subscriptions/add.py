@@ -31,7 +31,7 @@ from publisher.subscribers.subscriptions_store import (
     subscribe,
     unsubscribe,
 )
-from publisher.subscribers.suppression import convert_unsubscribed
+from publisher.subscribers.suppression import convert_unsubscribed, suppression_hash
 
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
@@ -279,7 +279,7 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
     Raises:
         SettingsError: the address stays suppressed.
     """
-    hashed = ring.address_hash(address.key)
+    hashed = suppression_hash(ring, address.key)
     why = suppression.load_suppressions(connection, [hashed]).get(hashed)
     if why is None:
         return

@@ -21,7 +21,7 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.store import Subscriber
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
-from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression import suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import preferences_link
@@ -154,7 +154,7 @@ def _change_address(
 ) -> bool:
     """Change a subscriber's address; return False if either address is suppressed."""
     ring, seconds = keyring(site, connection), int(now.timestamp())
-    hashed = ring.address_hash(address.key)
+    hashed = suppression_hash(ring, address.key)
     if subscriber.is_suppressed or not may_confirm(connection, hashed):
         return False
     suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.PREFERENCES, seconds))
@@ -188,7 +188,7 @@ def _data(site: Site, connection: Connection, confirmation: ConfirmationEmail) -
         "added_at": _iso(subscriber.added_at),
         "paused_until": _iso(subscriber.paused_until),
         "has_own_feed": subscriber.feed_since is not None,
-        "address_hash": keyring(site, connection).address_hash(subscriber.key),
+        "address_hash": suppression_hash(keyring(site, connection), subscriber.key),
         "history": [event.as_dict() for event in subscriptions.load_history(connection, subscriber.id)],
         "copies": messages,
     }

@@ -43,6 +43,7 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import parse_address
+from publisher.subscribers.suppression import suppression_hash
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.subscribe import may_confirm, request_from
@@ -351,7 +352,9 @@ class _Batch:
             or slug not in self.site.digests
         ):
             return None
-        if brakes.is_provisionally_suppressed(connection, keyring(self.site, connection).address_hash(subscriber.key)):
+        if brakes.is_provisionally_suppressed(
+            connection, suppression_hash(keyring(self.site, connection), subscriber.key)
+        ):
             return None
         row = newest_public_issue(connection, self.site, slug)
         if row is None or row.slot < self.now.astimezone(UTC) - _MAX_WELCOME_AGE:

@@ -29,7 +29,7 @@ from publisher.subscribers.list_parser import (
     parse_json_lines,
 )
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, mark_opted_out, unsubscribe
-from publisher.subscribers.suppression import convert_unsubscribed, suppress_address
+from publisher.subscribers.suppression import convert_unsubscribed, suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions.add import (
     change_subscriber,
@@ -248,7 +248,7 @@ class _Importer:
     def store(self, connection: Connection, rows: Sequence[SubscriberRow]) -> None:
         """Store a page of rows, in the caller's transaction."""
         store.lock_subscribers(connection)
-        hashes = {row.address.key: self.ring.address_hash(row.address.key) for row in rows}
+        hashes = {row.address.key: suppression_hash(self.ring, row.address.key) for row in rows}
         suppressed = {
             hashed: why.reason for hashed, why in suppression.load_suppressions(connection, hashes.values()).items()
         }
@@ -325,7 +325,7 @@ class _Importer:
             # Subscribed here, unconfirmed elsewhere: they have not unsubscribed, so they stay.
             return False
         if person.is_suppressed:
-            hashed = self.ring.address_hash(person.key)
+            hashed = suppression_hash(self.ring, person.key)
             entry = suppression.load_suppressions(connection, [hashed]).get(hashed)
             self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[entry.reason if entry is not None else 'asked']}")
             # Lifting the suppression later must not resubscribe them to digests that the list names as

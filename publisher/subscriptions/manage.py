@@ -21,7 +21,7 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address
 from publisher.subscribers.list_parser import ALL_DIGESTS, COLUMNS, escape_formula
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
-from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression import suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import add_subscriber, require_address, require_digests
@@ -58,7 +58,7 @@ def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str =
         is_new = suppress_address(connection, ring, checked.key, "asked", channel, note, seconds)
         if not is_new:
             suppression.replace_bounce_suppression(
-                connection, ring.address_hash(checked.key), "asked", channel, note[:400], seconds
+                connection, suppression_hash(ring, checked.key), "asked", channel, note[:400], seconds
             )
         return is_new
 
@@ -81,7 +81,7 @@ def erase_address(connection: Connection, site: Site, address: Address, now: dat
     store.lock_subscribers(connection)
     ring = keyring(site, connection)
     subscriber = store.find_by_key(connection, address.key)
-    hashed = ring.address_hash(address.key)
+    hashed = suppression_hash(ring, address.key)
     # The note of an earlier suppression may contain the address.
     seconds = int(now.timestamp())
     suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.ERASURE, seconds))
@@ -144,7 +144,7 @@ def export_subscribers(
 
 def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
     """Return subscriber ID → reason of their suppression, as ``import`` reads it."""
-    hashes = {ring.address_hash(person.key): person.id for person in page if person.is_suppressed}
+    hashes = {suppression_hash(ring, person.key): person.id for person in page if person.is_suppressed}
     suppressed = suppression.load_suppressions(connection, hashes)
     return {
         hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in suppressed.items() if why.reason in _STATUS_WORDS

@@ -20,6 +20,7 @@ from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.store import Subscriber
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.suppression import suppression_hash
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import upsert_subscriber
 from publisher.subscriptions.subscribe import (
@@ -203,7 +204,7 @@ def _queue(
     if subscriber is None or subscriber.is_suppressed:
         return None
     seconds = int(now.timestamp())
-    hashed = keyring(site, connection).address_hash(subscriber.key)
+    hashed = suppression_hash(keyring(site, connection), subscriber.key)
     if confirmations.latest(connection, hashed, [kind], seconds - int(COOL_DOWN.total_seconds())) is not None:
         return None
     return confirmations.add(
@@ -221,7 +222,7 @@ def request_address_change(site: Site, db: Database, number: int, address: str, 
     with db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
-        hashed, seconds = ring.address_hash(new_address.key), int(now.timestamp())
+        hashed, seconds = suppression_hash(ring, new_address.key), int(now.timestamp())
         is_recent = (
             confirmations.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds()))
             is not None

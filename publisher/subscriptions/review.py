@@ -22,7 +22,7 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.store import Subscriber
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
-from publisher.subscribers.suppression import convert_unsubscribed
+from publisher.subscribers.suppression import convert_unsubscribed, suppression_hash
 from publisher.subscribers.suppression_store import Suppression
 
 if TYPE_CHECKING:
@@ -136,14 +136,14 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
         ring = keyring(site, connection)
         lifted = [entry for entry in _doubtful(connection, site, ring) if entry.key in keys]
         for entry in lifted:
-            suppression.lift_suppression(connection, ring.address_hash(entry.key), entry.key, change)
+            suppression.lift_suppression(connection, suppression_hash(ring, entry.key), entry.key, change)
     return [entry.address for entry in lifted]
 
 
 def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[DoubtfulSuppression]:
     rows = subscribers.iter_subscribers(connection)
     while page := list(islice(rows, _PAGE)):
-        hashes = {ring.address_hash(person.key): person for person in page}
+        hashes = {suppression_hash(ring, person.key): person for person in page}
         suppressions = suppression.load_suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():
             why = suppressions.get(hashed)

@@ -19,6 +19,7 @@ from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.suppression import suppression_hash
 from publisher.subscribers.suppression_store import lift_suppression, load_suppressions
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import upsert_subscriber
@@ -98,7 +99,7 @@ def request_subscription(site: Site, db: Database, address: str, request: Subscr
 def _request(connection: Connection, site: Site, address: Address, request: SubscriptionRequest, now: datetime) -> None:
     subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
-    hashed = keyring(site, connection).address_hash(address.key)
+    hashed = suppression_hash(keyring(site, connection), address.key)
     if not may_confirm(connection, hashed):
         return
     subscriber = subscribers.find_by_key(connection, address.key)
@@ -149,7 +150,7 @@ def request_resubscription(
     """
     subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
-    hashed = keyring(site, connection).address_hash(subscriber.key)
+    hashed = suppression_hash(keyring(site, connection), subscriber.key)
     if load_suppressions(connection, [hashed]) or brakes.is_provisionally_suppressed(connection, hashed):
         return
     before = confirmations.latest(
@@ -186,7 +187,7 @@ def confirm_subscription(
 ) -> SubscribeResult:
     """Subscribe a person who has confirmed, to the digests of the email and no others."""
     request, address = request_from(confirmation), parse_address(confirmation.address)
-    hashed = keyring(site, connection).address_hash(address.key)
+    hashed = suppression_hash(keyring(site, connection), address.key)
     act = StateChange(ChangeSource.FORM, int(now.timestamp()))
     if any(why.is_undoable for why in load_suppressions(connection, [hashed]).values()):
         lift_suppression(connection, hashed, address.key, act)

@@ -30,6 +30,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from publisher.errors import TemplateError
 from publisher.html.text import wrap
+from publisher.templating.deprecated import (
+    EarlierDefinition,
+    deprecated_attribute,
+    with_deprecated_variables,
+)
 from publisher.templating.sources import shipped_templates
 
 __all__ = ["render_template", "render_template_string"]
@@ -77,10 +82,19 @@ class _ShippedTemplates(FileSystemLoader):
         return source, filename, lambda: is_unchanged() and own.exists() == was_there
 
 
+class _SandboxedEnvironment(ImmutableSandboxedEnvironment):
+    """A sandbox in which deprecated attributes of the values of templates still work."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        current = deprecated_attribute(obj, attribute)
+        value = super().getattr(obj, current or attribute)
+        return EarlierDefinition(value) if current == "definition" else value
+
+
 @lru_cache(maxsize=8)
 def _environment(folder: Path) -> Environment:
     shipped = _ShippedTemplates(folder)
-    environment = ImmutableSandboxedEnvironment(
+    environment = _SandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), shipped, PrefixLoader({"default": shipped})]),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
@@ -105,7 +119,7 @@ def render_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
         TemplateError: the template is missing, has a syntax error or uses an undefined name; names the line.
     """
     with _translated_errors(name):
-        return _environment(folder).get_template(name).render(values)
+        return _environment(folder).get_template(name).render(with_deprecated_variables(values))
 
 
 def render_template_string(text: str, values: Mapping[str, Any], setting: str) -> str:
@@ -115,7 +129,7 @@ def render_template_string(text: str, values: Mapping[str, Any], setting: str) -
         TemplateError: the template has a syntax error or uses an undefined name; names the setting.
     """
     with _translated_errors(setting):
-        return _environment(Path()).from_string(text).render(values)
+        return _environment(Path()).from_string(text).render(with_deprecated_variables(values))
 
 
 @contextmanager

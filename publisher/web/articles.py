@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from publisher.articles.public_articles import article_at, newest_articles
-from publisher.delivery.public_issues import issue_page, public_issues
+from publisher.delivery.public_issues import IssuePage, issue_page, issue_url, public_issues
 from publisher.digests.store import IssueRow
 from publisher.feeds.article_page import article_page_values, article_summary
 from publisher.html.dates import long_date
@@ -66,6 +66,7 @@ class ArticlePages:
                 *(Route(f"{below}/{slug}/", partial(self._newsletter, slug)) for slug in site.digests),
                 Route(f"{below}/feed/{{feed_pass}}.{{suffix}}", self._personal_feed),
                 *([Route(f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}", self._go)] if site.web.clicks else []),
+                Route(f"{below}/{{digest}}/{{issue}}/message.txt", self._issue_text),
                 Route(context.path_of(site.issue_url), self._issue),
             ]
         return routes
@@ -145,15 +146,37 @@ class ArticlePages:
         }
 
     def _address(self, row: IssueRow) -> str:
-        return self._context.site.issue_url.replace("{digest}", row.digest).replace("{issue}", quote(row.name))
+        return issue_url(self._context.site, row.digest, row.name)
 
-    def _issue(self, request: Request) -> Response:
+    def _public_issue(self, request: Request) -> IssuePage:
+        """Return the public issue of a request.
+
+        Raises:
+            HTTPException: there is none.
+        """
         context, site = self._context, self._context.site
         name = request.path_params["issue"]
         slugs = [request.path_params["digest"]] if "digest" in request.path_params else list(site.digests)
         shown = next((page for slug in slugs if (page := issue_page(site, context.db, slug, name)) is not None), None)
         if shown is None:
             raise HTTPException(404)
+        return shown
+
+    def _issue_text(self, request: Request) -> Response:
+        shown = self._public_issue(request)
+        if not shown.text:
+            raise HTTPException(404)
+        headers = {
+            "cache-control": f"public, max-age={_MAX_AGE_SECONDS}",
+            "link": f'<{self._address(shown.issue)}>; rel="canonical"',
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; sandbox",
+        }
+        return Response(shown.text, headers=headers, media_type="text/plain; charset=utf-8")
+
+    def _issue(self, request: Request) -> Response:
+        context, site = self._context, self._context.site
+        shown = self._public_issue(request)
         values = {
             "title": site.digests[shown.issue.digest].title,
             "archive": f"{site.newsletters_url}/{shown.issue.digest}/",
@@ -161,6 +184,7 @@ class ArticlePages:
             "next": self._listed(shown.next) if shown.next else None,
             "light": site.theme.light_palette,
             "dark": site.theme.dark_palette,
+            "links": shown.missing_links,
         }
         if not shown.html:
             withdrawn_values = {

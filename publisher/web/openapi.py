@@ -142,6 +142,13 @@ def _newsletter_paths(site: Site, below: str) -> dict[str, Any]:
     paths: dict[str, Any] = {
         f"{below}/": {"get": _page("Newsletters, and their newest issues")},
         f"{below}/{{digest}}/": {"get": _page("All issues of a newsletter", digest)},
+        f"{below}/{{digest}}/{{issue}}/message.txt": {
+            "get": {
+                "summary": "An issue as plain text",
+                "parameters": [digest, _in_path("issue", "An issue's name")],
+                "responses": _responses(200, 404, 405, kind="text/plain"),
+            }
+        },
         f"{below}/feed/{{feed_pass}}.{{suffix}}": {
             "get": {
                 "summary": "A personal feed",

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -19,7 +20,7 @@ def site(mail_kit: MailKit) -> MailKit:
     mail_kit.add_subscribers(2)
     mail_kit.article("one.md", "One")
     mail_kit.mail(1, send="review")
-    assert run("now", cwd=mail_kit.root).returncode == 0
+    mail_kit.draft_issue(now=datetime.now(UTC))
     return mail_kit
 
 

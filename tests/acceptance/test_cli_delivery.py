@@ -78,8 +78,9 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     """``publish bounces -`` processes one message, as a mail server pipes it."""
     root = site.root
     run("subscribers", "import", "subscribers.csv", cwd=root)
-    run("now", cwd=root)
-    accept_all(site, datetime.now(UTC))
+    now = datetime.now(UTC)
+    site.open_issue(now=now)
+    accept_all(site, now)
     report = dsn(return_path(site, "anna@mail.example.org"), "<x@y>")
     done = run_module("publisher", "bounces", "-", input=report, cwd=root)
     assert done.returncode == 0, done.stderr
@@ -97,7 +98,7 @@ def test_a_paused_issue_is_not_sent_until_it_is_resumed(site: MailKit) -> None:
     """``publish send`` refuses a paused issue, and sends it after ``publish resume``."""
     root = site.root
     run("subscribers", "import", "subscribers.csv", cwd=root)
-    run("now", cwd=root)
+    site.open_issue()
     with Server() as server:
         site.mail(server.port)
         assert "is paused. To resume it: publish resume daily/" in run("pause", "daily", cwd=root).stdout
@@ -118,7 +119,7 @@ def slow(step: str, argument: str, number: int) -> str | None:
 def test_a_stopped_sender_finishes_open_messages_and_the_next_one_continues(site: MailKit, how: signal.Signals) -> None:
     """SIGINT and SIGTERM lose no message, and the next run sends the remaining deliveries."""
     site.add_subscribers(100)
-    site.publish()
+    site.open_issue()
     with Server(Script(at=slow)) as server:
         site.mail(server.port)
         process = Process("publisher", "send", "daily", cwd=site.root, stdout=PIPE, stderr=PIPE)
@@ -139,7 +140,7 @@ def test_a_stopped_sender_finishes_open_messages_and_the_next_one_continues(site
 def test_send_shows_a_progress_bar_with_rate_and_counts(site: MailKit) -> None:
     """The bar on a terminal shows the rate and the number of deliveries by state."""
     site.add_subscribers(60)
-    site.publish()
+    site.open_issue()
     with Server(Script(at=slow)) as server:
         site.mail(server.port)
         master, slave = pty.openpty()
@@ -173,7 +174,7 @@ def test_dkim_key_creates_a_key_once_prints_its_record_and_messages_are_signed(s
     assert "There is already" in run("dkim-key", "2026a", cwd=root).stdout
     assert run("dkim-key", "No Name", cwd=root).returncode == 2
     run("subscribers", "import", "subscribers.csv", cwd=root)
-    run("now", cwd=root)
+    site.open_issue()
     with Server() as server:
         site.mail(server.port)
         site.add_settings('\n[[dkim]]\nselector = "2026a"\nkey = { file = "dkim-2026a.pem" }\n')

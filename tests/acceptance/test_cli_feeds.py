@@ -7,14 +7,14 @@ import json
 import pytest
 
 from tests.acceptance.test_cli import AT, run
-from tests.conftest import SiteKit
+from tests.conftest import SiteKit, issue_target
 from tests.support.http_servers import run_web_server
 
 
 @pytest.fixture
 def site(kit: SiteKit) -> SiteKit:
     kit.article(topic="Water")
-    assert run("now", "--at", AT, cwd=kit.root).returncode == 0
+    kit.open_issue()
     return kit
 
 
@@ -81,7 +81,7 @@ def test_correct_lists_its_changes(site: SiteKit) -> None:
     assert lines[3] == "  6 files written"
     assert lines[4:] == [
         "  These issues contain the old version; mail that was sent cannot be recalled:",
-        "    outbox/daily/2026-11-23T0700",
+        f"    outbox/{issue_target(site.newest_issue())}",
     ]
     as_json = json.loads(
         run("correct", "one", "--note", "x", "--json", "--at", "2026-11-23T09:00", cwd=site.root).stdout

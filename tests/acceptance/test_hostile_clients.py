@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_serve import Serving, get, until
-from tests.acceptance.test_subscriber_life import at_home, command, ended
+from tests.acceptance.test_subscriber_life import at_home, ended
 from tests.conftest import MailKit, SiteKit
 from tests.support.ports import free_port
 
@@ -201,7 +201,7 @@ def test_every_request_that_the_openapi_description_allows_is_answered(
         kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "http://127.0.0.1:{port}/newsletters/leave"\n'))
         kit.article("one.md", "One", topic="Water")
         kit.article("two.md", "Two", topic="Trade")
-        command(kit, "now")
+        kit.open_issue()
         serving = Serving(kit, "--no-run", port=port)
         ended.append(serving)
         until(lambda: get(f"{serving.url}/healthz")[0] == 200)

@@ -35,11 +35,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             body="Words and more words. " * 40,
         )
     kit.article("rtl.md", title="رغيف القاهرة الجديد", language="ar", author="ليلى منصور", dek="كيف غيّرت المخابز")
-    kit.publish()
-    (issue,) = (kit.root / "outbox/daily").iterdir()
+    kit.open_issue()
     done = retract(kit.site, NOW, "5.md", "It was made up. " * 20)
     return {
-        "issue": issue / "index.html",
+        "issue": kit.issue_file("index.html"),
         "feeds": kit.root / "feeds/index.html",
         "gone": kit.root / str(done.gone),
     }

@@ -6,6 +6,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def test_a_subscriber_from_the_form_to_erasure(
     port = at_home(kit)
     for number, topic in enumerate(["Water", "Trade", "Energy"]):
         kit.article(f"{number}.md", f"A Story About {topic}", topic=topic, region="Africa", author="Ann Lee")
-    command(kit, "now")
+    kit.open_issue(now=datetime.now(UTC))
     before = len(read_back(servers, 0))
     serving = Serving(kit, port=port)
     ended.append(serving)

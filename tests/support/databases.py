@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.util import LRUCache
 
 from publisher.storage import engine as database
@@ -223,6 +223,14 @@ class _PreparedDatabase:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def end_lock_holders(connection: Connection) -> None:
+    """End the other connections to this PostgreSQL database that hold an advisory lock."""
+    connection.exec_driver_sql(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+        "WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
 
 
 @dataclass(frozen=True)

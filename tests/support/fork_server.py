@@ -19,6 +19,7 @@ import importlib
 import json
 import os
 import pkgutil
+import posix
 import runpy
 import selectors
 import signal
@@ -169,7 +170,8 @@ def leave(status: int) -> NoReturn:
         except OSError:
             # As an interpreter that cannot write its last output.
             status = status or 120
-    os._exit(status)
+    # Not os._exit: to record coverage, that is replaced by one that saves it once more, which takes 60 ms of CPU.
+    posix._exit(status)
 
 
 def stream(descriptor: int, mode: str) -> TextIO:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 from publisher.errors import InvalidRecord
 from publisher.html.text import clean_characters
 
-__all__ = ["decode_text", "read_text"]
+__all__ = ["character_warnings", "decode_text", "read_text"]
 
 #: Control characters that do not occur in text: all but tab to carriage return, and escape.
 _CONTROLS: Final = bytes(number for number in range(32) if number not in (9, 10, 11, 12, 13, 27))
@@ -66,13 +66,15 @@ def _decode_windows_1252(data: bytes) -> str:
         )
 
 
+def character_warnings(dropped: int, replaced: int) -> list[str]:
+    """Return warnings about dropped control characters and replaced lone surrogates; [] for none."""
+    counts = ((dropped, "dropped", "control character"), (replaced, "replaced", "lone surrogate"))
+    return [f"{verb} {count} {noun}{'' if count == 1 else 's'}" for count, verb, noun in counts if count]
+
+
 def _clean(text: str, warnings: list[str]) -> tuple[str, list[str]]:
     text, dropped, replaced = clean_characters(text)
-    if dropped:
-        warnings.append(f"dropped {dropped} control character(s)")
-    if replaced:
-        warnings.append(f"replaced {replaced} lone surrogate(s)")
-    return text, warnings
+    return text, [*warnings, *character_warnings(dropped, replaced)]
 
 
 def read_text(stream: BinaryIO, where: str, max_bytes: int) -> tuple[str, list[str]]:

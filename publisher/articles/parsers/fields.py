@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from publisher.articles.parsers.dates import is_date, localize, parse_date, to_instant
+from publisher.articles.parsers.decode import character_warnings
 from publisher.articles.parsers.media_files import local_file_size
 from publisher.articles.parsers.publication import (
     drop_publication_states,
@@ -120,12 +121,7 @@ class _Fields:
         return value
 
     def warnings(self) -> list[str]:
-        texts = []
-        if self.dropped:
-            texts.append(f"dropped {self.dropped} control character(s)")
-        if self.replaced:
-            texts.append(f"replaced {self.replaced} lone surrogate(s)")
-        return texts
+        return character_warnings(self.dropped, self.replaced)
 
 
 def parse_record(

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
     assert sorted(titles(any_kit)) == ["Bad", "Good"]
     after = any_kit.publish()
     assert after.exit_status == 0
-    assert len(after.feeds_changed) + len(after.issues) > 0
+    assert after.changed
     assert issues(any_kit) == [["Good", "Bad"]]
 
 

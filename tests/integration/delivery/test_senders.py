@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
 from publisher.delivery.senders import active_sender, dead_senders, forget_sender
 from publisher.model.delivery import UncertainPolicy
 from publisher.storage.engine import Database
 from tests.conftest import NOW, MailKit
-from tests.support.databases import PostgresServer
+from tests.support.databases import end_lock_holders
 
 SECONDS = int(NOW.timestamp())
 
@@ -26,14 +28,15 @@ def test_a_number_is_given_to_one_sender_only(db: Database, tmp_path: Path) -> N
     assert numbers == [1, 2, 3]
 
 
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
 def test_a_sender_registers_while_another_process_recovers_a_dead_one(
-    postgres_server: PostgresServer, tmp_path: Path
+    prepared_database_url: str, tmp_path: Path
 ) -> None:
     """Two processes recover the same dead sender, and one registers before the other has ended its transaction.
 
     The second process tests the lock when the first has forgotten the dead sender. Neither waits for the other.
     """
-    url = postgres_server.create(prepared=True)
+    url = prepared_database_url
     # A statement that waits for a lock fails.
     with Database.open(url, wait_seconds=1) as one, Database.open(url, wait_seconds=1) as other:
         with active_sender(one, tmp_path, "dead", SECONDS) as dead:
@@ -46,7 +49,16 @@ def test_a_sender_registers_while_another_process_recovers_a_dead_one(
                 forget_sender(recovery, dead)
                 assert dead_senders(recovery, tmp_path) == []
                 assert new != dead
-    postgres_server.drop(url)
+
+
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
+def test_a_sender_that_lost_the_connection_of_its_lock_ends_without_an_error(db: Database, tmp_path: Path) -> None:
+    """The server has released the lock with the connection; another lock works as before."""
+    for name in ("lost", "next"):
+        with active_sender(db, tmp_path, name, SECONDS) as number, db.write() as connection:
+            assert number not in dead_senders(connection, tmp_path)
+            if name == "lost":
+                end_lock_holders(connection)
 
 
 def test_a_sender_that_lost_its_lock_sends_nothing_that_another_has_claimed(any_mail_kit: MailKit) -> None:

@@ -30,7 +30,7 @@ def entry(kit: SiteKit, title: str = "One", feed: str = "all") -> feedparser.Fee
 def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.article(tags="[T]")
-    kit.publish()
+    target = kit.open_issue()
     before = entry(kit)
     done = correct(kit.site, LATER, "one.md", "It was 14, not <17>.")
     after = entry(kit)
@@ -41,7 +41,7 @@ def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
         "It was 14, not &lt;17&gt;.</p>"
     )
     assert (done.title, done.id) == ("One", before.id)
-    assert done.issues == ["outbox/daily/2026-11-23T0700"]
+    assert done.issues == [f"outbox/{target}"]
     assert entry(kit, feed="tag/t").updated == after.updated
     item = json.loads((kit.root / "feeds/all.json").read_text())["items"][0]
     assert item["_publisher"]["corrections"] == [{"date": "2026-11-23T08:00:00+00:00", "note": "It was 14, not <17>."}]
@@ -50,11 +50,11 @@ def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
 
 def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> None:
     kit.article()
-    kit.publish()
+    kit.open_issue()
     kit.article("two.md", title="Two")
     correct(kit.site, LATER, "one.md", "Note.")
     assert issues(kit) == [["One"]]
-    kit.publish(LATER)
+    kit.open_issue(now=LATER)
     assert issues(kit) == [["One"], ["Two"]]
 
 
@@ -170,7 +170,7 @@ def test_a_withdrawn_article_is_removed_from_all_feeds_and_pages(any_kit: SiteKi
 
 def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: SiteKit) -> None:
     kit.article("a.md", title="A")
-    kit.publish()
+    kit.open_issue()
     kit.article("b.md", title="B")
     retract(kit.site, LATER, "b.md", "Gone.")
     kit.article("b.md", title="B again", updated="2026-11-23T09:00:00Z")
@@ -179,7 +179,7 @@ def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: S
     kit.publish(LATER + timedelta(days=2))
     assert titles(kit) == ["A"] and issues(kit) == [["A"]]
     kit.add_settings('\n[digests.late]\ntitle = "Late"\n')
-    kit.publish(LATER + timedelta(days=3))
+    kit.open_issue("late", LATER + timedelta(days=3))
     assert issues(kit, "late") == [["A"]]
     kit.article("c.md", title="B again", updated="2026-11-23T09:00:00Z")
     assert kit.publish(LATER + timedelta(days=4)).new == 0
@@ -206,18 +206,19 @@ def test_an_unsent_article_is_pending_again_after_undo(any_kit: SiteKit) -> None
     """After undo, subscribers get the article once, also if it was withdrawn before it was sent."""
     kit = any_kit
     kit.article("one.md", "One", date="2026-11-20")
-    kit.publish()
+    kit.open_issue()
     kit.article("two.md", "Two", date="2026-11-22")
     kit.publish(LATER, with_issues=False)
     set_note(kit.site, "daily", LATER, add=["two.md"])
     for name in ("one.md", "two.md"):
         retract(kit.site, LATER, name, "Wrong.")
     assert set_note(kit.site, "daily", LATER).added == ()
-    assert kit.publish(LATER).issues == []
+    kit.publish(LATER)
+    assert issues(kit) == [["One"]]
     for name in ("one.md", "two.md"):
         reinstate(kit.site, LATER + timedelta(hours=1), name)
     assert set_note(kit.site, "daily", LATER).added == ("Two",)
-    kit.publish(LATER + timedelta(hours=2))
+    kit.open_issue(now=LATER + timedelta(hours=2))
     assert issues(kit) == [["One"], ["Two"]]
 
 

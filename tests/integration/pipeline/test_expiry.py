@@ -76,6 +76,7 @@ def test_a_record_that_has_expired_is_a_draft(any_kit: SiteKit) -> None:
     )
     kit.article("c.md", "New")
     report = kit.publish()
+    kit.open_issue()
     assert (report.exit_status, report.new, report.drafts, titles(kit), issues(kit)) == (0, 1, 2, ["New"], [["New"]])
     assert not (kit.root / "feeds/tombstones.atom").exists()
     with kit.open() as db, db.read() as connection:
@@ -125,7 +126,7 @@ def test_no_issue_carries_an_article_that_has_expired(mail_kit: MailKit) -> None
     kit.article("two.md", "Two", date="2026-11-23", expires="2026-11-24T06:00:00Z")
     kit.article("three.md", "Three", date="2026-11-23")
     kit.publish(NOW + timedelta(hours=1), with_issues=False)
-    kit.publish(NOW + DAY)
+    kit.open_issue(now=NOW + DAY)
     assert issues(kit)[-1] == ["Three"]
 
 

@@ -38,7 +38,7 @@ def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) ->
     """It is in feeds and archives with its dates, and the summary says how to send it."""
     kit = any_kit
     kit.article("now.md", title="Now")
-    kit.publish()
+    kit.open_issue()
     archive(kit)
     report = kit.publish(LATER)
     assert (report.new, report.old, report.exit_status) == (9, 9, 0) and issues(kit) == [["Now"]]
@@ -51,6 +51,7 @@ def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) ->
     kit.article("2015.md", title="Of 2015, edited", date="2015-05-01", tags="[Old]")
     kit.article("news.md", title="News", date="2026-11-23")
     report = kit.publish(LATER + DAY)
+    kit.open_issue(now=LATER + DAY)
     assert report.old == 0 and issues(kit) == [["Now"], ["News"]]
     assert check_site(kit.site, [], LATER + DAY).findings == 0
 
@@ -58,11 +59,12 @@ def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) ->
 def test_a_late_but_recent_article_is_news(kit: SiteKit) -> None:
     """A date without a time after the morning's issue, and Friday's piece filed on Tuesday."""
     kit.article("now.md", title="Now")
-    kit.publish()
+    kit.open_issue()
     kit.article("today.md", title="Today", date="2026-11-23")
     kit.article("late.md", title="Late", date="2026-11-10")
     kit.article("old.md", title="Old", date="2026-11-08")
     report = kit.publish(LATER)
+    kit.open_issue(now=LATER)
     assert report.old == 1 and issues(kit) == [["Now"], ["Today", "Late"]]
 
 
@@ -72,10 +74,11 @@ def test_each_digest_decides_for_itself_what_is_news(any_kit: SiteKit) -> None:
     daily(kit, "news_days = 0")
     kit.add_settings('\n[digests.books]\ntitle = "Books"\nnews_days = 4000\ntag = ["Old"]\n')
     kit.article("now.md", title="Now", tags="[Old]")
-    kit.publish()
+    kit.open_issues()
     archive(kit, 2018, 2019)
     kit.article("x.md", title="Yesterday", date="2026-11-22")
     report = kit.publish(LATER)
+    kit.open_issue("books", LATER)
     assert report.old == 3 and issues(kit) == [["Now"]]
     assert issues(kit, "books") == [["Now"], ["Of 2019", "Of 2018"]]
 
@@ -88,13 +91,14 @@ def test_a_first_issue_takes_the_newest_whatever_their_age(any_kit: SiteKit) -> 
     assert kit.publish().waiting and issues(kit) == []
     archive(kit)
     report = kit.publish(LATER)
+    kit.open_issue(now=LATER)
     assert report.old == 0 and issues(kit) == [["Of 2019", "Of 2018", "Of 2017"]]
     kit.article("a.md", title="A")
     kit.article("b.md", title="B")
-    kit.publish(LATER + DAY)
+    kit.open_issue(now=LATER + DAY)
     assert issues(kit)[1:] == [["B", "A"]]
     kit.add_settings('\n[digests.second]\ntitle = "Second"\nat_most = 4\n')
-    kit.publish(LATER + 2 * DAY)
+    kit.open_issue("second", LATER + 2 * DAY)
     assert issues(kit, "second") == [["B", "A", "Of 2019", "Of 2018"]]
 
 
@@ -105,9 +109,9 @@ def test_news_that_a_first_issue_had_no_room_for_waits(kit: SiteKit) -> None:
     kit.publish()
     for name in ("b", "c"):
         kit.article(f"{name}.md", title=name.upper(), date="2026-11-21")
-    kit.publish(LATER)
+    kit.open_issue(now=LATER)
     kit.article("d.md", title="D", date="2026-11-22")
-    kit.publish(LATER + DAY)
+    kit.open_issue(now=LATER + DAY)
     assert issues(kit) == [["C", "B"], ["D", "A"]]
 
 
@@ -119,7 +123,7 @@ def test_a_draft_is_as_old_as_when_it_was_first_read(any_kit: SiteKit) -> None:
     kit.article("two.md", title="Two", date="2026-11-21", draft="true")
     kit.write("c.jsonl", '{"id": 3, "draft": true}\n')
     kit.article("_drafts/old.md", title="Old", date="2011-11-20")
-    kit.publish()
+    kit.open_issue()
     spring = NOW + 120 * DAY
     kit.article("_drafts/one.md", title="One", date="2026-11-20", tags="[Edited]")
     kit.publish(spring)
@@ -130,6 +134,7 @@ def test_a_draft_is_as_old_as_when_it_was_first_read(any_kit: SiteKit) -> None:
     kit.write("c.jsonl", '{"id": 3, "title": "Three", "date": "2026-11-22"}\n')
     report = kit.publish(spring + DAY)
     assert (report.new, report.old) == (4, 1)
+    kit.open_issue(now=spring + DAY)
     assert issues(kit) == [["Now"], ["Three", "Two", "One"]]
 
 
@@ -182,7 +187,7 @@ def test_an_old_article_is_sent_when_an_editor_adds_it(any_kit: SiteKit) -> None
     kit = any_kit
     daily(kit, "at_most = 2")
     kit.article("now.md", title="Now")
-    kit.publish()
+    kit.open_issue()
     archive(kit)
     prepared = set_note(kit.site, "daily", LATER, add=["2011.md", "2012"])
     assert prepared.added == ("Of 2011", "Of 2012") and issues(kit) == [["Now"]]
@@ -193,12 +198,12 @@ def test_an_old_article_is_sent_when_an_editor_adds_it(any_kit: SiteKit) -> None
     set_note(kit.site, "daily", LATER, add=["2011.md"])
     kit.article("a.md", title="A")
     kit.article("b.md", title="B")
-    kit.publish(LATER + DAY)
+    kit.open_issue(now=LATER + DAY)
     assert issues(kit)[1:] == [["B", "Of 2011"]]
     with pytest.raises(SettingsError, match="was in an issue of daily before"):
         set_note(kit.site, "daily", LATER + DAY, add=["2011.md"])
     set_note(kit.site, "daily", LATER + DAY, add=["2013.md"])
-    kit.publish(LATER + 2 * DAY)
+    kit.open_issue(now=LATER + 2 * DAY)
     assert issues(kit)[2:] == [["A", "Of 2013"]]
 
 
@@ -208,7 +213,7 @@ def test_an_article_is_added_to_a_first_issue(kit: SiteKit) -> None:
     archive(kit)
     kit.publish(with_issues=False)
     set_note(kit.site, "daily", LATER, add=["2011.md"])
-    kit.publish(LATER)
+    kit.open_issue(now=LATER)
     assert issues(kit) == [["Of 2019", "Of 2011"]]
     kit.publish(LATER + DAY)
     assert len(issues(kit)) == 1

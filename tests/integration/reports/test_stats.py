@@ -111,7 +111,7 @@ def test_stats_prints_text_and_json(mail_kit: MailKit) -> None:
 
 
 def links(kit: MailKit, name: str) -> set[str]:
-    page = next((kit.root / "outbox/daily").glob(f"*/{name}")).read_text()
+    page = kit.issue_file(name).read_text()
     return set(re.findall(r"https://review\.example/(?:2026|newsletters/go)[^\s\"<]*", page))
 
 
@@ -120,7 +120,7 @@ def test_clicks_are_not_counted_by_default(mail_kit: MailKit) -> None:
     mail_kit.issue("one")
     assert links(mail_kit, "index.html") == {"https://review.example/2026/11/one"}
     web = Web(mail_kit.site)
-    name = next((mail_kit.root / "outbox/daily").iterdir()).name
+    name = mail_kit.newest_issue().name
     assert Visitor(web).get(f"https://review.example/newsletters/go/daily/{name}/1").status == 404
     web.close()
 

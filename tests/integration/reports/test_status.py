@@ -22,7 +22,7 @@ def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:
     (kit.root / "publisher.db").unlink()
     kit.article(tags="[T]")
     kit.write("bad.txt", "")
-    kit.publish()
+    kit.open_issue()
     found = load_status(kit.site, NOW)
     assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 11, 0)
     assert found.digests[0].issues == 1
@@ -44,3 +44,15 @@ def test_status_shows_withdrawn_articles_and_waiting_notifications(kit: SiteKit)
     assert "1 article from 2 files, 1 more withdrawn" in text
     assert "4 announcements to hubs waiting" in text
     assert found.as_dict()["withdrawn"] == 1 and found.as_dict()["announcements"] == 4
+
+
+def test_status_warns_of_deprecated_names_in_templates(kit: SiteKit) -> None:
+    """An operator learns which of their templates to change, and how."""
+    kit.article()
+    kit.publish()
+    assert load_status(kit.site, NOW).warnings == ()
+    page = kit.root / "templates/web/about.html.j2"
+    page.parent.mkdir(parents=True)
+    page.write_text("{{ digest.rhythm }}")
+    warning = "templates/web/about.html.j2: .rhythm is a deprecated name; write .cadence_description (line 1)"
+    assert f"  {warning}" in lines(kit.site, load_status(kit.site, NOW))

@@ -19,6 +19,7 @@ from publisher.storage.engine import Database
 from publisher.storage.migrate import upgrade
 from publisher.storage.tables import REVISION, metadata
 from tests.conftest import SiteKit, ids, titles
+from tests.support.databases import end_lock_holders
 
 
 def test_the_migrations_build_the_schema(database_url: str) -> None:
@@ -213,6 +214,37 @@ def test_runs_on_two_machines_exclude_each_other(postgres: str, tmp_path: Path) 
     (tmp_path / "b").mkdir()
     with Database.open(url) as one, Database.open(url) as other, one.exclusive(tmp_path / "a"):
         with pytest.raises(StoreBusy, match="another machine"), other.exclusive(tmp_path / "b", wait_seconds=0):
+            pass
+
+
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
+def test_a_run_that_lost_the_connection_of_its_lock_ends_as_it_does_otherwise(db: Database, tmp_path: Path) -> None:
+    """The server has released the lock with the connection. An error of the run itself is raised."""
+    for _ in range(2):
+        with db.exclusive(tmp_path), db.write() as connection:
+            end_lock_holders(connection)
+    with pytest.raises(ZeroDivisionError), db.exclusive(tmp_path), db.write() as connection:
+        end_lock_holders(connection)
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
+def test_a_wait_for_the_lock_that_loses_its_connection_is_an_error_of_the_store(db: Database, tmp_path: Path) -> None:
+    """The message names the database and the reason."""
+    waiting = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory%%'"
+    )
+
+    def end_waiting(_: str) -> None:
+        with db.read() as connection:
+            connection.exec_driver_sql(waiting)
+
+    (tmp_path / "other").mkdir()
+    with db.exclusive(tmp_path):
+        with (
+            pytest.raises(StoreError, match="terminating connection"),
+            db.exclusive(tmp_path / "other", on_wait=end_waiting),
+        ):
             pass
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from publisher.errors import StoreBusy, StoreError
+from publisher.storage import failures
 from publisher.storage.engine import Database
 from publisher.storage.failures import quiet_psycopg, translate_errors
 from publisher.storage.tables.meta import meta
@@ -88,6 +90,56 @@ def test_a_disk_that_cannot_be_written_is_named_by_the_command(kit: SiteKit) -> 
     assert done.returncode == 3
     assert "the disk cannot be read or written (SQLITE_IOERR" in done.stderr
     assert "malformed" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_reported_with_the_fix(path: Path) -> None:
+    """Free space; the command can be run again."""
+    assert told(path, "database or disk is full", "SQLITE_FULL").endswith("; free space and run the command again")
+    assert told(path, "attempt to write a readonly database", "SQLITE_READONLY").endswith("must exist and be writable")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("SQLITE_IOERR_READ", "the disk cannot be read or written (SQLITE_IOERR_READ)"),
+        ("SQLITE_INTERRUPT", "PRAGMA quick_check\"' to see whether the file is damaged"),
+        ("SQLITE_CANTOPEN", "the file is damaged (it failed)"),
+    ],
+)
+def test_a_check_that_fails_itself_is_reported(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    """The disk may fail again, and the check of a large file stops after some seconds."""
+
+    def fail(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("it failed")
+        error.sqlite_errorname = name
+        raise error
+
+    monkeypatch.setattr(failures.sqlite3, "connect", fail)
+    assert message in told(path, MALFORMED, "SQLITE_CORRUPT")
+
+
+def test_errors_without_a_usable_address_name_the_database() -> None:
+    """The address itself may be the error, and may contain a password."""
+    assert failures.url_without_password("::") == "the database"
+    with pytest.raises(StoreError, match="^the database: database disk image is malformed$"), translate_errors("::"):
+        raise driver_error(MALFORMED, "SQLITE_CORRUPT")
+    assert "secret" not in failures.url_without_password("postgresql://user:secret@host/db")
+
+
+def test_too_many_connections_of_this_process_can_be_tried_again() -> None:
+    """A caller waits as for a lock."""
+    with pytest.raises(StoreBusy, match="all connections of this process are in use"), translate_errors("sqlite://"):
+        raise PoolTimeout
+
+
+def test_a_missing_driver_is_reported_with_the_extra() -> None:
+    """Other missing modules are errors of this program."""
+    with pytest.raises(StoreError, match=r"pip install 'publisher\[postgres\]'"), translate_errors("postgresql://h/d"):
+        raise ModuleNotFoundError(name="psycopg")
+    with pytest.raises(ModuleNotFoundError), translate_errors("postgresql://h/d"):
+        raise ModuleNotFoundError(name="json")
 
 
 def test_a_lock_of_another_process_raises_store_busy(path: Path) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, literal, select
+from sqlalchemy import delete, insert, literal, select
 
 from publisher.delivery.issue_life.approval import approve
 from publisher.digests import store as issues
 from publisher.pipeline.correct import reinstate, retract
-from publisher.storage.tables.digests import issue
+from publisher.storage.tables.digests import issue, issue_variant
 from publisher.web import Web
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.clocks import ManualClock
@@ -138,6 +138,89 @@ def test_published_issues_link_to_each_other(archive_site: ArchiveSite) -> None:
     assert f'<link rel="canonical" href="{names[0]}">' in newest.text
     assert "script-src" not in newest.headers["content-security-policy"]
     assert "default-src 'none'" in newest.headers["content-security-policy"]
+
+
+PERSONAL = (
+    '[mail]\nunsubscribe = "https://review.example/leave"\none_click = true\n'
+    'preferences = "https://review.example/newsletters/preferences"\n'
+    'web_view = "https://review.example/issues/{digest}/{issue}/"'
+)
+
+
+def newest_issue_url(archive_site: ArchiveSite) -> str:
+    """Return the URL of the newest issue in the list of issues."""
+    page = archive_site.guest.get(f"{BASE}/newsletters/daily/").text
+    return next(url for url in re.findall(r'<h3><a href="([^"]+)"', page))
+
+
+@pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
+@pytest.mark.parametrize("settings", ["[mail]", PERSONAL], ids=["by mail only", "own pages"])
+def test_the_page_of_an_issue_has_no_personal_links(archive_site: ArchiveSite, theme: str, settings: str) -> None:
+    """Visitors can subscribe, see all issues, and read the text; each of these links works, and the mail is as before."""
+    kit = archive_site.kit
+    text = (kit.root / "publisher.toml").read_text().replace("[mail]", settings)
+    text = text.replace('"The Daily"', f'"The Daily"\ntemplate = "{theme}"')
+    kit.settings(text + '\n[delivery]\ntransport = "maildir"\n')
+    kit.article("two.md", "Two")
+    kit.open_issue(now=NOW + timedelta(hours=1))
+    archive_site.reopen()
+    page = archive_site.guest.get(newest_issue_url(archive_site))
+    assert page.status == 200 and "This issue went to the subscribers of The Daily." in page.text
+    for personal in ("nsubscribe", "/leave", "Choose what you get", "preferences", "mailto:", "@@"):
+        assert personal not in page.text, personal
+    links = {label: url for url, label in re.findall(r'<a [^<>]*href="([^"]+)"[^<>]*>([^<]*)</a>', page.text)}
+    text_url = next(url for url in links.values() if url.endswith("/message.txt"))
+    assert links["Subscribe"] == f"{BASE}/newsletters/join?digest=daily" and links["View as text"] == text_url
+    assert f"{BASE}/newsletters/daily/" in links.values()
+    for url in links.values():
+        assert archive_site.guest.get(url).status == 200, url
+    # What was mailed and staged still has the personal links.
+    staged = kit.issue_file("index.html").read_text()
+    assert "Unsubscribe from this list" in staged and ("/leave" in staged) == (settings is PERSONAL)
+
+
+def test_an_issue_can_be_read_as_plain_text(archive_site: ArchiveSite) -> None:
+    """The text has no personal links either, and names the page as the canonical one."""
+    kit = archive_site.kit
+    kit.settings((kit.root / "publisher.toml").read_text().replace("[mail]", PERSONAL))
+    kit.article("two.md", "Two", body="The second text.")
+    name = kit.open_issue(now=NOW + timedelta(hours=1)).partition("/")[2]
+    archive_site.reopen()
+    url = f"{BASE}/newsletters/daily/{name}/message.txt"
+    page = archive_site.guest.get(url)
+    assert page.status == 200 and page.headers["content-type"] == "text/plain; charset=utf-8"
+    assert page.headers["link"] == f'<{BASE}/issues/daily/{name}/>; rel="canonical"'
+    assert page.headers["x-content-type-options"] == "nosniff" and page.headers["cache-control"] == "public, max-age=60"
+    assert f"View in browser: {BASE}/issues/daily/{name}/\n" in page.text
+    # There is no mail server, so nobody can subscribe by a form.
+    assert f"\nFeeds: {BASE}/feeds/\nAll issues: {BASE}/newsletters/daily/\n" in page.text
+    assert "nsubscribe" not in page.text and "preferences" not in page.text and "@@" not in page.text
+    assert archive_site.guest.get(url.replace(name, "2020-01-01T0700")).status == 404
+    assert archive_site.guest.get(url.replace("daily", "weekly")).status == 404
+    retract(kit.site, NOW + timedelta(hours=2), "two.md", "It was not so")
+    assert archive_site.guest.get(url).status == 404
+
+
+def test_the_text_of_an_issue_that_is_not_public_is_not_served(archive_site: ArchiveSite) -> None:
+    """An issue that waits for its approval has no page."""
+    kit = archive_site.kit
+    kit.settings((kit.root / "publisher.toml").read_text().replace('send = "auto"', 'send = "review"'))
+    kit.article("two.md", "Two", body="The second text.")
+    name = kit.draft_issue(now=NOW + timedelta(hours=1)).partition("/")[2]
+    archive_site.reopen()
+    url = f"{BASE}/newsletters/daily/{name}/message.txt"
+    assert archive_site.guest.get(url).status == 404
+    approve(kit.site, f"daily/{name}", NOW + timedelta(hours=1))
+    assert archive_site.guest.get(url).status == 200
+
+
+def test_an_issue_without_variants_shows_its_staged_text(archive_site: ArchiveSite) -> None:
+    """Issues of the first releases have no variants."""
+    url = newest_issue_url(archive_site)
+    with archive_site.kit.open() as db, db.write() as connection:
+        connection.execute(delete(issue_variant))
+    page = archive_site.guest.get(url)
+    assert page.status == 200 and "One &amp; &lt;b&gt;Only" in page.text and "View as text" in page.text
 
 
 def test_an_issue_with_a_withdrawn_article_is_not_shown(archive_site: ArchiveSite) -> None:

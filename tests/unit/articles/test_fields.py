@@ -158,7 +158,7 @@ def test_invalid_optional_values_are_repaired_or_ignored_with_a_warning() -> Non
     found = from_json(title="A\ud800B\u0000", url="javascript:x", image="file:///x", language="english!", dek="a\x07")
     assert found.record.title == "A\ufffdB"
     assert found.record.url is None and found.record.image is None and found.record.language is None
-    assert found.warnings[:2] == ("dropped 2 control character(s)", "replaced 1 lone surrogate(s)")
+    assert found.warnings[:2] == ("dropped 2 control characters", "replaced 1 lone surrogate")
     assert len(found.warnings) == 5
 
 

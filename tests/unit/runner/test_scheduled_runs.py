@@ -267,6 +267,6 @@ def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
     clock.jump(NOW + timedelta(days=4_000))
     assert runner.late_reason() == ""
     job.health.failures = 2
-    assert "failed 2 time(s)" in runner.late_reason()
+    assert "failed 2 times in a row" in runner.late_reason()
     for db in runner._databases:
         db.close()

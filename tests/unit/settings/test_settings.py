@@ -74,7 +74,7 @@ def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Pat
         "feeds.limit:",
         "feeds.formats.0:",
         "feeds.channels: all: the publisher stages files of that name itself",
-        "mail.sender: must be one e-mail address",
+        "mail.sender: must be one email address",
         "mail.reply_to: must be one line",
         "mail.unsubscribe:",
         "digests.d.at_least: must not be more than at_most",
@@ -86,7 +86,33 @@ def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Pat
     ):
         assert key in text, key
     assert "hunter2" not in text
-    assert "error(s)" in text
+    assert text.splitlines()[0].endswith(" errors:")
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("rights = 3", "rights: must be text in quotation marks"),
+        ('author = ""', "author: must not be empty"),
+        ('[web]\njoin = "perhaps"', "web.join: must be true or false"),
+        ('[smtp]\nhost = "h"\nport = "x"', "smtp.port: must be a whole number"),
+        ('[smtp]\nhost = "h"\nport = 99999', "smtp.port: must be less than or equal to 65535"),
+        ('[smtp]\nhost = "h"\nsecurity = "ssl"', "smtp.security: must be 'starttls', 'tls' or 'none'"),
+        ('[feeds]\nby = "topic"', 'feeds.by: must be a list, as in ["a", "b"]'),
+        ("[theme]\nlogo = 3", "theme.logo: must be a table of keys"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_reported_in_plain_words(tmp_path: Path, toml: str, expected: str) -> None:
+    """The message says what to write, and one error is not called "errors"."""
+    assert mistakes(tmp_path, f"{toml}\n").splitlines()[0].endswith("publisher.toml has 1 error:")
+    assert f"  {expected}" in mistakes(tmp_path, f"{toml}\n").splitlines()
+
+
+def test_a_key_below_a_heading_that_is_a_comment_names_its_table(tmp_path: Path) -> None:
+    """A new site has every key as a comment: removing the # of a key, but not of its heading, is the usual mistake."""
+    text = mistakes(tmp_path, '[mail]\nsender = "a@b.example"\n# [web]\nform_limit = "1/hour"\n')
+    assert "mail.form_limit: unknown key; it is a key of [web]: move it below that heading" in text
+    assert "mail.colour: unknown key (allowed here:" in mistakes(tmp_path, '[mail]\ncolour = "red"\n')
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
@@ -137,6 +163,9 @@ def test_secrets_come_from_environment_or_file(tmp_path: Path, monkeypatch: pyte
         Secret(env="NOT_SET").reveal(tmp_path)
     with pytest.raises(SettingsError, match="cannot read the secret file"):
         Secret(file="nowhere").reveal(tmp_path)
+    (tmp_path / "secret").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="secret is not UTF-8 text. Save it as UTF-8"):
+        Secret(file="secret").reveal(tmp_path)
     assert "not both" in mistakes(tmp_path, '[smtp]\nhost = "h"\npassword = { env = "A", file = "b" }\n')
 
 
@@ -156,7 +185,7 @@ def test_the_fingerprint_changes_with_settings_that_change_feeds(tmp_path: Path)
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ('cadence = "0 7 31 2 *"', "d.cadence: '0 7 31 2 *' never comes: no year has such a day; write it as in"),
+        ('cadence = "0 7 31 2 *"', "d.cadence: '0 7 31 2 *' never matches: no year has such a day; write it as in"),
         ('cadence = ["@daily", "0 25 * * *"]', "d.cadence: '0 25 * * *': hour: '25' is not 0 to 23; write it as in"),
         (
             'cadence = "* * * * * *"',
@@ -179,7 +208,7 @@ def test_the_fingerprint_changes_with_settings_that_change_feeds(tmp_path: Path)
         ("starts = 2026-12-01\nends = 2026-11-01", "d: ends (2026-11-01) comes before starts (2026-12-01)"),
         ('blackout = ["Christmas"]', 'd.blackout.0: must be a day, as in 2026-12-25, or days, as in "2026-12-24/2027'),
         ('blackout = ["2027-01-02/2026-12-24"]', "d.blackout.0: 2027-01-02/2026-12-24 ends before it starts"),
-        ('catch_up = "some"', "d.catch_up: input should be 'latest', 'none' or 'all'"),
+        ('catch_up = "some"', "d.catch_up: must be 'latest', 'none' or 'all'"),
         ('deliver_at = "7 o\'clock"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
         ('deliver_at = "25:00 local"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
     ],
@@ -205,3 +234,67 @@ def test_the_cadence_of_feeds_does_not_change_the_fingerprint(tmp_path: Path) ->
     plain, often = site(tmp_path), site(tmp_path, '[feeds]\ncadence = "@hourly"\nzone = "Asia/Tokyo"\n')
     assert plain.fingerprint() == often.fingerprint()
     assert site(tmp_path, "[feeds]\ncadence = []\n").schedules == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('[smtp]\nhost = "h"\nusername = "u"\n', "smtp: username and password are needed together"),
+        ('[smtp]\nhost = "h"\npassword = { env = "P" }\n', "smtp: username and password are needed together"),
+        (
+            '[smtp]\nhost = "h"\nusername = "u"\npassword = { env = "P" }\nsecurity = "none"\n',
+            'smtp: security = "none" sends the password in plain text; use starttls or tls',
+        ),
+        (
+            '[bounces]\npath = "in"\n[bounces.imap]\nhost = "h"\nusername = "u"\npassword = { env = "P" }\n',
+            "bounces: give path or imap, not both",
+        ),
+        (
+            MAIL + '[digests.d]\ntitle = "D"\nsections = ["Water"]\n',
+            "digests.d.sections: names groups without group_by; set group_by to topic, region or brand",
+        ),
+        (
+            MAIL + 'web_view = "https://t.example/{digest}"\n',
+            "mail.web_view: must name {issue}, and may name {digest}, as in https://example.org/",
+        ),
+        (
+            MAIL + 'one_click = true\nunsubscribe = "mailto:a@b.example"\n',
+            "mail.one_click: needs an https unsubscribe URL (RFC 8058, section 3.1)",
+        ),
+        (MAIL + "one_click = true\n", "mail.one_click: needs an https unsubscribe URL"),
+        (
+            MAIL + '[[dkim]]\nselector = "s"\nkey = { env = "A" }\n[[dkim]]\nselector = "s"\nkey = { env = "B" }\n',
+            "dkim: two keys have the same selector; give each its own",
+        ),
+        ('[web]\nproxies = ["10.0.0.0/33"]\n', "web.proxies.0: must be an address or a network, as in 127.0.0.1"),
+        (
+            '[web]\nembed = ["https://www.t.example/path"]\n',
+            "web.embed.0: must be an origin, as in https://www.example.org, without a path",
+        ),
+        (
+            '[smtp]\nhost = "h"\n[[smtp.relays]]\nhost = "i"\nprot = 25\n',
+            "smtp.relays.0.prot: unknown key; did you mean port?",
+        ),
+        (
+            '[[dkim]]\nselector = "s"\nkey = { env = "A" }\nselecter = "t"\n',
+            "dkim.0.selecter: unknown key; did you mean selector?",
+        ),
+        ('[unknown.table]\nkey = 1\n', "unknown: unknown key"),
+    ],
+)  # fmt: skip
+def test_settings_that_contradict_each_other_are_rejected_with_the_fix(
+    tmp_path: Path, lines: str, message: str
+) -> None:
+    """The message begins with the key."""
+    assert message in mistakes(tmp_path, lines)
+
+
+def test_an_article_url_may_name_its_parts(tmp_path: Path) -> None:
+    """It begins with / and names {slug} or {id}."""
+    assert site(tmp_path, 'article_url = "/{year}/{topic}/{slug}"\n').article_url == "/{year}/{topic}/{slug}"
+
+
+def test_a_blackout_may_be_a_toml_time(tmp_path: Path) -> None:
+    """A time is not a day, and is rejected as such."""
+    text = mistakes(tmp_path, MAIL + '[digests.d]\ntitle = "D"\nblackout = [2026-12-25T00:00:00]\n')
+    assert "digests.d.blackout.0: must be a day" in text

@@ -1,0 +1,372 @@
+"""The text that commands print about a result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from publisher.articles.drafts_store import DraftRow
+from publisher.cli import bounces, review, send, stats, status, subscribers, trace
+from publisher.cli.common import correction_lines, notification_lines
+from publisher.cli.now import summary as run_lines
+from publisher.delivery.bounces import BounceResult
+from publisher.delivery.deliver import SendResult
+from publisher.delivery.dispatch import DeliveryCounts
+from publisher.model.delivery import DeliveryState
+from publisher.model.problems import Problem
+from publisher.model.report import (
+    IssueSendResult,
+    IssueSummary,
+    NotificationResult,
+    PublishResult,
+    ScheduledRunResult,
+    WaitingDigest,
+)
+from publisher.pipeline.correct import CorrectionResult
+from publisher.reports.stats import FeedStats, IssueStats, Stats
+from publisher.reports.status import Status
+from publisher.reports.trace import DeliveryEvent, DeliveryHistory
+from publisher.schedule.store import SlotRun
+from publisher.subscribers.list_parser import RejectedRow
+from publisher.subscriptions.import_list import ImportResult
+from publisher.subscriptions.review import UnclearState
+from tests.conftest import NOW, SiteKit
+
+NO_RECIPIENTS = "daily had no subscribers when the issue was made, or they already had all of its articles"
+SENT = SendResult(digest="daily", name="1", counts=DeliveryCounts())
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (
+            SENT,
+            [f"daily/1 has no recipients: {NO_RECIPIENTS}."],
+        ),
+        (replace(SENT, states={DeliveryState.ACCEPTED: 2}), ["daily/1 has no deliveries left to make."]),
+        (
+            replace(SENT, counts=DeliveryCounts(accepted=1500, failed=1), states={DeliveryState.ACCEPTED: 1}, seconds=3),
+            ["Sent daily/1: 1,500 messages accepted, 500 a second", "  1 failed: refused for good"],
+        ),
+        (
+            replace(
+                SENT,
+                counts=DeliveryCounts(accepted=1),
+                states={DeliveryState.DEFERRED: 1},
+                stop_reason="the relay refuses mail",
+                paused_domains=["a.example", "b.example"],
+                next_due=datetime(2026, 11, 23, 8, tzinfo=UTC),
+                uncertain=["ann@mail.example"],
+            ),
+            [
+                "Sent daily/1: 1 message accepted",
+                "  Stopped early: the relay refuses mail",
+                "  Paused domains: a.example, b.example",
+                "  1 delivery waiting, the next at 2026-11-23 08:00: run 'publish send daily/1' again",
+                "  1 delivery uncertain; use --uncertain resend or --uncertain skip:",
+                "    ann@mail.example",
+            ],
+        ),
+        (
+            replace(SENT, counts=DeliveryCounts(deferred=2), states={DeliveryState.QUEUED: 2}),
+            [
+                "Sent daily/1: 0 messages accepted",
+                "  2 deferred: refused for now, retried later",
+                "  2 deliveries waiting: run 'publish send daily/1' again",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_send_says_how_far_it_came_and_what_to_do(kit: SiteKit, result: SendResult, expected: list[str]) -> None:
+    """Each count, the reason for an early end, and the command that goes on."""
+    assert send.sent_lines(kit.site, result) == expected
+
+
+def test_progress_of_sending_names_uncertain_deliveries() -> None:
+    """They are counted only if there are any."""
+    counts = DeliveryCounts(accepted=8, uncertain=2)
+    assert send.progress_text(counts, 20, 5) == (
+        "10 of 20, 2 a second: 8 accepted, 0 deferred, 0 failed, 2 uncertain; 5 s left"
+    )
+    assert send.progress_text(DeliveryCounts(), 20, 0) == "0 of 20, 0 a second: 0 accepted, 0 deferred, 0 failed"
+
+
+def test_bounces_lists_the_first_of_many() -> None:
+    """Of suppressed addresses and of skipped messages, with the number of the others."""
+    result = BounceResult(messages=30, hard=25, suppressed=[f"reader{number}@mail.example" for number in range(25)])
+    result.unreadable = 1200
+    for number in range(1200):
+        result.skip(f"message {number}", "it has no end")
+    shown = bounces.lines(result)
+    assert shown[:2] == ["30 messages read", "  25 hard: the address does not exist"]
+    assert shown[2].endswith(", reader19@mail.example") and "reader20" not in shown[2]
+    assert shown[3] == "  … and 5 more; --json lists them all"
+    assert shown[4:6] == ["Skipped 1,200 messages:", "  message 0: it has no end"]
+    assert shown[-2] == f"  … and {1200 - len(result.problems):,} more" and len(result.problems) < 1200
+    assert shown[-1] == "  Unreadable messages are kept aside in the mailbox, marked as unreadable."
+    assert bounces.lines(result, is_stdin=True)[-1].startswith("  Unreadable messages are in the folder ")
+
+
+def test_an_import_shows_removed_subscriptions_and_the_first_rejected_rows() -> None:
+    """With the option that writes all rejected rows, or the file that has them."""
+    result = ImportResult(rows=9, changed=2, unnamed=Counter({"daily": 2}), rejected=5)
+    result.rejections.append(RejectedRow(number=3, reason="is not an email address"))
+    assert subscribers.import_lines(result, None) == [
+        "9 rows read: 0 added, 2 changed, 0 unchanged",
+        "  2 unsubscribed from daily: their rows do not name it",
+        "Rejected 5 rows:",
+        "  row 3: is not an email address",
+        "  … and 4 more; --rejected FILE writes them all",
+    ]
+    assert subscribers.import_lines(result, Path("bad.csv"))[-1] == "  … and 4 more; bad.csv"
+
+
+def test_review_lists_people_whose_state_is_not_known() -> None:
+    """With the digest, or everything, and the command that subscribes them again."""
+    state = UnclearState(address="ann@mail.example", digest="", reason="from version 1", since=NOW)
+    assert review.unclear_lines([state]) == [
+        "1 unclear state: these people count as unsubscribed",
+        "  ann@mail.example  everything since 2026-11-23  from version 1",
+        "If you know that they want it: 'publish subscribers add ADDRESS --resubscribe REASON'.",
+    ]
+    assert review.unclear_lines([]) == []
+    assert state.as_dict() == {
+        "address": "ann@mail.example",
+        "digest": None,
+        "reason": "from version 1",
+        "since": "2026-11-23T07:00:00+00:00",
+    }
+
+
+def test_statistics_list_the_first_feeds_and_the_subscriptions_of_the_hub(kit: SiteKit) -> None:
+    """A site without feed requests and without subscribers says so, or nothing."""
+    empty = Stats(days=1, feeds=(), issues=(), subscribers={}, hub=0)
+    assert stats.lines(kit.site, empty) == [
+        "The Test Review, 1 day",
+        "",
+        "  feeds    no requests yet: 'publish serve' counts them",
+    ]
+    feed = FeedStats(feed="all", programs={"B": 1, "A": 1, "C": 3}, day="2026-11-22", requests=0, unchanged=0, days={})
+    issue = IssueStats(digest="daily", name="1", number=1, subject="One", deliveries={}, clicks=(7, 1))
+    waiting = replace(issue, name="2", deliveries={DeliveryState.QUEUED: 3, DeliveryState.FAILED: 1}, clicks=None)
+    full = Stats(days=30, feeds=(feed,) * 23, issues=(issue, waiting), subscribers={"active": 1}, hub=2)
+    shown = stats.lines(kit.site, full)
+    assert shown[2:4] == ["  feeds/all: 5 subscribers on 2026-11-22 (C 3, A 1, B 1)", "    0 requests"]
+    assert shown[42:] == [
+        "  … and 3 more; --json lists them all",
+        "  hub      2 subscriptions",
+        "  mail     1 active subscribers",
+        "  daily/1  No. 1  One",
+        "    no deliveries; opened 7 times",
+        "  daily/2  No. 1  One",
+        "    1 failed, 3 waiting",
+    ]
+
+
+STATUS = Status(
+    articles=1,
+    withdrawn=0,
+    drafts=(),
+    published_drafts=(),
+    files=1,
+    feeds=2,
+    feed_files=11,
+    feeds_due=0,
+    announcements=0,
+    digests=(),
+    issues=(),
+    refused=(),
+    warnings=(),
+    subscribers={},
+    feeds_last=None,
+    feeds_next=None,
+    runners=(),
+    blockers=(),
+    exposed=(),
+    deliveries={},
+)
+SLOT = SlotRun(
+    schedule="feeds",
+    slot=NOW,
+    state="due",
+    attempt=3,
+    runner="host 7",
+    leased_until=NOW + timedelta(minutes=2),
+    late=1.25,
+    finished_at=None,
+    outcome="the disk is full",
+)
+
+
+def test_status_shows_drafts_unstaged_feeds_and_a_failed_run(kit: SiteKit) -> None:
+    """Each with the next step: a command, or the time of the next attempt."""
+    drafts = (DraftRow(where="idea.md", statement="draft: true"),)
+    shown = status.lines(kit.site, replace(STATUS, drafts=drafts, feeds_due=1, feeds_last=SLOT))
+    assert shown[2:] == [
+        "  store    1 article from 1 file, 1 draft",
+        "  feeds/   2 feeds in 11 files",
+        "           1 feed still to be staged: run 'publish now'",
+        "           slot Mon 2026-11-23 07:00 failed 3 time(s), next attempt at 07:02:00: the disk is full",
+        "",
+        "Drafts (1):",
+        "  idea.md: draft: true",
+    ]
+    running = replace(STATUS, feeds_last=replace(SLOT, state="running"))
+    assert status.lines(kit.site, running)[-1] == (
+        "           last slot Mon 2026-11-23 07:00, started 1.2 s late: running on host 7"
+    )
+    assert running.as_dict()["feeds"]["last"]["state"] == "running"
+
+
+def test_status_shows_what_is_wrong_with_a_runner(kit: SiteKit) -> None:
+    """Rejected settings, and jobs that fail again and again."""
+    runner = {
+        "runner": "host 7",
+        "started_at": "2026-11-23T06:00:00+00:00",
+        "settings_error": "publisher.toml:3: title is missing",
+        "jobs": [{"name": "publish", "failures": 2, "last_error": "x"}, {"name": "hub", "failures": 0}],
+    }
+    assert status.lines(kit.site, replace(STATUS, runners=(runner,)))[4:] == [
+        "  runner   host 7, since Mon 2026-11-23 06:00",
+        "           settings rejected, the previous ones stay in use: publisher.toml:3: title is missing",
+        "           publish failed 2 time(s) in a row: x",
+    ]
+
+
+def test_trace_shows_when_a_deferred_delivery_is_tried_again() -> None:
+    """In text and in JSON."""
+    history = DeliveryHistory(
+        digest="daily",
+        name="1",
+        number=1,
+        subject="One",
+        address="ann@mail.example",
+        status="active",
+        state=DeliveryState.DEFERRED,
+        message_id="<1@review.example>",
+        articles=["One", "Two"],
+        events=[DeliveryEvent(at=NOW, text="attempt 1: deferred: 450 busy")],
+        due=NOW + timedelta(minutes=15),
+    )
+    assert trace.lines(history) == [
+        "daily/1, No. 1: One",
+        "  to      ann@mail.example (active)",
+        "  state   deferred",
+        "          next attempt at 2026-11-23 07:15:00",
+        "  message <1@review.example>",
+        "  article One",
+        "          Two",
+        "  delivery",
+        "    2026-11-23 07:00:00  attempt 1: deferred: 450 busy",
+    ]
+    shown = history.as_dict()
+    assert (shown["state"], shown["due"]) == ("deferred", "2026-11-23T07:15:00+00:00")
+    assert shown["events"] == [{"at": "2026-11-23T07:00:00+00:00", "text": "attempt 1: deferred: 450 busy"}]
+
+
+def issue_summary(**fields: object) -> IssueSummary:
+    return IssueSummary(
+        **{
+            "digest": "daily",
+            "number": 1,
+            "subject": "One",
+            "articles": 2,
+            "subscribers": 0,
+            "path": "outbox/daily/1",
+            "send": "auto",
+            "variants": 1,
+            "shortened": 0,
+            "html_size": 1,
+            "errors": (),
+            "warnings": 0,
+            **fields,
+        }  # type: ignore[arg-type]
+    )
+
+
+def test_a_run_shows_withdrawn_articles_and_shortened_stories(kit: SiteKit) -> None:
+    """Below the counts of the articles, and below the issue."""
+    report = PublishResult(at="", dry_run=False, files_read=1, withdrawn=2, issues=[issue_summary(shortened=3)])
+    shown = run_lines(kit.site, report, Path())
+    assert "             2 articles withdrawn: a draft now" in shown
+    assert shown[shown.index("             see outbox/daily/1/index.html") + 1] == (
+        "             3 stories shortened to fit"
+    )
+
+
+def test_a_run_shows_how_sending_ended(kit: SiteKit) -> None:
+    """Why it stopped, and which deliveries are uncertain or waiting."""
+    sent = IssueSendResult(
+        issue="daily/1", accepted=1, deferred=2, failed=0, uncertain=3, waiting=4, stop_reason="no server answers"
+    )
+    shown = run_lines(kit.site, PublishResult(at="", dry_run=False, sends=[sent]), Path())
+    start = shown.index("  mail       daily/1: 1 message accepted, 2 deferred")
+    assert shown[start + 1 : start + 4] == [
+        "             stopped early: no server answers",
+        "             3 uncertain: 'publish outbox' lists them",
+        "             4 waiting: the next 'publish now' sends them",
+    ]
+    assert sent.as_dict()["trouble"] == "no server answers"
+
+
+def test_a_failed_scheduled_run_gives_exit_status_1() -> None:
+    """And is part of the JSON output of the run."""
+    run = ScheduledRunResult(schedule="feeds", slot=NOW, late=0.12345, outcome="the disk is full", is_failed=True)
+    report = PublishResult(at="", dry_run=False, scheduled_runs=[run])
+    assert report.exit_status == 1
+    assert report.as_dict()["scheduled_runs"] == [
+        {
+            "schedule": "feeds",
+            "slot": "2026-11-23T07:00:00+00:00",
+            "late": 0.123,
+            "outcome": "the disk is full",
+            "failed": True,
+        }
+    ]
+
+
+def test_a_correction_lists_the_issues_with_the_old_version() -> None:
+    """And what the run changed, if there was one."""
+    edited = CorrectionResult(title="One", id="urn:1", link="https://review.example/one")
+    assert correction_lines("Corrected", edited, Path()) == [
+        "Corrected: One",
+        "  https://review.example/one",
+        "  urn:1",
+    ]
+    edited.report = PublishResult(
+        at="",
+        dry_run=False,
+        feeds_changed=["feeds/all.atom"],
+        feeds_removed=["feeds/topic/x.atom"],
+        rejected=[Problem(where="two.md", reason="it has no title", is_rejected=True)],
+    )
+    edited.gone, edited.issues = "feeds/gone/one.html", ["outbox/daily/1"]
+    assert correction_lines("Withdrawn", edited, Path("site"))[3:] == [
+        "  1 file written, 1 removed",
+        "  skipped: two.md: it has no title",
+        "  its URL now responds with 410 and site/feeds/gone/one.html",
+        "  These issues contain the old version; mail that was sent cannot be recalled:",
+        "    site/outbox/daily/1",
+    ]
+
+
+def test_notifications_of_hubs_show_what_is_waiting() -> None:
+    """With the command that sends it, and the first failures."""
+    result = NotificationResult(sent=1, waiting=2, failed=[f"hub {number}: no answer" for number in range(7)])
+    assert notification_lines(result) == [
+        "  announced 1 changed feed",
+        "  2 announcements waiting: the changed feeds are not live yet, or a hub did not answer.",
+        "  The next 'publish now' tries again, or run 'publish announce' once they are live.",
+        *(f"  hub {number}: no answer" for number in range(5)),
+    ]
+
+
+def test_a_run_names_digests_without_an_issue(kit: SiteKit) -> None:
+    """With the number of articles that wait for the next one."""
+    waiting = WaitingDigest(digest="daily", articles=2, reason="fewer than 3 articles")
+    shown = run_lines(kit.site, PublishResult(at="", dry_run=False, waiting=[waiting]), Path())
+    assert "  outbox/    daily: no issue, fewer than 3 articles (2 articles waiting)" in shown
