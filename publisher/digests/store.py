@@ -67,6 +67,8 @@ class IssueRow:
     errors: int | None
     #: Why it may be sent in spite of errors; None if it was not forced.
     forced: str | None
+    #: IDs of the withdrawn and unpublished articles that it was forced with, as JSON; None if it was not forced.
+    forced_articles: str | None
     #: True if an editor paused sending.
     is_paused: bool
     #: The hash of the approved content, and the time (Unix time).
@@ -322,8 +324,17 @@ def save_error_count(connection: Connection, issue_id: int, errors: int) -> None
 
 
 def save_forced_reason(connection: Connection, issue_id: int, reason: str) -> None:
-    """Save the reason why an issue may be sent in spite of errors."""
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=reason))
+    """Save the reason why an issue may be sent in spite of its errors, and of the articles that hold it now."""
+    holding = article.c.retracted_at.is_not(None) | (article.c.published_at > issue.c.slot)
+    query = (
+        select(article.c.id)
+        .join(issue_article, issue_article.c.article_seq == article.c.seq)
+        .join(issue, issue.c.id == issue_article.c.issue_id)
+        .where(issue.c.id == issue_id, holding)
+    )
+    articles = json.dumps(list(connection.execute(query.order_by(issue_article.c.position)).scalars()))
+    values = {"forced": reason, "forced_articles": articles}
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(**values))
 
 
 def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue
+from publisher.digests import issue_drafts_store as drafts
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.model.report import PublishResult
@@ -13,7 +14,7 @@ from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["open_draft"]
+__all__ = ["force_draft", "open_draft"]
 
 
 def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) -> IssueRow:
@@ -28,3 +29,11 @@ def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) ->
             row = opened.row
         stage_outbox(db, site, PublishResult(at=now.isoformat(), dry_run=False))
     return row
+
+
+def force_draft(site: Site, digest: str, reason: str) -> None:
+    """Allow the approval of the draft of a digest in spite of the errors that it has now."""
+    with Database.open(site.database_url) as db, db.write() as connection:
+        draft = drafts.load_draft(connection, digest)
+        assert draft is not None and draft.errors
+        drafts.save_draft_forced(connection, draft, reason)

@@ -59,8 +59,6 @@ def hold_reason(connection: Connection, site: Site, row: IssueRow, now: datetime
         names = ", ".join(changed)
         fix = _REOPEN.format(digest=row.digest) if row.opened_at is None else f"Restore them to send {row.path}."
         return f"settings have changed since it was approved: {names}. {fix}"
-    if row.forced is not None:
-        return ""
     if not row.may_be_sent:
         state = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
         return f"it {state}. Run 'publish check {row.path}'; with --force REASON it can be sent anyway."
@@ -70,14 +68,16 @@ def hold_reason(connection: Connection, site: Site, row: IssueRow, now: datetime
 def _changed_settings(site: Site, row: IssueRow) -> list[str]:
     if row.mail_settings is None:
         return []
-    approved = json.loads(row.mail_settings)
-    return [name for name, value in mail_settings(site).items() if approved.get(name, value) != value]
+    current = mail_settings(site)
+    return [name for name, value in json.loads(row.mail_settings).items() if current.get(name, "") != value]
 
 
 def _article_hold(connection: Connection, row: IssueRow, now: datetime) -> str:
     """Return which of the articles hold an issue; empty for none."""
     force = f"or send it as it is with 'publish check {row.path} --force REASON'."
-    withdrawn = issues.withdrawn_article_ids(connection, row.id)
+    # A reason covers the articles that held the issue when it was given.
+    accepted = set(json.loads(row.forced_articles or "[]"))
+    withdrawn = [name for name in issues.withdrawn_article_ids(connection, row.id) if name not in accepted]
     if withdrawn:
         return (
             f"articles of it were withdrawn, or became drafts, after it was approved ({', '.join(withdrawn)}). Publish "
@@ -86,7 +86,7 @@ def _article_hold(connection: Connection, row: IssueRow, now: datetime) -> str:
     if row.opened_at is not None or row.approved_at is None:
         return ""
     known = articles.rows_by_seq(connection, issues.issue_article_seqs(connection, row.id))
-    later = [one.id for one in known.values() if one.published_at > now.timestamp()]
+    later = [one.id for one in known.values() if one.published_at > now.timestamp() and one.id not in accepted]
     if later and row.slot <= now:
         return f"articles of it are not published yet ({', '.join(later)}). Wait for them, {_or_reopen(row)}{force}"
     corrected = corrections.corrected_since(connection, known, row.approved_at)

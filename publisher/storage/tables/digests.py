@@ -112,8 +112,9 @@ issue = Table(
     Column("is_staged", Boolean, nullable=False),
     #: Number of preflight errors; NULL if there was no preflight.
     Column("errors", Integer),
-    #: Reason to send it in spite of errors, given by a person; NULL for none.
+    #: Reason to send it in spite of errors, given by a person, and the articles that held it then, JSON; NULL for none.
     Column("forced", Text),
+    Column("forced_articles", Text),
     #: True while sending is paused.
     Column("is_paused", Boolean, nullable=False, server_default=false()),
     #: Hash of the approved content. NULL for an issue of an older version that was not approved.

@@ -113,19 +113,22 @@ def test_an_article_is_not_sent_again_by_another_digest_without_repeat(any_mail_
 
 
 def test_an_article_of_a_failed_delivery_may_come_in_another_digest(mail_kit: MailKit) -> None:
-    """A delivery that failed gave the subscriber nothing."""
+    """A delivery that failed gave the subscriber nothing, unlike one that was accepted."""
     from sqlalchemy import text
 
     kit = mail_kit
     kit.settings(DIGESTS)
-    action.add_subscriber(kit.site, "both@example.org", NOW, digests=["daily", "water"])
-    kit.article("one.md", "One", topic="Trade")
+    for name in ("failed", "accepted"):
+        action.add_subscriber(kit.site, f"{name}@example.org", NOW, digests=["daily", "water"])
+    kit.article("one.md", "One", topic="Water")
     kit.open_issue()
     with kit.open() as db, db.write() as connection:
-        connection.execute(text("UPDATE delivery SET state = 'failed'"))
-    kit.article("two.md", "Two", topic="Water")
+        query = "SELECT id FROM subscriber WHERE address = 'failed@example.org'"
+        connection.execute(text("UPDATE delivery SET state = 'accepted'"))
+        connection.execute(text(f"UPDATE delivery SET state = 'failed' WHERE subscriber_id = ({query})"))
     kit.open_issue("water", NOW + timedelta(hours=1))
-    assert [digest for digest, _ in received(kit)["both@example.org"]] == ["daily", "daily"]
+    assert [digest for digest, _ in received(kit)["failed@example.org"]] == ["daily", "water"]
+    assert [digest for digest, _ in received(kit)["accepted@example.org"]] == ["daily"]
 
 
 _topics = st.sampled_from(["Water", "Trade", "Arts"])

@@ -150,7 +150,7 @@ def test_soft_bounces_of_enough_issues_suppress_and_one_issue_counts_once(mail_k
     kit.add_subscribers(1)
     when = NOW
     for number in range(3):
-        kit.issue(f"story{number}", now=when)
+        kit.issue(f"story{number}", now=when, date=f"{when:%Y-%m-%d}")
         accept_all(kit, when)
         path = return_path(kit, "reader0@mail.example.org")
         for again in range(4):
@@ -168,7 +168,7 @@ def test_old_soft_bounces_do_not_count(mail_kit: MailKit) -> None:
     kit.add_subscribers(1)
     for number in range(3):
         when = NOW + timedelta(days=31 * number)
-        kit.issue(f"story{number}", now=when)
+        kit.issue(f"story{number}", now=when, date=f"{when:%Y-%m-%d}")
         accept_all(kit, when)
         path = return_path(kit, "reader0@mail.example.org")
         process_messages(kit.site, [dsn(path, "<x@y>", status="5.2.2", said="smtp; 552 5.2.2 full")], when)

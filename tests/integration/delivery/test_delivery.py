@@ -265,7 +265,7 @@ def test_a_domain_that_refuses_is_paused_and_the_others_are_not(mail_kit: MailKi
     def pause_when_the_others_are_done(server: Server) -> None:
         while len(server.accepted) < 30:
             time.sleep(0.02)
-        pause(kit.site, "daily", is_paused=True)
+        pause(kit.site, "daily")
 
     with Server(Script(at=slow)) as server:
         kit.mail(server.port)

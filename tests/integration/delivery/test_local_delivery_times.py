@@ -68,7 +68,7 @@ class LocalTimeSite:
         with self.kit.open() as db:
             report = run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser())
         assert report is not None
-        return [one.reason for one in report.warnings]
+        return [warning for opened in report.opened for warning in opened.warnings]
 
     def make_issue(self, name: str = "one") -> list[str]:
         # A recent article: older ones are no news.

@@ -10,13 +10,14 @@ import pytest
 
 from publisher.cli.subscribers import import_lines
 from publisher.delivery import store as deliveries
+from publisher.delivery.issue_life.approval import pause, resume
 from publisher.delivery.bounces import process_messages
 from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.approval import approve, pause
 from publisher.digests import store as issues
-from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
+from publisher.pipeline.approve import approve
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import manage as action
@@ -24,6 +25,7 @@ from publisher.subscriptions.import_list import ImportResult, import_list
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
 from tests.support.clocks import ManualClock
+from tests.support.issues import force_draft
 from tests.support.smtp import Script, Server
 from tests.support.web_visitor import Visitor, received_emails
 
@@ -48,7 +50,7 @@ class UnsubscribingSite:
             text.replace("[mail]\n", f'[mail]\nunsubscribe = "{BASE}/leave"\none_click = true\n')
             + '\n[digests.weekly]\ntitle = "The Weekly"\ntopic = ["Nothing"]\n'
         )
-        # An issue that waits for approval is not sent when it is made.
+        # An issue that needs approval is not sent by the command that makes its draft.
         kit.mail(server.port, send="review")
         self.clock = ManualClock(NOW)
         self.write("".join(f"{address(name)},daily | weekly\n" for name in EVERYBODY))
@@ -154,8 +156,8 @@ def unsubscribing_site(any_mail_kit: MailKit) -> UnsubscribingSite:
         yield site
 
 
-def test_an_issue_made_later_is_not_sent_to_them(unsubscribing_site: UnsubscribingSite) -> None:
-    """The audience is read when the issue is made."""
+def test_an_issue_that_opens_later_is_not_sent_to_them(unsubscribing_site: UnsubscribingSite) -> None:
+    """The audience is read when the send of the issue opens."""
     unsubscribing_site.unsubscribe()
     unsubscribing_site.try_to_resubscribe()
     unsubscribing_site.make_issue("one")
@@ -163,7 +165,7 @@ def test_an_issue_made_later_is_not_sent_to_them(unsubscribing_site: Unsubscribi
 
 
 def test_queued_deliveries_are_not_sent_to_them(unsubscribing_site: UnsubscribingSite) -> None:
-    """The issue was made before they unsubscribed."""
+    """The send of the issue opened before they unsubscribed."""
     unsubscribing_site.make_issue("one")
     unsubscribing_site.unsubscribe()
     unsubscribing_site.try_to_resubscribe()
@@ -187,10 +189,10 @@ def test_deferred_deliveries_are_not_retried_for_them(unsubscribing_site: Unsubs
 def test_resuming_a_paused_issue_sends_them_nothing(unsubscribing_site: UnsubscribingSite) -> None:
     """Resuming an issue resubscribes nobody."""
     unsubscribing_site.make_issue("one")
-    pause(unsubscribing_site.kit.site, "daily", is_paused=True)
+    pause(unsubscribing_site.kit.site, "daily")
     unsubscribing_site.unsubscribe()
     unsubscribing_site.try_to_resubscribe()
-    pause(unsubscribing_site.kit.site, "daily", is_paused=False)
+    resume(unsubscribing_site.kit.site, "daily")
     unsubscribing_site.check()
 
 
@@ -212,7 +214,7 @@ def test_forcing_an_issue_sends_them_nothing(unsubscribing_site: UnsubscribingSi
     date = f"{unsubscribing_site.clock.now():%Y-%m-%d}"
     unsubscribing_site.kit.article("one.md", "One", date, body="Lorem ipsum dolor sit amet.")
     unsubscribing_site.kit.draft_issue(now=unsubscribing_site.clock.now())
-    force_issue(unsubscribing_site.kit.site, "daily", "it is about typesetting")
+    force_draft(unsubscribing_site.kit.site, "daily", "it is about typesetting")
     approve(unsubscribing_site.kit.site, "daily", unsubscribing_site.clock.now())
     unsubscribing_site.unsubscribe()
     unsubscribing_site.try_to_resubscribe()

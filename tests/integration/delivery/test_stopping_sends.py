@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from publisher.delivery.issue_life.approval import pause
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.issue_life.approval import approve
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
 from publisher.pipeline.correct import reinstate, retract
+from publisher.pipeline.undo_issue import cancel
 from tests.conftest import MailKit
 from tests.support.deliveries import states
 from tests.support.smtp import Script, Server
@@ -32,14 +34,14 @@ def make_a_draft(kit: MailKit) -> None:
     kit.publish()
 
 
-def revoke(kit: MailKit) -> None:
-    approve(kit.site, "daily", BEGIN, revoke=True)
+def pause_it(kit: MailKit) -> None:
+    pause(kit.site, "daily")
 
 
 class Interruption:
     """Changes the site while an issue is being sent, and holds the mail server back until the sender has read that."""
 
-    def __init__(self, change: Callable[[], None]) -> None:
+    def __init__(self, change: Callable[[], object]) -> None:
         self._change = change
         self._now = BEGIN
         self._looks = 0
@@ -70,9 +72,9 @@ class Interruption:
 @pytest.mark.parametrize(
     ("change", "trouble", "refusal"),
     [
-        (withdraw, "an article of it was withdrawn, or became a draft", "withdrawn"),
-        (make_a_draft, "an article of it was withdrawn, or became a draft", "became drafts"),
-        (revoke, "its approval was revoked", "not approved"),
+        (withdraw, "articles of it were withdrawn, or became drafts", "withdrawn"),
+        (make_a_draft, "articles of it were withdrawn, or became drafts", "became drafts"),
+        (pause_it, "it was paused", "is paused"),
     ],
 )
 def test_an_issue_that_is_being_sent_stops(
@@ -86,15 +88,34 @@ def test_an_issue_that_is_being_sent_stops(
     with Server(Script(at=interruption.answer)) as server:
         kit.mail(server.port, send="review")
         sent = deliver(kit.site, "daily", clock=interruption.clock, on_progress=interruption.watch)
-        assert sent.stop_reason == trouble
+        assert sent.stop_reason.startswith(trouble)
         assert 0 < sent.counts.accepted < PEOPLE
         assert states(kit) == {"accepted": sent.counts.accepted, "queued": PEOPLE - sent.counts.accepted}
         with pytest.raises(SettingsError, match=refusal):
             deliver(kit.site, "daily")
 
 
+def test_a_cancelled_issue_stops_for_good(any_mail_kit: MailKit) -> None:
+    """Messages that were handed over by then keep their outcome; nobody gets one of the others later."""
+    kit = any_mail_kit
+    kit.add_subscribers(PEOPLE)
+    kit.issue("one", "two")
+    interruption = Interruption(lambda: cancel(kit.site, "daily", BEGIN))
+    with Server(Script(at=interruption.answer)) as server:
+        kit.mail(server.port, send="review")
+        sent = deliver(kit.site, "daily", clock=interruption.clock, on_progress=interruption.watch)
+        assert sent.stop_reason == "it was cancelled"
+        got = len(server.accepted)
+        assert 0 < got < PEOPLE
+        assert states(kit) == {"accepted": got, "suppressed": PEOPLE - got}
+        server.script = Script()
+        with pytest.raises(SettingsError, match="was cancelled on"):
+            deliver(kit.site, "daily")
+        assert len(server.accepted) == got
+
+
 def test_a_forced_issue_stops_too(mail_kit: MailKit) -> None:
-    """The reason to send it was given before the article was withdrawn."""
+    """The reason to send it was given before the article was withdrawn; a later one covers the withdrawal."""
     kit = mail_kit
     kit.add_subscribers(PEOPLE)
     kit.issue("one", "two")
@@ -103,8 +124,14 @@ def test_a_forced_issue_stops_too(mail_kit: MailKit) -> None:
     with Server(Script(at=interruption.answer)) as server:
         kit.mail(server.port)
         sent = deliver(kit.site, "daily", clock=interruption.clock, on_progress=interruption.watch)
-        assert sent.stop_reason == "an article of it was withdrawn, or became a draft"
-        reinstate(kit.site, BEGIN, "one.md")
+        assert sent.stop_reason.startswith("articles of it were withdrawn, or became drafts")
         server.script = Script()
+        reinstate(kit.site, BEGIN, "one.md")
+        deliver(kit.site, "daily", limit=1)
+        assert len(server.recipients) == sent.counts.accepted + 1
+        retract(kit.site, BEGIN + timedelta(minutes=1), "one.md", "untrue after all")
+        with pytest.raises(SettingsError, match="withdrawn"):
+            deliver(kit.site, "daily")
+        force_issue(kit.site, "daily", "the withdrawal is announced in it")
         deliver(kit.site, "daily")
         assert len(server.recipients) == len(set(server.recipients)) == PEOPLE

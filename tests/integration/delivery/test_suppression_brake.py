@@ -178,6 +178,7 @@ def test_another_issue_waits_for_the_verdict_about_an_address(any_mail_kit: Mail
     with Server(refusing(lambda address: is_broken[0])) as server:
         kit.add_subscribers(12, digests=("daily", "weekly"))
         kit.issue("one")
+        kit.open_issue("weekly")
         kit.mail(server.port)
         send(kit, server)
         is_broken[0] = False

@@ -66,6 +66,7 @@ def _extend_issues() -> None:
         ("cancelled_at", sa.BigInteger()),
         ("editorial", sa.Text()),
         ("mail_settings", sa.Text()),
+        ("forced_articles", sa.Text()),
         ("notified_hold", sa.Text()),
     ):
         op.add_column("issue", sa.Column(name, kind, nullable=True))
