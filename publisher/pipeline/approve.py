@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from publisher.articles import store as articles
 from publisher.delivery.audience import count_audience
@@ -19,7 +19,7 @@ from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import DraftUpdate, update_draft
-from publisher.errors import PublisherError, SettingsError
+from publisher.errors import PublisherError, SendingBlocked, SettingsError
 from publisher.model.digests import SendPolicy
 from publisher.model.report import OpenedSummary, Progress, PublishResult, no_progress
 from publisher.pipeline.publish import regenerate
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Approval", "ApprovalPlan", "ApprovalTime", "approve", "draft_changes", "plan_approval"]
+
+
+#: Characters of a hash that identify a version of a draft.
+_MIN_HASH: Final = 8
 
 
 class ApprovalTime(StrEnum):
@@ -94,14 +98,12 @@ def plan_approval(
         draft = _require_draft(update)
         with db.read() as connection:
             known = articles.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
-            digest = site.digests[update.digest].digest(update.digest)
-            people = count_audience(connection, digest, list(known.values()), int(now.timestamp()))
         return ApprovalPlan(
             draft=draft,
             articles=tuple(known[seq].title for seq in draft.articles),
-            people=people,
+            people=_count_people(db, site, update, now),
             leaves=_leaves(site, draft, now, time),
-            stops=tuple(_stops(db, site, draft)),
+            stops=tuple(str(stop) for stop in _stops(db, site, update, now, opens_now=_opens_now(draft, now, time))),
             refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
         )
 
@@ -153,23 +155,49 @@ def _leaves(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) ->
     return f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}" + ("" if is_mailed else ", without mail")
 
 
-def _stops(db: Database, site: Site, draft: IssueDraft) -> Iterator[str]:
+def _opens_now(draft: IssueDraft, now: datetime, time: ApprovalTime) -> bool:
+    return time is not ApprovalTime.SLOT or draft.slot <= now
+
+
+def _count_people(db: Database, site: Site, update: DraftUpdate, now: datetime) -> int:
+    """Return how many people would get a draft if its send opened now."""
+    digest = site.digests[update.digest].digest(update.digest)
+    with db.read() as connection:
+        return count_audience(connection, digest, update.content.articles, int(now.timestamp()))
+
+
+def _stops(db: Database, site: Site, update: DraftUpdate, now: datetime, *, opens_now: bool) -> Iterator[SettingsError]:
     """Yield what stops the approval of a draft, each with its fix."""
+    draft = _require_draft(update)
     errors = [one for one in draft.findings if one["severity"] == "error"]
     if errors and not draft.may_be_approved:
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-        yield f"{errors[0]['rule']}: {errors[0]['message']}{more}. 'publish check {draft.digest}' shows how to fix it"
+        fix = f"'publish check {draft.digest}' shows how to fix it"
+        yield SettingsError(
+            f"{draft.digest} cannot be approved: {errors[0]['rule']}: {errors[0]['message']}{more}. {fix}"
+        )
     if site.digests[draft.digest].send is SendPolicy.NONE:
         return
     with db.read() as connection:
         domains = recipients.subscribed_domains(connection, draft.digest)
         text = drafts.draft_file(connection, draft.digest, "message.txt").decode()
-    if not site.delivers_locally:
-        blockers = (*setting_blockers(site), *sample_blockers(f"{draft.digest}/next", text))
-        try:
-            require_reserved(f"{draft.digest}/next", domains, blockers)
-        except SettingsError as error:
-            yield str(error)
+    blockers = (*setting_blockers(site), *sample_blockers(f"{draft.digest}/next", text))
+    try:
+        require_reserved(f"{draft.digest}/next", domains, () if site.delivers_locally else blockers)
+    except SendingBlocked as error:
+        yield error
+    if opens_now and not _count_people(db, site, update, now):
+        yield SettingsError(_nobody(draft, has_subscribers=bool(domains)))
+
+
+def _nobody(draft: IssueDraft, *, has_subscribers: bool) -> str:
+    if has_subscribers:
+        why = "each subscriber has its articles from another newsletter, or does not follow them"
+        return f"nobody would get {draft.digest} now: {why}. Wait for a new article, or leave these out: publish discard {draft.digest}"
+    return (
+        f"nobody subscribes to {draft.digest}: its articles would be brought to nobody. Import subscribers first, or set "
+        'send = "none" to publish it without mail'
+    )
 
 
 def approve(
@@ -200,28 +228,16 @@ def approve(
     report = PublishResult(at=now.isoformat(), dry_run=False)
     with _current_draft(site, target, now, time, report, progress, on_wait) as (db, update):
         draft = _require_draft(update)
-        opens_now = time is not ApprovalTime.SLOT or draft.slot <= now
-        _require_approvable(db, site, draft, expect, opens_now=opens_now)
+        if expect is not None and not _is_version(draft.hash, expect):
+            changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
+            raise SettingsError(
+                f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}"
+            )
+        opens_now = _opens_now(draft, now, time)
+        for stop in _stops(db, site, update, now, opens_now=opens_now):
+            raise stop
         row = fix_draft(db, site, update, now)
         return _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
-
-
-def _require_approvable(db: Database, site: Site, draft: IssueDraft, expect: str | None, *, opens_now: bool) -> None:
-    if expect is not None and not draft.hash.startswith(expect):
-        changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
-        raise SettingsError(f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}")
-    stops = list(_stops(db, site, draft))
-    if stops:
-        raise SettingsError(f"{draft.digest} cannot be approved: {stops[0]}")
-    if not opens_now or site.digests[draft.digest].send is SendPolicy.NONE:
-        return
-    with db.read() as connection:
-        has_people = bool(recipients.subscribed_domains(connection, draft.digest))
-    if not has_people:
-        raise SettingsError(
-            f"nobody subscribes to {draft.digest}: its articles would be brought to nobody. Import subscribers first, "
-            'or set send = "none" to publish it without mail'
-        )
 
 
 def _open(db: Database, site: Site, row: IssueRow, now: datetime) -> Approval:
@@ -236,9 +252,14 @@ def _open(db: Database, site: Site, row: IssueRow, now: datetime) -> Approval:
     return Approval(row=row, opened=opened_summary(site, result) if result is not None else None)
 
 
+def _is_version(hashed: str, seen: str) -> bool:
+    """Return whether a person saw the version with this hash. The first characters of it are sufficient."""
+    return len(seen) >= _MIN_HASH and hashed.startswith(seen)
+
+
 def draft_changes(draft: IssueDraft, seen: str) -> list[str]:
     """Return what changed in a draft since a person saw the version with this hash, a line each. Pure."""
-    before = next((version for version in draft.versions if version.hash.startswith(seen)), None)
+    before = next((version for version in draft.versions if _is_version(version.hash, seen)), None)
     if before is None:
         return ["that version is not known any more; look at the draft again"]
     now = draft.versions[-1]

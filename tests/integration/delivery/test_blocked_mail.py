@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import plan_approval
-from publisher.delivery.single_messages import send_drafts, send_test
+from publisher.delivery.editors_mail import EditorNotifications, notify_editors
 from publisher.digests import store as issues
 from publisher.digests.readiness import issue_blockers
 from publisher.errors import SendingBlocked
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import ConfirmationKind
+from publisher.pipeline.approve import approve, plan_approval
+from publisher.pipeline.draft_mail import send_draft_test
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
@@ -30,12 +31,17 @@ def states(kit: MailKit) -> dict[str, int]:
     return {state.value: count for state, count in found.items()}
 
 
+def tell(kit: MailKit, now: datetime = NOW) -> EditorNotifications:
+    with kit.open() as db:
+        return notify_editors(kit.site, db, now)
+
+
 def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None:
     """The decision is taken before the first message, over all deliveries that are open."""
     kit = any_mail_kit
     kit.add_subscribers(30)
     kit.add_subscribers(1, domain="posteo.de")
-    kit.draft("one")
+    kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
         with pytest.raises(SendingBlocked, match="1 recipient would get placeholder values"):
@@ -49,7 +55,7 @@ def test_a_finished_delivery_to_a_real_recipient_blocks_nothing(any_mail_kit: Ma
     kit = any_mail_kit
     kit.add_subscribers(2)
     kit.add_subscribers(1, domain="posteo.de")
-    kit.draft("one")
+    kit.issue("one")
     with kit.open() as db, db.write() as connection:
         (row,) = issues.list_issues(connection)
         for number in (1, 2, 3):
@@ -67,12 +73,12 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
     with Server() as server:
         kit.mail(server.port, send="review")
         with pytest.raises(SendingBlocked, match="base_url: https://review.example is at review.example"):
-            send_test(kit.site, "daily", f"Anna <{REAL}>", NOW)
-        assert send_test(kit.site, "daily", "ed@mail.example.org", NOW).state is DeliveryState.ACCEPTED
+            send_draft_test(kit.site, "daily", f"Anna <{REAL}>", NOW)
+        assert send_draft_test(kit.site, "daily", "ed@mail.example.org", NOW).state is DeliveryState.ACCEPTED
         path = kit.root / "publisher.toml"
         path.write_text(path.read_text().replace("[mail]\n", f'[mail]\neditors = ["ed@mail.example.org", "{REAL}"]\n'))
-        drafts = send_drafts(kit.site, NOW)
-        assert drafts.errors == ["editors were not sent daily/2026-11-23T0700, because of placeholder values"]
+        drafts = tell(kit)
+        assert drafts.errors == ["editors were not sent daily/2026-11-20T0000, because of placeholder values"]
         assert [text.partition(":")[0] for text in drafts.blockers] == [
             "base_url",
             "mail.sender",
@@ -81,24 +87,23 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
         assert server.recipients == ["ed@mail.example.org"]
 
 
-def test_drafts_are_sent_only_for_issues_that_wait(mail_kit: MailKit) -> None:
-    """Not for an issue that is old, approved, or sent, when editors are named for the first time."""
+def test_editors_get_only_the_draft_that_waits(mail_kit: MailKit) -> None:
+    """Not an issue that is open, old, or approved, when editors are named for the first time."""
     kit = mail_kit
     kit.add_subscribers(2)
-    for number, days in enumerate((9, 2, 1, 0)):
-        kit.draft(f"article{number}", now=NOW - timedelta(days=days), date=f"2026-11-{10 + number}")
-    with kit.open() as db, db.write() as connection:
-        rows = sorted(issues.list_issues(connection), key=lambda row: row.slot)
-        issues.set_approval(connection, rows[1].id, "hash", 1)
-        connection.exec_driver_sql(f"UPDATE delivery SET state = 'accepted' WHERE issue_id = {rows[2].id}")
+    path = kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace("[mail]\n", '[mail]\neditors = ["ed@mail.example.org"]\n'))
+    for number, days in enumerate((9, 2, 1)):
+        when = NOW - timedelta(days=days)
+        kit.articles(f"article{number}", date=f"{when:%Y-%m-%d}")
+        kit.open_issue(now=when) if days > 1 else kit.approve_issue(now=when)
+    kit.draft("article3", date=f"{NOW:%Y-%m-%d}")
     with Server() as server:
         kit.mail(server.port, send="review")
-        path = kit.root / "publisher.toml"
-        path.write_text(path.read_text().replace("[mail]\n", '[mail]\neditors = ["ed@mail.example.org"]\n'))
-        assert send_drafts(kit.site, NOW).errors == []
+        assert tell(kit).errors == []
         assert len(server.accepted) == 1
-        assert f"daily/{rows[3].name}" in server.accepted[0].data.decode()
-        assert send_drafts(kit.site, NOW).errors == []
+        assert "Draft of daily No. 4 for 2 subscribers." in server.accepted[0].data.decode()
+        assert tell(kit).errors == []
         assert len(server.accepted) == 1
 
 
@@ -147,31 +152,37 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
         with kit.open() as db:
             posted = send_confirmation_emails(kit.site, db, lambda: NOW)
         assert posted.sent == 0
-        assert any("it was made before base_url was set" in text for text in posted.blockers)
+        assert any("it was approved before base_url was set" in text for text in posted.blockers)
         assert server.recipients == ["reader0@mail.example.org"]
 
 
 def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit) -> None:
-    """A blocked issue may not be approved."""
+    """A blocked draft cannot be approved, and stays a draft."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
     kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
+        (stop,) = plan_approval(kit.site, "daily", NOW).stops
+        assert "1 recipient would get placeholder values" in stop
+        assert "mail.postal_address: it is empty" in stop
         with pytest.raises(SendingBlocked, match="mail.postal_address: it is empty"):
-            plan_approval(kit.site, "daily", NOW)
+            approve(kit.site, "daily", NOW)
+        assert server.accepted == []
+    with kit.open() as db, db.read() as connection:
+        assert issues.list_issues(connection) == []
 
 
 @pytest.mark.parametrize("template", ["magazine", "brief", "letter"])
 @pytest.mark.parametrize("text", ["excerpt", "full"])
 def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template: str, text: str) -> None:
-    """Also if it was edited after the issue was made, and if only one paragraph of it is left."""
+    """Also if it was edited after the issue was approved, and if only one paragraph of it is left."""
     kit = mail_kit
     path = kit.root / "publisher.toml"
     options = f'title = "The Daily"\ntemplate = "{template}"\ntext = "{text}"'
     path.write_text(path.read_text().replace('title = "The Daily"', options))
     write_sample(kit)
-    kit.draft("one")
+    kit.issue("one")
     kit.article("welcome.md", "Mine")
     kit.publish()
     replace_placeholders(kit)
@@ -198,7 +209,7 @@ def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
 
     kit = mail_kit
     furnish_with_sample(kit)
-    kit.draft_issue()
+    kit.open_issue()
     with Server() as server:
         kit.mail(server.port)
         with pytest.raises(SendingBlocked, match="it contains the sample article"):

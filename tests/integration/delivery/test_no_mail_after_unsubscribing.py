@@ -10,10 +10,9 @@ import pytest
 
 from publisher.cli.subscribers import import_lines
 from publisher.delivery import store as deliveries
-from publisher.delivery.issue_life.approval import pause, resume
 from publisher.delivery.bounces import process_messages
 from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import approve, pause
+from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState

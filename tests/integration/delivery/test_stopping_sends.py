@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.delivery.issue_life.approval import pause
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
-from publisher.delivery.issue_life.approval import approve
+from publisher.delivery.issue_life.approval import pause
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
 from publisher.pipeline.correct import reinstate, retract
