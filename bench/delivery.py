@@ -148,7 +148,11 @@ def requeue(one: Site) -> None:
     from sqlalchemy import text
 
     with Database.open(one.database_url) as db, db.write() as connection:
-        connection.execute(text("UPDATE delivery SET state = 'queued', attempts = 0, answer = NULL, sender_id = NULL"))
+        connection.execute(
+            text(
+                "UPDATE delivery SET state = 'queued', attempts = 0, answer = NULL, sender_id = NULL, first_handed_at = NULL"
+            )
+        )
 
 
 def ours(folder: Path, port: int, connections: int, keys: tuple[str, ...], count: int) -> float:

@@ -122,7 +122,14 @@ def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int
 
 
 def record_welcome_delivery(
-    connection: Connection, issue_id: int, subscriber_id: int, variant: int, now: int, answer: str
+    connection: Connection,
+    issue_id: int,
+    subscriber_id: int,
+    variant: int,
+    now: int,
+    answer: str,
+    *,
+    first_handed_at: int | None = None,
 ) -> None:
     """Store the delivery of an issue to somebody who subscribed after it was made."""
     connection.execute(
@@ -133,6 +140,7 @@ def record_welcome_delivery(
             state=_State.ACCEPTED.value,
             attempts=1,
             origin=_WELCOME,
+            first_handed_at=now if first_handed_at is None else first_handed_at,
             handed_at=now,
             changed_at=now,
             answer=answer,

@@ -37,6 +37,8 @@ class Claim:
     attempts: int
     address: str
     domain: str
+    #: When the message was first handed over, in seconds since 1970; None for never. It is the time in its Date header.
+    first_handed_at: int | None = None
 
 
 _IS_CLAIM: Final = and_(delivery.c.issue_id == bindparam("issue"), delivery.c.subscriber_id == bindparam("subscriber"))
@@ -78,7 +80,12 @@ _HAND_OVER: Final = (
     .where(
         _IS_CLAIM, delivery.c.state == _State.SENDING.value, delivery.c.sender_id == bindparam("sender"), _IS_SUBSCRIBED
     )
-    .values(state=_State.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
+    .values(
+        state=_State.HANDED_OVER.value,
+        first_handed_at=func.coalesce(delivery.c.first_handed_at, bindparam("now")),
+        handed_at=bindparam("now"),
+        changed_at=bindparam("now"),
+    )
 )
 #: The suppression of the address is provisional: the delivery waits for the verdict.
 _WAIT: Final = update(delivery).where(_IS_CLAIM).values(due_at=bindparam("due"))
@@ -109,6 +116,7 @@ def _with_states() -> Select[Any]:
         delivery.c.attempts,
         delivery.c.state,
         delivery.c.due_at,
+        delivery.c.first_handed_at,
         delivery.c.sender_id,
         issue.c.digest,
         subscriber.c.address,
@@ -222,7 +230,8 @@ def claim(
     to_claim = [(issue_id, row.subscriber_id, sender, now) for row in claimed]
     execute_rows(connection, _CLAIM, ("issue", "subscriber", "sender", "now"), to_claim)
     claims = [
-        Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain) for row in claimed
+        Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain, row.first_handed_at)
+        for row in claimed
     ]
     return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(refused)
 

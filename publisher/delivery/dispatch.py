@@ -71,7 +71,7 @@ class Dispatcher:
         self,
         ledger: Ledger,
         throttle: Throttle,
-        build: Callable[[Claim], OutgoingMessage],
+        build: Callable[[Claim, int], OutgoingMessage],
         *,
         limit: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -81,7 +81,7 @@ class Dispatcher:
         Args:
             ledger: claims deliveries and stores outcomes.
             throttle: the rate limits.
-            build: builds the message of a delivery.
+            build: builds the message of a delivery with a time for its Date header, in seconds since 1970.
             limit: number of messages to send; None for all.
             clock: a monotonic clock, in seconds.
         """
@@ -106,15 +106,25 @@ class Dispatcher:
         deadline = self._clock() + _IDLE_SECONDS
         while (claim := self._next(deadline if wait else None)) is not None:
             try:
-                return self._build(claim)
+                return self._build(claim, self._ledger.date_of(claim))
             except ValueError as error:
                 # An address that cannot be used in a message stops no other delivery.
                 self._record(claim, Outcome(state=DeliveryState.FAILED, answer=str(error)))
         return None
 
-    def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
-        """Start to record that the message is sent now; see `MessageSource`."""
-        return self._ledger.hand_over(message.reference)
+    def hand_over(self, message: OutgoingMessage) -> Callable[[], OutgoingMessage | None]:
+        """Start to record that the message is sent now; see `MessageSource`.
+
+        A message is built before its turn. If the second has changed since, it is built again with the stored time.
+        """
+        claim: Claim = message.reference
+        wait = self._ledger.hand_over(claim)
+
+        def final() -> OutgoingMessage | None:
+            date = wait()
+            return message if date == message.date else None if date is None else self._build(claim, date)
+
+        return final
 
     def record_outcome(self, message: OutgoingMessage, outcome: Outcome) -> None:
         """Record the outcome of a message."""

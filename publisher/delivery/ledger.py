@@ -56,7 +56,8 @@ class _Batch:
     """Requests that arrived during the last transaction."""
 
     claims: list[tuple[int, int, frozenset[str], Callable[[ClaimedBatch], None]]] = field(default_factory=list)
-    handed: list[tuple[Claim, threading.Lock, list[bool]]] = field(default_factory=list)
+    #: The last part gets the time of the first hand-over, if the message may be sent.
+    handed: list[tuple[Claim, threading.Lock, list[int]]] = field(default_factory=list)
     outcomes: list[tuple[Claim, Outcome]] = field(default_factory=list)
     #: Locks of connections that wait until their refusal is stored and judged.
     refused: list[threading.Lock] = field(default_factory=list)
@@ -121,21 +122,26 @@ class Ledger:
         if not self._request(lambda batch: batch.claims.append((after, limit, without, then))):
             then(ClaimedBatch([], 0, 0))
 
-    def hand_over(self, claim: Claim) -> Callable[[], bool]:
+    def date_of(self, claim: Claim) -> int:
+        """Return the time for a message's Date header, in seconds since 1970: its first hand-over, or now."""
+        return int(self._clock().timestamp()) if claim.first_handed_at is None else claim.first_handed_at
+
+    def hand_over(self, claim: Claim) -> Callable[[], int | None]:
         """Store that a message is sent now; return a function that waits for the disk.
 
-        It returns False if the message must not be sent: another sender has it, its subscriber unsubscribed after the
-        claim, or the transaction failed.
+        It returns the stored time of the delivery's first hand-over, in seconds since 1970. It returns None if the
+        message must not be sent: another sender has it, its subscriber unsubscribed after the claim, or the transaction
+        failed.
         """
         done = threading.Lock()
         done.acquire()
-        is_ours = [False]
-        if not self._request(lambda batch: batch.handed.append((claim, done, is_ours))):
+        first: list[int] = []
+        if not self._request(lambda batch: batch.handed.append((claim, done, first))):
             done.release()
 
-        def wait() -> bool:
+        def wait() -> int | None:
             done.acquire()
-            return is_ours[0]
+            return first[0] if first else None
 
         return wait
 
@@ -237,8 +243,9 @@ class Ledger:
             self._on_stop(brake)
         for done in batch.refused:
             done.release()
-        for claim, done, is_ours in batch.handed:
-            is_ours[0] = (claim.issue_id, claim.subscriber_id) not in lost
+        for claim, done, first in batch.handed:
+            if (claim.issue_id, claim.subscriber_id) not in lost:
+                first.append(now if claim.first_handed_at is None else claim.first_handed_at)
             done.release()
         for (_, _, _, then), claims in zip(batch.claims, claimed, strict=True):
             then(claims)

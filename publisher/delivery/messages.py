@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import Protocol
 
@@ -94,6 +95,8 @@ class DeliveryMessages:
         self._signers = signers
         # Subscribers share few distinct sets of interests.
         self.template = lru_cache(maxsize=64)(self._template)
+        # Hundreds of messages are built in one second.
+        self._date_header = lru_cache(maxsize=64)(self._format_date)
 
     def _template(self, number: int, prefix: str = "") -> MessageTemplate:
         row, variant = self._row, self._load_variant(number)
@@ -113,25 +116,42 @@ class DeliveryMessages:
             signers=self._signers,
         )
 
-    def build(self, claim: Claim) -> OutgoingMessage:
+    def _format_date(self, seconds: int) -> str:
+        return format_datetime(datetime.fromtimestamp(seconds, self._site.tz))
+
+    def build(self, claim: Claim, date: int) -> OutgoingMessage:
         """Return the message of a delivery.
+
+        Args:
+            claim: the delivery.
+            date: the time of its Date header, in seconds since 1970.
 
         Raises:
             ValueError: the address cannot be used in a message.
         """
         token = self._ring.delivery_token(claim.issue_id, claim.subscriber_id)
         path = return_path(self._site, self._ring.return_path_token(claim.issue_id, claim.subscriber_id))
-        return self._merge(self.template(claim.variant), claim.address, claim.domain, token, path, reference=claim)
+        template = self.template(claim.variant)
+        return self._merge(template, claim.address, claim.domain, token, path, date=date, reference=claim)
 
     def build_test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message. Its token belongs to no subscriber."""
         content = f"{prefix}{address}{when.isoformat()}{self._row.digest}/{self._row.name}"
         token = "0" + hashlib.sha256(content.encode()).hexdigest()[:31]
         path = bare_address(self._site.mail.sender if self._site.mail else "")
-        return self._merge(self.template(1, prefix), address, domain, token, path, reference=None)
+        date = int(when.timestamp())
+        return self._merge(self.template(1, prefix), address, domain, token, path, date=date, reference=None)
 
     def _merge(
-        self, template: MessageTemplate, address: str, domain: str, token: str, path: str, *, reference: Claim | None
+        self,
+        template: MessageTemplate,
+        address: str,
+        domain: str,
+        token: str,
+        path: str,
+        *,
+        date: int,
+        reference: Claim | None,
     ) -> OutgoingMessage:
         local = address.rpartition("@")[0]
         recipient = f"{local}@{domain}"
@@ -139,12 +159,8 @@ class DeliveryMessages:
             reference=reference,
             recipient=recipient,
             return_path=path,
-            data=template.merge(address=address, recipient=recipient, token=token),
+            data=template.merge(address=address, recipient=recipient, token=token, date=self._date_header(date)),
             name=f"{int(self._row.slot.timestamp())}.{token}.{domain}",
             needs_utf8=not local.isascii(),
+            date=date,
         )
-
-    def fingerprint(self, variants: int) -> bytes:
-        """Return a hash of the content and headers of the first ``variants`` variants."""
-        parts = [self._template(number).fingerprint for number in range(1, variants + 1)]
-        return hashlib.sha256(b"".join(parts)).digest()

@@ -40,8 +40,8 @@ class _MessageQueue:
     def take(self, *, wait: bool) -> OutgoingMessage | None:
         return self.messages.pop(0) if self.messages else None
 
-    def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
-        return lambda: True
+    def hand_over(self, message: OutgoingMessage) -> Callable[[], OutgoingMessage | None]:
+        return lambda: message
 
     def record_outcome(self, message: OutgoingMessage, outcome: Outcome) -> None:
         self.outcomes[message.recipient] = outcome

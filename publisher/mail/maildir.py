@@ -39,10 +39,11 @@ class MaildirTransport:
         except OSError as error:
             raise StageError(f"cannot make the Maildir {self.folder}: {error.strerror}") from error
         while (message := source.take(wait=True)) is not None:
-            if not source.hand_over(message)():
+            final = source.hand_over(message)()
+            if final is None:
                 source.record_outcome(message, Outcome(state=DeliveryState.QUEUED, answer=""))
                 continue
-            self._write(message)
+            self._write(final)
             answer = f"written to {self.folder.name}/new/{message.name}"
             source.record_outcome(message, Outcome(state=DeliveryState.ACCEPTED, answer=answer))
 

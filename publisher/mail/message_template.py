@@ -10,6 +10,7 @@ import html as markup
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from email.utils import format_datetime
 from typing import Final
 
 from publisher.mail.dkim import SIGNED_HEADERS, Signer, canonical_header
@@ -22,11 +23,12 @@ __all__ = ["ADDRESS_SLOT", "DELIVERY_SLOT", "MessageTemplate"]
 #: article and no setting.
 DELIVERY_SLOT: Final = "\x0ec\x0f"
 ADDRESS_SLOT: Final = "\x0ea\x0f"
-#: The address with HTML escapes, and the address as mail servers use it.
+#: The address with HTML escapes, the address as mail servers use it, and the time of the Date header.
 _HTML_ADDRESS_SLOT: Final = "\x0eh\x0f"
 _RECIPIENT_SLOT: Final = "\x0et\x0f"
-_SLOT: Final = re.compile("(\x0e[caht]\x0f)")
-_BYTES_SLOT: Final = re.compile(b"\x0e([caht])\x0f")
+_DATE_SLOT: Final = "\x0ed\x0f"
+_SLOT: Final = re.compile("(\x0e[cahtd]\x0f)")
+_BYTES_SLOT: Final = re.compile(b"\x0e([cahtd])\x0f")
 #: Replaces DELIVERY_SLOT while headers are built, because headers with control characters are rejected.
 _DELIVERY_STAND_IN: Final = "0copy0pass0"
 #: With the = of a soft line break, a line has 76 characters (RFC 2045 §6.7).
@@ -70,7 +72,7 @@ class MessageTemplate:
         """Encode a message.
 
         Args:
-            envelope: the headers. They may contain DELIVERY_SLOT; the recipient is always a slot.
+            envelope: the headers. They may contain DELIVERY_SLOT; the recipient and the date are always slots.
             text, html: the issue, with placeholders.
             placeholders: the issue's placeholders.
             values: placeholder → replacement, which may contain DELIVERY_SLOT and ADDRESS_SLOT.
@@ -88,6 +90,7 @@ class MessageTemplate:
                 fill_placeholders(html, placeholders, values, escape=True).replace(ADDRESS_SLOT, _HTML_ADDRESS_SLOT)
             ),
         )
+        self._date = format_datetime(envelope.date)
         self._headers = _TemplateSlots.of(
             b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n"
         )
@@ -98,19 +101,14 @@ class MessageTemplate:
             b"".join(canonical_header(name, by_name[name].encode()) for name in SIGNED_HEADERS if name in by_name)
         )
 
-    @property
-    def fingerprint(self) -> bytes:
-        """Hash of everything but values and signatures."""
-        parts = b"\0".join((*self._headers.pieces, *self._body.pieces))
-        return hashlib.sha256(parts).digest()
-
-    def merge(self, *, address: str, recipient: str, token: str) -> bytes:
+    def merge(self, *, address: str, recipient: str, token: str, date: str = "") -> bytes:
         """Return the message to one subscriber: signatures, headers, body.
 
         Args:
             address: the address as the subscriber writes it.
             recipient: the address as mail servers use it.
             token: the delivery's token.
+            date: the value of the Date header; by default the date of the envelope.
 
         Raises:
             ValueError: the address contains a line end or a control character.
@@ -120,6 +118,7 @@ class MessageTemplate:
         values = {
             "c": token.encode(),
             "t": recipient.encode(),
+            "d": (date or self._date).encode(),
         }
         headers = self._headers.filled(values)
         signed = b"".join(self._signed.filled(values)) if self._signers else b""
@@ -145,14 +144,15 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
         message_key=envelope.message_key.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN),
         unsubscribe=tuple(url.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN) for url in envelope.unsubscribe),
     )
-    with_slots = ("Message-ID", "List-Unsubscribe")
+    slots = {"To": _RECIPIENT_SLOT, "Date": _DATE_SLOT}
+    with_token = ("Message-ID", "List-Unsubscribe")
     return [
         (
             name,
-            _RECIPIENT_SLOT
-            if name == "To"
+            slots[name]
+            if name in slots
             else value.replace(_DELIVERY_STAND_IN, DELIVERY_SLOT)
-            if name in with_slots
+            if name in with_token
             else value,
         )
         for name, value in message_headers(plain)

@@ -233,16 +233,17 @@ class _Session:
             # Other connections lost messages meanwhile. The server has nothing of this one yet.
             self._record(message, _NOT_SENT)
             raise RelayFault(self._state.words)
-        is_ours = self._source.hand_over(message)
-        following = self._next_while_waiting(message, is_ours) if self._has_pipelining else None
-        if not is_ours():
+        wait = self._source.hand_over(message)
+        following = self._next_while_waiting(message, wait) if self._has_pipelining else None
+        final = wait()
+        if final is None:
             for unsent in (message, following):
                 if unsent is not None:
                     self._record(unsent, _NOT_SENT)
             # SMTP has no command to cancel a message after DATA; the connection has to be closed.
             raise _ConnectionClosed
         envelope = "".join(self._commands(following)).encode() if following else b""
-        self._send(message, following, envelope)
+        self._send(final, following, envelope)
         if following is None:
             return message, False
         try:
@@ -250,13 +251,13 @@ class _Session:
         except ConnectionLost as error:
             raise self._requeue(following, error) from error
 
-    def _next_while_waiting(self, message: OutgoingMessage, is_ours: Callable[[], bool]) -> OutgoingMessage | None:
+    def _next_while_waiting(self, message: OutgoingMessage, wait: Callable[[], object]) -> OutgoingMessage | None:
         """Return the next message, built while the hand-over of this one is stored."""
         try:
             return self._next(wait=False)
         except RelayFault:
             # Nothing of the message is sent: the connection is closed.
-            is_ours()
+            wait()
             self._record(message, _NOT_SENT)
             raise
 

@@ -27,6 +27,8 @@ class OutgoingMessage:
     name: str
     #: True if a header or the envelope is not ASCII (RFC 6531).
     needs_utf8: bool = False
+    #: The time in the Date header, in seconds since 1970; None if the source does not choose it.
+    date: int | None = None
 
 
 class MessageSource(Protocol):
@@ -38,11 +40,12 @@ class MessageSource(Protocol):
         With ``wait``, wait a few seconds for one.
         """
 
-    def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
+    def hand_over(self, message: OutgoingMessage) -> Callable[[], OutgoingMessage | None]:
         """Record that a message is sent now; return a function that waits until it is durable.
 
-        It returns False if the message must not be sent: another sender has it, or the subscriber unsubscribed. The
-        transport then records the outcome "queued".
+        The function returns the message to send: the same one, or one of the same size with the stored time in its Date
+        header. It returns None if the message must not be sent: another sender has it, or the subscriber unsubscribed.
+        The transport then records the outcome "queued".
         """
 
     def record_outcome(self, message: OutgoingMessage, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -205,6 +205,7 @@ class _Batch:
                     reference.variant,
                     int(self.now.timestamp()),
                     outcome.answer,
+                    first_handed_at=reference.first_handed_at,
                 )
             return
         self.result.failed += 1
@@ -357,7 +358,7 @@ class _Batch:
         ):
             return None
         row = newest_public_issue(connection, self.site, slug)
-        if row is None or row.slot < self.now.astimezone(UTC) - _MAX_WELCOME_AGE:
+        if row is None or (row.opened_at or 0) < (self.now - _MAX_WELCOME_AGE).timestamp():
             return None
         variants = issues.load_variants(connection, row.id)
         variant = self._variant(connection, subscriber, variants)
@@ -365,7 +366,18 @@ class _Batch:
             return None
         ring = keyring(self.site, connection)
         messages = DeliveryMessages(self.site, row, lambda number: variants[number - 1], ring, read_signers(self.site))
-        return messages.build(Claim(row.id, subscriber.id, variant, 1, subscriber.address, subscriber.domain))
+        date = self._first_handed_at(connection, email)
+        return messages.build(
+            Claim(row.id, subscriber.id, variant, 1, subscriber.address, subscriber.domain, date), date
+        )
+
+    def _first_handed_at(self, connection: Connection, email: ConfirmationEmail) -> int:
+        """Return when a welcome issue is first handed over, in seconds since 1970; it is stored before that."""
+        if "handed_at" not in email.request:
+            now = int(self.now.timestamp())
+            confirmations.change_request(connection, email.id, {**email.request, "handed_at": now})
+            return now
+        return int(email.request["handed_at"])
 
     def _variant(
         self, connection: Connection, subscriber: subscribers.Subscriber, variants: Sequence[IssueVariant]
