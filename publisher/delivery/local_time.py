@@ -14,24 +14,32 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.settings import Site
 
-__all__ = ["LocalDeliveryTimes", "reschedule_on_zone_change"]
+__all__ = ["LocalDeliveryTimes", "local_time_base", "reschedule_on_zone_change"]
 
-#: Within this time after a slot, its local time has come in every zone.
+#: Within this time after a slot or an opening, its local time has come in every zone.
 _LOCAL_TIME_WINDOW: Final = timedelta(days=2)
+
+
+def local_time_base(slot: datetime, opened_at: datetime, *, late_hours: int) -> datetime:
+    """Return the time from which the local delivery times of an issue count. Pure.
+
+    That is its slot. It is the opening of its send if that is before the slot, or more than ``late_hours`` after it.
+    """
+    return slot if slot <= opened_at <= slot + timedelta(hours=late_hours) else opened_at
 
 
 class LocalDeliveryTimes:
     """Due times of an issue's deliveries, by time zone."""
 
-    def __init__(self, slot: datetime, at: time | None, site_zone: ZoneInfo) -> None:
+    def __init__(self, base: datetime, at: time | None, site_zone: ZoneInfo) -> None:
         """Prepare the due times of one issue.
 
         Args:
-            slot: the issue's slot.
+            base: the time from which they count; see ``local_time_base``.
             at: local time at which deliveries are due; None for at once.
             site_zone: time zone of subscribers without one.
         """
-        self._slot = slot
+        self._base = base
         self._at = at
         self._site_zone = site_zone
         self._known: dict[str | None, int] = {}
@@ -43,7 +51,7 @@ class LocalDeliveryTimes:
         if self._at is None:
             return 0
         if zone not in self._known:
-            self._known[zone] = int(next_local_time(self._slot, self._at, self._zone(zone)).timestamp())
+            self._known[zone] = int(next_local_time(self._base, self._at, self._zone(zone)).timestamp())
         if zone in self.unknown_zones:
             self.unknown_zones[zone] += 1
         return self._known[zone]
@@ -64,18 +72,19 @@ def reschedule_on_zone_change(connection: Connection, site: Site, now: datetime)
 
     Call it with the subscriber's number and the zone. A delivery whose new local time has passed is due at once.
     """
-    since = now - _LOCAL_TIME_WINDOW
-    recent = [
-        (row, at)
-        for row in issues.list_issues(connection, since=since)
-        if row.digest in site.digests and (at := site.digests[row.digest].deliver_at) is not None
-    ]
+    recent: list[tuple[int, datetime, time]] = []
+    for row in issues.list_issues(connection, since=now - _LOCAL_TIME_WINDOW):
+        settings = site.digests.get(row.digest)
+        if settings is not None and settings.deliver_at is not None and row.opened_at is not None:
+            opened_at = datetime.fromtimestamp(row.opened_at, UTC)
+            base = local_time_base(row.slot, opened_at, late_hours=settings.late_hours)
+            recent.append((row.id, base, settings.deliver_at))
 
     def reschedule(subscriber_id: int, zone: str) -> None:
-        for row, at in recent:
-            due = max(next_local_time(row.slot, at, ZoneInfo(zone)), now.astimezone(UTC))
+        for issue_id, base, at in recent:
+            due = max(next_local_time(base, at, ZoneInfo(zone)), now.astimezone(UTC))
             deliveries.reschedule_delivery(
-                connection, row.id, subscriber_id, int(due.timestamp()), int(now.timestamp())
+                connection, issue_id, subscriber_id, int(due.timestamp()), int(now.timestamp())
             )
 
     return reschedule

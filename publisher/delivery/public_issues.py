@@ -72,8 +72,9 @@ def public_issues(
 
 
 def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:
-    """Return the newest issue of which every delivery is sent; None if there is none."""
-    for row in public_issues(connection, site, digest, limit=_MAX_CANDIDATES):
+    """Return the issue whose send opened last, of those of which every delivery is sent; None if there is none."""
+    rows = public_issues(connection, site, digest, limit=_MAX_CANDIDATES)
+    for row in sorted(rows, key=lambda row: row.opened_at or 0, reverse=True):
         counts = deliveries.state_counts(connection, row.id).get(row.id, {})
         if not any(counts.get(state) for state in _UNSENT_STATES):
             return row

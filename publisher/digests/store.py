@@ -222,10 +222,11 @@ _ARTICLES = (
 def list_issues(
     connection: Connection, *, only: Iterable[int] | None = None, since: datetime | None = None
 ) -> list[IssueRow]:
-    """Return issues, newest first: with the IDs ONLY, and with slots since SINCE, if given."""
+    """Return issues, newest first: with the IDs ONLY, and with slots or openings since SINCE, if given."""
     query = select(issue, _ARTICLES).order_by(issue.c.slot.desc(), issue.c.id.desc())
     if since is not None:
-        query = query.where(issue.c.slot >= int(since.timestamp()))
+        seconds = int(since.timestamp())
+        query = query.where((issue.c.slot >= seconds) | (issue.c.opened_at >= seconds))
     if only is not None:
         query = query.where(issue.c.id.in_(list(only)))
     return [_issue_row(row) for row in connection.execute(query).mappings()]

@@ -16,6 +16,7 @@ from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
+from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import SubscriptionState
@@ -122,7 +123,7 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
         history.message_id = f"<{ring.delivery_token(row.id, subscriber.id)}@{_domain(site)}>"
         _add_delivery(connection, site, history, row.id, subscriber.id)
         if history.state is None:
-            history.reason = _missing_reason(site, row.digest, subscriber, row.slot)
+            history.reason = _missing_reason(site, row, subscriber)
     return history
 
 
@@ -134,9 +135,17 @@ def _time(site: Site, seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).astimezone(site.tz)
 
 
-def _missing_reason(site: Site, digest: str, subscriber: subscribers.Subscriber, slot: datetime) -> str:
-    if subscriber.added_at > slot.timestamp():
-        return f"added on {_time(site, subscriber.added_at):%Y-%m-%d %H:%M}, after the issue was made"
+def _missing_reason(site: Site, row: IssueRow, subscriber: subscribers.Subscriber) -> str:
+    if row.opened_at is None:
+        is_cancelled = row.cancelled_at is not None
+        return (
+            "it was cancelled before its send opened"
+            if is_cancelled
+            else "its send, which fixes who gets it, has not opened"
+        )
+    if subscriber.added_at > row.opened_at:
+        return f"added on {_time(site, subscriber.added_at):%Y-%m-%d %H:%M}, after its send had opened"
+    digest = row.digest
     state = subscriber.subscriptions.get(digest)
     if state is None:
         return f"not subscribed to {digest}"
@@ -144,7 +153,7 @@ def _missing_reason(site: Site, digest: str, subscriber: subscribers.Subscriber,
         return f"{state.state} for {digest} since {_time(site, state.changed_at):%Y-%m-%d %H:%M} (by {state.source})"
     return (
         "no article in it was for this subscriber: they had each in another issue, have other interests, "
-        "or were not subscribed when the issue was made"
+        "or were not subscribed when its send opened"
     )
 
 
@@ -159,7 +168,7 @@ def _add_delivery(
     history.subject = variant.subject or history.subject
     history.articles = _issue_titles(connection, site, issue_id, variant.articles)
     row = issues.list_issues(connection, only=[issue_id])[0]
-    events: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
+    events: list[tuple[int, str]] = [(row.opened_at or int(row.slot.timestamp()), "queued with the issue")]
     attempts = deliveries.attempts_of(connection, issue_id, subscriber_id)
     events += [(attempt.at, f"attempt {attempt.number}: {attempt.outcome}: {attempt.answer}") for attempt in attempts]
     if delivery.state is DeliveryState.ACCEPTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from publisher.articles.records import article_from_text
 from publisher.delivery.audience import freeze_audience, load_audience
 from publisher.delivery.issue_life.fixed_issue import content_of_issue
-from publisher.delivery.local_time import LocalDeliveryTimes
+from publisher.delivery.local_time import LocalDeliveryTimes, local_time_base
 from publisher.digests import approval_store as approvals
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
@@ -142,14 +142,9 @@ def _open(
         variants = issues.load_variants(connection, row.id)
         if _missing(articles, variants, audience.interests):
             raise _SelectionMissing
-        times = LocalDeliveryTimes(_base_time(site, row, now), digest.deliver_at, site.tz)
+        base = local_time_base(row.slot, now, late_hours=site.digests[row.digest].late_hours)
+        times = LocalDeliveryTimes(base, digest.deliver_at, site.tz)
         frozen = freeze_audience(connection, row.id, audience, variants, articles, times)
         opened, zones = frozen.deliveries, frozen.unknown_zones
     (current,) = issues.list_issues(connection, only=[row.id])
     return OpenedIssue(row=current, deliveries=opened, unknown_zones=zones)
-
-
-def _base_time(site: Site, row: IssueRow, now: datetime) -> datetime:
-    """Return the time from which local delivery times count: the slot, or the opening if that is far from it."""
-    late = timedelta(hours=site.digests[row.digest].late_hours)
-    return row.slot if row.slot <= now <= row.slot + late else now
