@@ -10,7 +10,7 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.editors_mail import notify_editors
-from publisher.delivery.issue_life.approval import OpeningTime, hold_reason, opening_time
+from publisher.delivery.issue_life.approval import OpeningTime, hold_reason, lateness_reason, opening_time
 from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
 from publisher.digests.readiness import is_blocked
@@ -45,8 +45,7 @@ def open_due_issues(site: Site, db: Database, now: datetime, report: PublishResu
             held = hold_reason(connection, site, row, now)
             is_stopped = with_audience and is_blocked(connection, site, row)
             has_nobody = with_audience and not recipients.subscribed_domains(connection, row.digest)
-        if when is OpeningTime.TOO_LATE and not held:
-            held = f"its time has passed more than {settings.catch_up_hours} hours ago. To send it: publish send {row.path}"
+        held = held or lateness_reason(site, row, now)
         if when is OpeningTime.NOW and not held and has_nobody:
             held = f"nobody subscribes to {row.digest} yet; it opens once somebody does"
         if held:

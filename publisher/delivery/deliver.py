@@ -33,7 +33,7 @@ from publisher.errors import PublisherError, SettingsError, StoreError
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
-from publisher.model.digests import IssueVariant, LatePolicy
+from publisher.model.digests import IssueVariant, LatePolicy, SendPolicy
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
@@ -181,9 +181,12 @@ def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_loc
             f"{row.path} is approved, and opens at its slot: {opens}. To send it now: publish reopen {row.digest}, then "
             f"publish approve {row.digest} --now"
         )
-    open_issue(db, site, row, now)
+    open_issue(db, site, row, now, with_audience=site.digests[row.digest].send is not SendPolicy.NONE)
     with db.read() as connection:
-        return issues.list_issues(connection, only=[row.id])[0]
+        current = issues.list_issues(connection, only=[row.id])
+    if not current or current[0].opened_at is None:
+        raise SettingsError(f"{row.path} was reopened or cancelled in the meantime. 'publish status' shows what waits.")
+    return current[0]
 
 
 def _prepare(

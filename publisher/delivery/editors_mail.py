@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from collections import Counter
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 
 from publisher.delivery.audience import count_audience
 from publisher.delivery.deliver import make_transport
-from publisher.delivery.issue_life.approval import hold_reason
+from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
 from publisher.delivery.messages import read_signers
 from publisher.delivery.single_messages import parse_recipient, send_messages
 from publisher.digests import approval_store as approvals
@@ -81,7 +82,7 @@ def notify_editors(
         return result
     for report in [*_draft_reports(site, db, now), *_hold_reports(site, db, now)]:
         try:
-            outcomes = _send(site, report, transport or make_transport(site))
+            outcomes = _send(site, report, now, transport or make_transport(site))
         except SendingBlocked as error:
             result.errors.append(f"editors were not sent {report.name}, because of placeholder values")
             result.blockers = tuple(dict.fromkeys([*result.blockers, *error.blockers]))
@@ -161,13 +162,18 @@ def _finding_lines(draft: IssueDraft) -> list[str]:
 
 
 def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
-    """Return a mail for each issue that is held for a reason that the editors were not told."""
+    """Return a mail for each issue that is held, or too late, for a reason that the editors were not told.
+
+    A paused issue does not become too late: somebody has stopped it on purpose.
+    """
     reports = []
     with db.read() as connection:
         for row in issues.list_issues(connection):
             if not row.is_waiting or row.digest not in site.digests:
                 continue
             reason = hold_reason(connection, site, row, now)
+            if not reason and not row.is_paused:
+                reason = lateness_reason(site, row, now)
             if reason and reason != row.notified_hold:
                 variant = issues.load_variants(connection, row.id)[0]
                 reports.append(_hold_report(row, reason, variant))
@@ -187,8 +193,8 @@ def _hold_report(row: IssueRow, reason: str, variant: IssueVariant) -> _Report:
     )
 
 
-def _send(site: Site, report: _Report, transport: Transport) -> Mapping[str, Outcome]:
-    messages = _messages(site, report)
+def _send(site: Site, report: _Report, now: datetime, transport: Transport) -> Mapping[str, Outcome]:
+    messages = _messages(site, report, now)
     domains = Counter(message.recipient.rpartition("@")[2] for message in messages)
     if not transport.is_local:
         shown = sample_blockers(report.name, report.variant.text.decode())
@@ -196,7 +202,7 @@ def _send(site: Site, report: _Report, transport: Transport) -> Mapping[str, Out
     return send_messages(transport, messages)
 
 
-def _messages(site: Site, report: _Report) -> list[OutgoingMessage]:
+def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessage]:
     assert site.mail is not None
     slug, _, name = report.name.partition("/")
     digest = site.digests[slug].digest(slug)
@@ -206,12 +212,14 @@ def _messages(site: Site, report: _Report) -> list[OutgoingMessage]:
     page = _with_note(report.variant.html.decode(), report.note)
     subject = f"{report.prefix}{report.subject}"
     envelope = public_envelope(site, digest, subject=subject, slot=report.slot, number=report.number)
+    # The same mail has the same Message-ID when it is tried again; a later one about the same slot has another.
+    content = hashlib.sha256("\n".join((subject, *report.note)).encode()).hexdigest()[:12]
     messages: list[OutgoingMessage] = []
     for editor in site.mail.editors:
         address = parse_recipient(editor)
-        key = f"draft.{report.slot.astimezone(UTC):%Y%m%dT%H%M}.{slug}.{len(messages)}"
+        key = f"draft.{report.slot.astimezone(UTC):%Y%m%dT%H%M}.{slug}.{content}.{len(messages)}"
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
-        keyed = replace(envelope, message_key=key)
+        keyed = replace(envelope, message_key=key, date=now.astimezone(site.tz))
         template = MessageTemplate(
             keyed, text=text, html=page, placeholders=placeholders, values=values, signers=signers
         )

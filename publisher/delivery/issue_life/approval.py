@@ -21,7 +21,16 @@ from publisher.errors import IssueHeld, SettingsError
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["OpeningTime", "hold_reason", "opening_time", "pause", "require_sendable_issue", "resume", "stop_reason"]
+__all__ = [
+    "OpeningTime",
+    "hold_reason",
+    "lateness_reason",
+    "opening_time",
+    "pause",
+    "require_sendable_issue",
+    "resume",
+    "stop_reason",
+]
 
 #: How to release an issue whose text has to change.
 _REOPEN: Final = "Make it a draft again with 'publish reopen {digest}', then approve it."
@@ -48,6 +57,16 @@ def opening_time(slot: datetime, approved_at: datetime, now: datetime, catch_up:
     if now < slot:
         return OpeningTime.NOT_YET
     return OpeningTime.NOW if now <= max(slot, approved_at) + catch_up else OpeningTime.TOO_LATE
+
+
+def lateness_reason(site: Site, row: IssueRow, now: datetime) -> str:
+    """Return why the send of an approved issue does not open by itself any more; empty if it may. Pure."""
+    hours = site.digests[row.digest].catch_up_hours
+    approved_at = datetime.fromtimestamp(row.approved_at or 0, UTC)
+    if opening_time(row.slot, approved_at, now, timedelta(hours=hours)) is not OpeningTime.TOO_LATE:
+        return ""
+    slot = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    return f"its slot of {slot} passed more than {hours} hours ago. To send it: publish send {row.path}"
 
 
 def hold_reason(connection: Connection, site: Site, row: IssueRow, now: datetime) -> str:
