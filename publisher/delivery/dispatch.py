@@ -115,7 +115,8 @@ class Dispatcher:
     def hand_over(self, message: OutgoingMessage) -> Callable[[], OutgoingMessage | None]:
         """Start to record that the message is sent now; see `MessageSource`.
 
-        A message is built before its turn. If the second has changed since, it is built again with the stored time.
+        A message is built while the one before it is sent. If the second has changed since, it is built again with the
+        stored time.
         """
         claim: Claim = message.reference
         wait = self._ledger.hand_over(claim)

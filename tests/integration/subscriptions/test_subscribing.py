@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from publisher.delivery.deliver import deliver
-from publisher.delivery.opening import open_issue
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import store as issues
 from publisher.storage.tables.delivery import delivery
 from publisher.subscribers import store as subscribers
