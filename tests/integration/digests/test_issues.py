@@ -9,13 +9,12 @@ from datetime import timedelta
 import pytest
 
 from publisher.articles import store
-from publisher.digests import store as issues
-from publisher.digests.compose import compose_issue
-from publisher.digests.run_preflight import force_issue
+from publisher.digests import pending_store as pending
+from publisher.digests.compose import IssueDetails, compose_issue
+from publisher.digests.variants_store import whole_variant
 from publisher.errors import SettingsError, StageError
 from publisher.model.query import Interests
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, retract
 from publisher.pipeline.note import set_note
 from publisher.pipeline.preview import VIEWS, preview
@@ -40,7 +39,6 @@ def test_a_note_and_a_lead_apply_to_the_next_issue_only(any_kit: SiteKit) -> Non
     kit.article("new.md", title="The new one", date="2026-11-20")
     said = set_note(kit.site, "daily", NOW, text="Read **this** [here](/x) & more", lead="old.md")
     assert (said.note, said.lead) == ("Read **this** [here](/x) & more", "The old one")
-    assert not (kit.root / "outbox/daily").exists()
     kit.open_issue()
     assert titles_of(kit) == [["The old one", "The new one"]]
     assert re.search(r"<p class=.text ink.[^>]*>Read <strong>this</strong>", page(kit))
@@ -160,9 +158,10 @@ def test_an_issue_of_500_articles_stays_below_the_limit(kit: SiteKit) -> None:
     assert kit.publish(with_issues=False).rejected == []
     made = kit.draft_summary()
     assert made.html_size <= 30 * 1024 and 10 < made.articles < 100 and made.errors == ()
+    kit.open_issue()
     with kit.open() as db, db.read() as connection:
-        waiting = issues.pending_articles(connection, "daily", int(NOW.timestamp()))
-    assert len(waiting) == 500 - made.articles and all(waiting.values())
+        waiting = pending.pending_articles(connection, "daily", int(NOW.timestamp()), LATER)
+    assert len(waiting) == 500 - made.articles and all(row.carried_over for row in waiting)
 
 
 HOSTILE = {
@@ -202,47 +201,11 @@ def test_any_article_can_be_in_an_issue(kit: SiteKit, body: str, theme: str) -> 
 def test_an_article_cannot_forge_a_placeholder(kit: SiteKit) -> None:
     """Its text stays as it is in every delivery."""
     kit.article("1.md", title="@@address.0123456789ab@@", body="@@unsubscribe.0123456789ab@@")
-    kit.draft_issue()
+    kit.open_issue()
     with kit.open() as db, db.read() as connection:
-        (edition,) = issues.load_variants(connection, 1)
-    assert edition.placeholder_hash != "0123456789ab"
+        variant = whole_variant(connection, 1)
+    assert variant.placeholder_hash != "0123456789ab"
     assert "@@address.0123456789ab@@" in page(kit, name="message.txt")
-
-
-def test_errors_block_an_issue_until_it_is_forced_with_a_reason(any_kit: SiteKit) -> None:
-    """The reason is saved."""
-    kit = any_kit
-    kit.article("1.md", title="One", body="Lorem ipsum dolor sit amet.")
-    made = kit.draft_summary()
-    assert [one.partition(":")[0] for one in made.errors] == ["placeholder"]
-    report = check_site(kit.site, ["daily"], LATER, with_browser=False)
-    assert [one.name for one in report.held_back] == [made.path.removeprefix("outbox/")]
-    with kit.open() as db, db.read() as connection:
-        (row,) = issues.list_issues(connection)
-        assert (row.errors, row.may_be_sent) == (1, False)
-    with pytest.raises(SettingsError, match="give the reason"):
-        force_issue(kit.site, "daily", " ")
-    force_issue(kit.site, "daily", "It is about\nlorem ipsum")
-    with kit.open() as db, db.read() as connection:
-        (row,) = issues.list_issues(connection)
-        assert (row.forced, row.may_be_sent) == ("It is about lorem ipsum", True)
-    again = check_site(kit.site, [row.digest + "/" + row.name], LATER, with_browser=False)
-    assert again.held_back == [] and again.issues[0].forced == "It is about lorem ipsum"
-
-
-def test_an_issue_can_be_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the same findings."""
-    monkeypatch.chdir(kit.root)
-    kit.article("1.md", title="One")
-    made = kit.draft_summary()
-    for target in ("daily", made.path, f"{made.path}/message.eml"):
-        report = check_site(kit.site, [target], LATER, with_browser=False)
-        assert (len(report.issues), report.feeds) == (1, 0)
-        assert {found.id for _, found in report.all_findings} == {"one-click", "postal-address"}
-    with pytest.raises(SettingsError, match="there is no issue daily/never"):
-        check_site(kit.site, ["daily/never"], LATER, with_browser=False)
-    # Nothing is kept of the check of a file: it may be anybody's.
-    assert check_site(None, [f"{made.path}/message.eml"], LATER, with_browser=False).issues[0].forced is None
 
 
 def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +218,9 @@ def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch
     assert "One" in (kit.root / "outbox/_preview/daily/message.txt").read_text()
     assert kit.draft_summary().number == 1
     again = preview(kit.site, "daily", LATER, folder=kit.root / "elsewhere")
-    assert again.uses_newest_articles and (kit.root / "elsewhere/index.html").exists()
+    assert not again.uses_newest_articles and (kit.root / "elsewhere/index.html").exists()
+    kit.open_issue()
+    assert preview(kit.site, "daily", LATER).uses_newest_articles
     with pytest.raises(SettingsError, match="no digest 'dialy'"):
         preview(kit.site, "dialy", NOW)
     with pytest.raises(StageError, match="cannot write the preview"):
@@ -293,9 +258,7 @@ def test_an_issue_is_rendered_once_per_variant(kit: SiteKit) -> None:
         kit.site,
         kit.site.all_digests()[0],
         list(found.values()),
-        slot=NOW,
-        name="n",
-        number=1,
+        IssueDetails(slot=NOW, name="n", number=1),
         interests=[Interests(query=one) for one in (Query(), *topics)],
     )
     assert [one.articles for one in made.issue.variants] == [(1, 2, 3), (1, 3), (2,)]

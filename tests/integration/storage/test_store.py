@@ -7,11 +7,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import Connection
 
 from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.records import record_json
+from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
+from publisher.digests.pending_store import SkipKind
+from publisher.digests.store import ApprovalRecord
 from publisher.errors import StoreError
 from publisher.feeds import archives_store as archives
 from publisher.feeds import facets_store as facets
@@ -209,44 +213,77 @@ def issue(number: int, slot: datetime, *articles: str) -> Issue:
     )
 
 
-def test_an_issue_removes_its_articles_from_the_pending_ones(db: Database) -> None:
+def add_issue(connection: Connection, made: Issue, carried: list[int]) -> int:
+    """Approve an issue with these articles."""
+    record = ApprovalRecord(hash="h", at=NOW, editorial="{}", mail_settings="{}")
+    return issues.add_issue(connection, made, dict.fromkeys(carried, "{}"), record)
+
+
+def test_an_issue_is_stored_with_its_articles_and_files(db: Database) -> None:
+    """Pending articles are removed, passed over and restored by the steps of its approval."""
     slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
     add(db, *(row(seq) for seq in (1, 2, 3)))
     with db.write() as connection:
-        issues.start_digest(connection, "daily", since_seq=0)
-        issues.add_pending(connection, [("daily", 1), ("daily", 2), ("daily", 3)])
-        issues.add_pending(connection, [("daily", 1)])
-        number = issues.add_issue(connection, issue(1, slot, "urn:1"), [1], [2])
-        assert issues.pending_articles(connection, "daily", NOW) == {2: True, 3: False}
-        assert issues.pending_articles(connection, "daily", 2) == {2: True}
-        assert issues.without_carried(connection, [("daily", 1), ("daily", 2), ("other", 1)]) == [
-            ("daily", 2),
-            ("other", 1),
-        ]
+        pending.start_digest(connection, "daily", since_seq=0)
+        pending.add_pending(connection, [("daily", 1), ("daily", 2), ("daily", 3)])
+        pending.add_pending(connection, [("daily", 1)])
+        number = add_issue(connection, issue(1, slot, "urn:1"), [1])
+        pending.remove_pending(connection, "daily", [1])
+        pending.mark_carried_over(connection, "daily", [2])
+        waiting = pending.pending_articles(connection, "daily", NOW, slot)
+        assert [(one.seq, one.carried_over) for one in waiting] == [(2, True), (3, False)]
+        assert [one.seq for one in pending.pending_articles(connection, "daily", 2, slot)] == [2]
+        pairs = [("daily", 1), ("daily", 2), ("other", 1)]
+        assert pending.without_carried(connection, pairs) == [("daily", 2), ("other", 1)]
         assert issues.issues_to_stage(connection) == [number]
         assert dict(issues.issue_files(connection, number)) == {"a.txt": b"\x00\xff"}
         issues.mark_staged(connection, number)
         assert issues.issues_to_stage(connection) == []
         (found,) = issues.list_issues(connection)
-        assert (found.slot, found.articles, found.is_staged) == (slot, 1, True)
+        assert (found.slot, found.articles, found.is_staged, found.is_waiting) == (slot, 1, True, True)
         assert issues.last_issue_number(connection, "daily") == 1
         assert issues.slots_with_issues(connection, "daily", slot) == {slot}
         assert issues.slots_with_issues(connection, "daily", slot + timedelta(minutes=1)) == set()
-        assert issues.started_digests(connection) == {"daily": 0}
+        assert pending.started_digests(connection) == {"daily": 0}
 
 
-@pytest.mark.parametrize("again", ["article", "slot"])
-def test_no_digest_carries_an_article_twice_and_no_slot_has_two_issues(db: Database, again: str) -> None:
+def test_skipped_articles_wait_for_a_later_slot_or_for_undo(db: Database) -> None:
+    """Discarded articles return only by a command, kept ones by a later slot."""
+    slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
+    later = slot + timedelta(days=7)
+    add(db, *(row(seq) for seq in (1, 2, 3)))
+
+    def seqs(connection: Connection, at: datetime) -> list[int]:
+        return [one.seq for one in pending.pending_articles(connection, "daily", NOW, at)]
+
+    with db.write() as connection:
+        pending.start_digest(connection, "daily", since_seq=0)
+        pending.add_pending(connection, [("daily", 1), ("daily", 2), ("daily", 3)])
+        pending.skip_articles(connection, "daily", [1], SkipKind.DISCARDED)
+        pending.skip_articles(connection, "daily", [2], SkipKind.LATER, slot)
+        assert (seqs(connection, slot), seqs(connection, later)) == ([3], [2, 3])
+        assert pending.restore_skipped(connection, "daily") == [1]
+        assert seqs(connection, later) == [1, 2, 3]
+        pending.skip_articles(connection, "daily", [1], SkipKind.DISCARDED)
+        pending.delete_discarded(connection, "daily")
+        assert (pending.restore_skipped(connection, "daily"), seqs(connection, later)) == ([], [2, 3])
+
+
+def test_no_slot_and_no_number_has_two_issues_and_no_id_is_used_again(db: Database) -> None:
+    """Links in mails name the ID of an issue."""
     slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
     add(db, row(1), row(2))
     with db.write() as connection:
-        issues.start_digest(connection, "daily", since_seq=0)
-        issues.add_issue(connection, issue(1, slot, "urn:1"), [1], [])
+        pending.start_digest(connection, "daily", since_seq=0)
+        first = add_issue(connection, issue(1, slot, "urn:1"), [1])
     with pytest.raises(StoreError, match="(?i)unique"), db.write() as connection:
-        if again == "article":
-            issues.add_issue(connection, issue(2, slot + timedelta(minutes=1), "urn:1"), [1], [])
-        else:
-            issues.add_issue(connection, issue(2, slot, "urn:2"), [2], [])
+        add_issue(connection, issue(2, slot, "urn:2"), [2])
+    with pytest.raises(StoreError, match="(?i)unique"), db.write() as connection:
+        add_issue(connection, issue(1, slot + timedelta(minutes=1), "urn:2"), [2])
+    with db.write() as connection:
+        issues.delete_issue(connection, first)
+        assert issues.list_issues(connection) == []
+        assert add_issue(connection, issue(1, slot, "urn:1"), [1]) == first + 1
 
 
 def test_source_files_and_their_problems_are_stored(db: Database) -> None:
