@@ -19,17 +19,20 @@ __all__ = ["COMMANDS", "main", "publish"]
 #: Subcommand → its summary in ``publish --help``. The module of the same name implements it.
 COMMANDS: Final = {
     "init": "Create a new site: settings, a first article, folders.",
-    "now": "Read new and changed articles, regenerate feeds and issues, and stage them.",
+    "now": "Read new and changed articles, regenerate feeds and drafts of issues, and stage them.",
     "run": "Run the schedule: feeds, issues, mail and bounces, each at its time.",
     "serve": "Serve feeds and pages over HTTP, and run the schedule.",
     "tick": "Run everything that is due once, for cron.",
     "next": "Show when issues and feeds are due next.",
-    "note": "Set the editor's note and the lead of a digest's next issue.",
+    "note": "Set the editor's note, and choose and order the articles of a digest's next issue.",
     "preview": "Render a digest's next issue without changing anything.",
-    "check": "Check feeds and issues against the rules of validators, feed readers and mail clients.",
-    "outbox": "List all issues and the state of their deliveries.",
-    "approve": "Approve an issue for sending.",
+    "check": "Check feeds, drafts and issues against the rules of validators, feed readers and mail clients.",
+    "outbox": "List drafts, issues and the state of their deliveries.",
+    "approve": "Approve the draft of a digest's next issue.",
+    "reopen": "Make an approved issue a draft again.",
+    "discard": "Leave the articles of a draft out of a newsletter.",
     "send": "Send an issue to its subscribers.",
+    "cancel": "Cancel the deliveries of an issue that were not made yet.",
     "pause": "Pause the delivery of an issue.",
     "resume": "Resume a paused issue.",
     "trace": "Show the delivery history of an issue for one subscriber.",
@@ -81,12 +84,12 @@ def publish() -> None:
     """Turn article files into feeds and newsletter issues.
 
     A site is a folder with a publisher.toml. Put article files into its articles/ folder and run
-    'publish now'. It stages feeds in feeds/ and newsletter issues in outbox/.
+    'publish now'. It stages feeds in feeds/ and drafts of newsletter issues in outbox/.
 
     \b
       publish init my-site     create a site
       cd my-site
-      publish now              stage its feeds and its first issue
+      publish now              stage its feeds and the draft of its first issue
 
     Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings; 3 failed.
     """  # noqa: D301 - click needs the literal backspace

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import ProgressLine, count_phrase, parse_at, report_wait, site_option
+from publisher.cli.reopen import reopened_lines
+from publisher.model.digests import SendPolicy
 from publisher.pipeline.approve import Approval, ApprovalPlan, ApprovalTime, approve, plan_approval
 from publisher.pipeline.undo_issue import reopen
 from publisher.settings import Site, read_site
@@ -24,7 +26,10 @@ _LISTED = 20
 @site_option
 @click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @click.option(
-    "--now", "leaves_now", is_flag=True, help="Send it at once, in place of its slot, with what is out by now."
+    "--now",
+    "is_sent_now",
+    is_flag=True,
+    help="Send it now in place of its slot, with the articles that are published by now.",
 )
 @click.option("--expect", metavar="HASH", help="Refuse if the draft is not this version any more.")
 @click.option("--revoke", is_flag=True, help="Make the approved issue a draft again, as 'publish reopen' does.")
@@ -35,16 +40,16 @@ def command(
     digest: str,
     folder: Path,
     is_confirmed: bool,
-    leaves_now: bool,
+    is_sent_now: bool,
     expect: str | None,
     revoke: bool,
     as_json: bool,
 ) -> None:
     """Approve the draft of DIGEST: its next issue, as it is now.
 
-    Reads articles/ first, shows the draft, how many people get it, when it leaves and what stops it, and
-    asks. From then on its text is fixed. It leaves at its slot, or at once if that has passed; who
-    subscribes by then gets it. 'publish reopen DIGEST' takes the approval back until then.
+    Reads articles/ first, shows the draft, the number of its recipients, when it is sent and what blocks
+    it, and asks. From then on its text is fixed. It is sent at its slot, or at once if that has passed, to
+    everybody who subscribes by then. Until then, 'publish reopen DIGEST' takes the approval back.
 
     Exit status: 0 success; 2 usage or settings, no draft, it cannot be approved, or the answer was no;
     3 failed.
@@ -52,9 +57,10 @@ def command(
     site = read_site(folder)
     if revoke:
         row = reopen(site, digest, parse_at(None, site.tz), on_wait=report_wait)
-        click.echo(json.dumps({"reopened": row.path}) if as_json else f"{row.path} is a draft again.")
+        for line in [json.dumps({"reopened": row.path})] if as_json else reopened_lines(site, row):
+            click.echo(line)
         return
-    time = ApprovalTime.NOW if leaves_now else ApprovalTime.SLOT
+    time = ApprovalTime.NOW if is_sent_now else ApprovalTime.SLOT
     confirm_and_approve(
         ctx, site, digest, time, is_confirmed=is_confirmed, expect=expect, as_json=as_json, question="Approve it?"
     )
@@ -99,36 +105,47 @@ def plan_lines(plan: ApprovalPlan) -> list[str]:
     """Return the lines that come before the question."""
     draft = plan.draft
     more = len(plan.articles) - _LISTED
+    warnings = len(draft.findings) - draft.errors
+    recipients = f"{count_phrase(plan.people, 'subscriber')} today" if plan.is_mailed else "the web, without mail"
     return [
         f"Draft of {draft.digest} No. {draft.number}, version {draft.hash}",
         f"  subject  {draft.subject}",
         f"  articles {plan.articles[0]}",
         *(f"           {title}" for title in plan.articles[1:_LISTED]),
         *([f"           and {more} more"] if more > 0 else []),
-        f"  goes to  {count_phrase(plan.people, 'subscriber')} today",
-        f"  leaves   {plan.leaves}",
-        *(f"  stopped  {reason}" for reason in plan.stops),
+        *([f"  as of    {plan.as_of:%a %Y-%m-%d %H:%M}"] if plan.as_of is not None else []),
+        f"  goes to  {recipients}",
+        f"  sent     {plan.sent}",
+        *([f"  warnings {warnings:,}: 'publish check {draft.digest}' shows them"] if warnings else []),
+        *(f"  blocked  {reason}" for reason in plan.stops),
         *(f"  skipped  {reason}" for reason in plan.refused),
+        *([f"  late     {plan.overdue}"] if plan.overdue else []),
+        *([f"           To send it now: publish approve {draft.digest} --now"] if plan.overdue else []),
     ]
 
 
 def approval_lines(site: Site, approval: Approval) -> list[str]:
     """Return what was approved, as lines of text."""
     row, opened = approval.row, approval.opened
+    is_mailed = site.digests[row.digest].send is not SendPolicy.NONE
     lines = [f"Approved {row.path}, No. {row.number}: {row.subject}"]
+    if opened is not None and not is_mailed:
+        return [*lines, f"  It is published, without mail: {site.paths.outbox}/{row.path}/index.html"]
     if opened is not None:
-        lines.append(
-            f"  It leaves now, to {count_phrase(opened.subscribers, 'subscriber')}: 'publish send {row.path}', or"
-        )
-        lines.append("  the next 'publish tick' or a running 'publish run', sends it.")
-        lines.append(f"  To stop it: publish pause {row.path}")
-    elif approval.trouble:
-        lines.append(f"  It does not leave yet: {approval.trouble}")
+        lines.append(f"  It is sent now, to {count_phrase(opened.subscribers, 'subscriber')}.")
+        if not approval.is_attended:
+            lines.append(f"  Nothing runs on this machine. To send it: publish send {row.path}")
+        return [*lines, f"  To stop it: publish pause {row.path}"]
+    if approval.trouble:
+        return [*lines, f"  It is not sent yet: {approval.trouble}"]
+    if is_mailed and not site.can_send:
+        lines.append("  It is sent once publisher.toml has a mail server ([smtp]).")
     else:
-        lines.append(
-            f"  It leaves {row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}. To change it before: publish reopen {row.digest}"
-        )
-    return lines
+        when = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+        lines.append(f"  It is {'sent' if is_mailed else 'published, without mail,'} {when}.")
+        if not approval.is_attended:
+            lines.append("  Nothing runs then: start 'publish run', or call 'publish tick' from cron.")
+    return [*lines, f"  To change it before: publish reopen {row.digest}"]
 
 
 def _as_dict(approval: Approval) -> dict[str, object]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 if TYPE_CHECKING:
+    from publisher.digests.store import IssueRow
     from publisher.model.report import NotificationResult
     from publisher.pipeline.correct import CorrectionResult
     from publisher.workers.timed_worker import TimedWorker
@@ -24,6 +25,7 @@ __all__ = [
     "correction_dict",
     "correction_lines",
     "count_phrase",
+    "finished_line",
     "forked_parser",
     "log_option",
     "notification_lines",
@@ -113,6 +115,14 @@ def count_phrase(count: int, noun: str) -> str:
     """Return ``1 file``, ``12,000 files``, ``2 deliveries``."""
     many = noun[:-1] + "ies" if noun.endswith(("py", "ry")) else noun + "s"
     return f"{count:,} {noun if count == 1 else many}"
+
+
+def finished_line(row: IssueRow, action: str) -> str:
+    """Return a line about an issue of which nothing is left to be sent, so that there is nothing to ACTION."""
+    state = "was never approved, and is not sent"
+    if row.opened_at is not None:
+        state = "is sent" if row.cancelled_at is None else "was cancelled"
+    return f"{row.path} {state}: there is nothing to {action}."
 
 
 def report_wait(holder: str) -> None:

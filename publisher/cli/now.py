@@ -1,4 +1,4 @@
-"""``publish now``: stage feeds and issues, and print a summary."""
+"""``publish now``: stage feeds and drafts and print a summary, or make an issue out of turn."""
 
 from __future__ import annotations
 
@@ -29,27 +29,50 @@ _LISTED = 20
 
 
 @click.command("now")
+@click.argument("digest", required=False)
 @site_option
+@click.option("--yes", "-y", "is_confirmed", is_flag=True, help="With DIGEST: do not ask.")
 @click.option("--at", metavar="TIME", help="Time of the run (ISO 8601).  [default: now]")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @click.option("--feeds-only", is_flag=True, help="Update the feeds only; make and send no issues.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
-def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, feeds_only: bool, as_json: bool) -> None:
-    """Read new and changed articles, regenerate feeds and issues, and stage them.
+def command(
+    ctx: click.Context,
+    digest: str | None,
+    folder: Path,
+    is_confirmed: bool,
+    at: str | None,
+    dry_run: bool,
+    feeds_only: bool,
+    as_json: bool,
+) -> None:
+    """Read new and changed articles, regenerate feeds and drafts of issues, and stage them.
 
-    Feeds are staged in feeds/, and the next issue of each digest with new articles in outbox/.
-    If nothing has changed, a second run changes nothing.
+    Feeds are staged in feeds/, and the draft of each digest's next issue in outbox/DIGEST/next/. Nothing
+    of a digest with a cadence is mailed. If nothing has changed, a second run changes nothing.
 
-    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or mail is
-    blocked by placeholder values; 3 failed.
+    With DIGEST: make an issue of that digest out of turn, with the articles that are published now. The
+    command shows it and the number of its recipients, and asks; yes is the approval. The next slot of its
+    cadence stays free.
+
+    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, mail is blocked by
+    placeholder values, or the answer was no; 3 failed.
     """
+    if digest is not None:
+        if at is not None or dry_run or feeds_only:
+            raise click.UsageError(
+                "--at, --dry-run and --feeds-only are for all digests. 'publish preview DIGEST' changes nothing"
+            )
+        _publish_out_of_turn(ctx, digest, folder, is_confirmed=is_confirmed, as_json=as_json)
+        return
+    if is_confirmed:
+        raise click.UsageError("--yes needs DIGEST: without one, nothing is asked")
     with forked_parser() as parser, ProgressLine() as progress:
         site = read_site(folder)
-        now = parse_at(at, site.tz)
         report = publish(
             site,
-            now,
+            parse_at(at, site.tz),
             dry_run=dry_run,
             with_issues=not feeds_only,
             progress=progress,
@@ -62,6 +85,23 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
         for line in summary(site, report, folder):
             click.echo(line)
     ctx.exit(report.exit_status)
+
+
+def _publish_out_of_turn(ctx: click.Context, digest: str, folder: Path, *, is_confirmed: bool, as_json: bool) -> None:
+    # Imported here, because a run without changes needs none of it.
+    from publisher.cli.approve import confirm_and_approve
+    from publisher.pipeline.approve import ApprovalTime
+
+    confirm_and_approve(
+        ctx,
+        read_site(folder),
+        digest,
+        ApprovalTime.OUT_OF_TURN,
+        is_confirmed=is_confirmed,
+        expect=None,
+        as_json=as_json,
+        question="Publish it now?",
+    )
 
 
 def summary(site: Site, report: PublishResult, folder: Path) -> list[str]:
@@ -116,7 +156,7 @@ def _issues(site: Site, report: PublishResult, folder: Path) -> list[str]:
     for issue in report.opened:
         people = f" to {count_phrase(issue.subscribers, 'subscriber')}" if issue.subscribers else ""
         articles = count_phrase(issue.articles, "article")
-        lines.append(f"{outbox}{issue.digest} No. {issue.number} leaves{people}, {articles}: {issue.subject}")
+        lines.append(f"{outbox}{issue.digest} No. {issue.number} is sent{people}, {articles}: {issue.subject}")
         lines.append(f"             see {folder / issue.path / 'index.html'}")
         lines += [f"             {warning}" for warning in issue.warnings]
     lines.extend(f"{outbox}{held.issue} is held: {held.reason}" for held in report.held)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import site_option
-from publisher.delivery.issue_life.approval import pause
+from publisher.cli.common import finished_line, site_option
+from publisher.delivery.issue_life.approval import finished_issue, pause
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -19,11 +19,16 @@ __all__ = ["command"]
 def command(issue: str, folder: Path) -> None:
     """Pause the delivery of ISSUE until 'publish resume'.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. A process
-    that is sending it finishes its open messages and stops within seconds. Nothing is lost.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
+    completely. A process that is sending it finishes its open messages and stops within seconds. An
+    approved issue is not sent at its slot. Nothing is lost.
 
-    Exit status: 0 success; 2 usage or settings, no such issue; 3 failed.
+    Exit status: 0 success, or nothing is left to pause; 2 usage or settings, no such issue; 3 failed.
     """
-    row = pause(read_site(folder), issue)
-    name = f"{row.digest}/{row.name}"
-    click.echo(f"{name} is paused. To resume it: publish resume {name}")
+    site = read_site(folder)
+    finished = finished_issue(site, issue)
+    if finished is not None:
+        click.echo(finished_line(finished, "pause"))
+        return
+    row = pause(site, issue)
+    click.echo(f"{row.path} is paused. To resume it: publish resume {row.path}")

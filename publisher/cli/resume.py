@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option
-from publisher.delivery.issue_life.approval import resume
+from publisher.cli.common import count_phrase, finished_line, parse_at, site_option
+from publisher.delivery.issue_life.approval import finished_issue, resume
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.settings import read_site
 
@@ -22,11 +22,12 @@ __all__ = ["command"]
 def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
     """Resume ISSUE after 'publish pause', or after a server has refused too many recipients.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. This command
-    sends nothing itself: 'publish send', 'publish tick' or an active runner sends the deliveries that
-    wait. If a server has refused many recipients with the same words, use --accept or --retry.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
+    completely. This command sends nothing itself: 'publish send', 'publish tick' or an active runner sends
+    the deliveries that wait. If a server has refused many recipients with the same words, use --accept or
+    --retry.
 
-    Exit status: 0 success; 2 usage or settings, no such issue, nothing to decide, or --accept or --retry is
+    Exit status: 0 success, or nothing is left to resume; 2 usage or settings, no such issue, nothing to decide, or --accept or --retry is
     missing; 3 failed.
     """
     if accept and retry:
@@ -39,7 +40,11 @@ def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
         row, count = retry_refusals(site, issue)
         click.echo(f"Queued {count_phrase(count, 'refused delivery')} again; nobody is suppressed.")
     else:
+        finished = finished_issue(site, issue)
+        if finished is not None:
+            click.echo(finished_line(finished, "resume"))
+            return
         row = resume(site, issue)
-    name = f"{row.digest}/{row.name}"
+    name = row.path
     state = "no longer stopped" if accept or retry else "no longer paused"
     click.echo(f"{name} is {state}. A runner or 'publish send {name}' makes the deliveries that wait.")

@@ -46,9 +46,11 @@ def find_draft(connection: Connection, target: str) -> IssueDraft:
     """Return the draft of a digest, named ``DIGEST`` or ``DIGEST/next``.
 
     Raises:
-        SettingsError: it has no draft.
+        SettingsError: it has no draft, or TARGET is an issue.
     """
-    digest = target.strip("/").removesuffix("/next")
+    digest, _, name = target.strip("/").removesuffix("/next").partition("/")
+    if name:
+        raise SettingsError(f"{target} is no draft. The draft of {digest} has the name {digest}")
     draft = drafts.load_draft(connection, digest)
     if draft is None:
         raise SettingsError(f"{digest} has no draft: nothing is new since its last issue. 'publish now' reads articles")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from publisher.delivery.automatic import opened_summary
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
@@ -24,7 +25,7 @@ from publisher.model.digests import SendPolicy
 from publisher.model.report import OpenedSummary, Progress, PublishResult, no_progress
 from publisher.pipeline.publish import regenerate
 from publisher.pipeline.stage_outbox import stage_outbox
-from publisher.pipeline.update_drafts import update_drafts
+from publisher.pipeline.update_drafts import is_attended, overdue_note, update_drafts
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
@@ -60,12 +61,18 @@ class ApprovalPlan:
     articles: tuple[str, ...]
     #: How many people would get it if its send opened now.
     people: int
-    #: When it leaves, in words.
-    leaves: str
+    #: When it is sent, in words.
+    sent: str
+    #: False if it is published without mail.
+    is_mailed: bool
     #: What stops it, each with its fix; empty if it can be approved.
     stops: tuple[str, ...]
     #: Skipped records of articles/, with the reason.
     refused: tuple[str, ...]
+    #: The time as of which it is rendered, if that is not its slot.
+    as_of: datetime | None = None
+    #: A slot that has passed because nothing claims it, with the command; empty for none.
+    overdue: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +84,8 @@ class Approval:
     opened: OpenedSummary | None
     #: Why its send did not open at once although its time has come; empty if it did.
     trouble: str = ""
+    #: False if neither a runner nor 'publish tick' opens and sends it when its time comes.
+    is_attended: bool = True
 
 
 def plan_approval(
@@ -102,9 +111,12 @@ def plan_approval(
             draft=draft,
             articles=tuple(known[seq].title for seq in draft.articles),
             people=_count_people(db, site, update, now),
-            leaves=_leaves(site, draft, now, time),
+            sent=_sent(site, draft, now, time),
+            is_mailed=site.digests[draft.digest].send is not SendPolicy.NONE,
             stops=tuple(str(stop) for stop in _stops(db, site, update, now, opens_now=_opens_now(draft, now, time))),
             refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
+            as_of=now if time is not ApprovalTime.SLOT else None,
+            overdue=overdue_note(db, site, draft.digest, now) if time is ApprovalTime.SLOT else "",
         )
 
 
@@ -126,15 +138,33 @@ def _current_draft(
         with Workers() as workers:
             regenerate(db, site, now, report, progress, workers)
         updates = update_drafts(db, site, now, report)
-        digest = site.digests[slug].digest(slug)
-        if time is not ApprovalTime.SLOT:
-            out_of_turn = time is ApprovalTime.OUT_OF_TURN
-            updates[slug] = update_draft(db, site, digest, now, as_of=now, out_of_turn=out_of_turn)
-        elif slug not in updates:
+        if slug not in updates:
             reasons = [problem.reason for problem in report.rejected if problem.where == f"digests.{slug}"]
             raise SettingsError(f"{slug}: {reasons[0] if reasons else 'its draft cannot be rendered'}")
-        yield db, updates[slug]
+        if time is ApprovalTime.SLOT:
+            yield db, updates[slug]
+        else:
+            with _draft_of_this_minute(db, site, updates[slug], now, time) as update:
+                yield db, update
         stage_outbox(db, site, report)
+
+
+@contextmanager
+def _draft_of_this_minute(
+    db: Database, site: Site, before: DraftUpdate, now: datetime, time: ApprovalTime
+) -> Iterator[DraftUpdate]:
+    """Render a draft as of NOW; afterwards it waits for its slot as before, unless it was approved."""
+    digest = site.digests[before.digest].digest(before.digest)
+    is_out_of_turn = time is ApprovalTime.OUT_OF_TURN
+    try:
+        yield update_draft(db, site, digest, now, as_of=now, out_of_turn=is_out_of_turn)
+    finally:
+        with db.read() as connection:
+            is_approved = issues.last_issue_number(connection, before.digest) >= before.content.number
+        draft = before.draft
+        if not is_approved and draft is not None:
+            by_itself = draft.opens_by_itself
+            update_draft(db, site, digest, now, slot=draft.waiting_slot, opens_by_itself=by_itself)
 
 
 def _require_draft(update: DraftUpdate) -> IssueDraft:
@@ -145,14 +175,14 @@ def _require_draft(update: DraftUpdate) -> IssueDraft:
     return update.draft
 
 
-def _leaves(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) -> str:
+def _sent(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) -> str:
     settings = site.digests[draft.digest]
     is_mailed = settings.send is not SendPolicy.NONE
     if is_mailed and not site.can_send:
         return "once a mail server is set in publisher.toml ([smtp])"
     if time is not ApprovalTime.SLOT or draft.slot <= now:
-        return "at once" if is_mailed else "at once, without mail"
-    return f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}" + ("" if is_mailed else ", without mail")
+        return "at once"
+    return f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
 
 
 def _opens_now(draft: IssueDraft, now: datetime, time: ApprovalTime) -> bool:
@@ -237,7 +267,10 @@ def approve(
         for stop in _stops(db, site, update, now, opens_now=opens_now):
             raise stop
         row = fix_draft(db, site, update, now)
-        return _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
+        with db.read() as connection:
+            attended = is_attended(connection, site, now)
+        approval = _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
+        return replace(approval, is_attended=attended)
 
 
 def _open(db: Database, site: Site, row: IssueRow, now: datetime) -> Approval:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from publisher.delivery.issue_life.cancelling import cancel_issue
+from publisher.delivery import store as deliveries
+from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER, cancel_issue
 from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
@@ -17,12 +19,18 @@ from publisher.digests.pending_store import SkipKind
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.errors import SettingsError
+from publisher.model.delivery import DeliveryState
 from publisher.model.report import PublishResult
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["Discarded", "cancel", "discard", "reopen", "undo_discard"]
+__all__ = ["CancelPlan", "Discarded", "cancel", "discard", "plan_cancel", "reopen", "undo_discard"]
+
+
+_NOTHING_OPEN: Final = "every message was handed over or given up; there is nothing to cancel"
+#: States of messages that a mail server has, or may have.
+_HANDED_OVER: Final = (DeliveryState.HANDED_OVER, DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,17 @@ class Discarded:
 
     digest: str
     articles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelPlan:
+    """The consequences of cancelling an issue, before it is done."""
+
+    row: IssueRow
+    #: Messages that a mail server has, or may have.
+    handed_over: int
+    #: Messages that would be cancelled.
+    open: int
 
 
 @contextmanager
@@ -115,6 +134,27 @@ def undo_discard(
     return Discarded(digest=slug, articles=len(seqs))
 
 
+def plan_cancel(site: Site, target: str) -> CancelPlan:
+    """Return how many messages of an issue were handed over, and how many can be cancelled. Nothing is changed.
+
+    Raises:
+        SettingsError: there is no such issue, its send has not opened, or nothing is left to cancel.
+    """
+    with Database.open(site.database_url) as db, db.read() as connection:
+        row = find_issue(connection, target)
+        _require_opened(row)
+        states = deliveries.state_counts(connection, row.id).get(row.id, {})
+    open_count = sum(states.get(state, 0) for state in NOT_HANDED_OVER)
+    if not open_count:
+        raise SettingsError(f"{row.path}: {_NOTHING_OPEN}")
+    return CancelPlan(row=row, handed_over=sum(states.get(state, 0) for state in _HANDED_OVER), open=open_count)
+
+
+def _require_opened(row: IssueRow) -> None:
+    if row.is_waiting:
+        raise SettingsError(f"the send of {row.path} has not opened: 'publish reopen {row.digest}' undoes its approval")
+
+
 def cancel(
     site: Site, target: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None
 ) -> tuple[IssueRow, int]:
@@ -128,12 +168,9 @@ def cancel(
     with _locked(site, on_wait) as db:
         with db.write() as connection:
             row = find_issue(connection, target)
-            if row.is_waiting:
-                raise SettingsError(f"the send of {row.path} has not opened: 'publish reopen {row.digest}' undoes it")
+            _require_opened(row)
             cancelled = cancel_issue(connection, row, int(now.timestamp()))
             if not cancelled:
-                raise SettingsError(
-                    f"{row.path}: every message was handed over or given up; there is nothing to cancel"
-                )
+                raise SettingsError(f"{row.path}: {_NOTHING_OPEN}")
         _stage(db, site, row.digest, now)
     return row, cancelled

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import Connection
+
 from publisher.articles.failure_isolation import report_failure
 from publisher.cadence import previous_slot
 from publisher.digests import issue_drafts_store as drafts
@@ -22,7 +24,7 @@ from publisher.settings import Site
 from publisher.storage import facts
 from publisher.storage.engine import Database
 
-__all__ = ["LAST_TICK", "describe_due", "report_draft", "update_drafts"]
+__all__ = ["LAST_TICK", "describe_due", "is_attended", "overdue_note", "report_draft", "update_drafts"]
 
 #: The name of the fact with the time of the last 'publish tick'.
 LAST_TICK: Final = "last_tick"
@@ -102,7 +104,7 @@ def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, r
             warnings=sum(one["severity"] != "error" for one in draft.findings),
             hash=draft.hash,
             is_changed=update.is_changed,
-            overdue=_overdue(db, site, slug, now),
+            overdue=overdue_note(db, site, slug, now),
         )
     )
 
@@ -119,24 +121,30 @@ def describe_due(site: Site, update: DraftUpdate) -> str:
         return _WITHOUT_CADENCE[settings.send].format(slug=slug)
     if draft.waiting_slot is not None:
         if draft.opens_by_itself:
-            return f"held since its slot {when}: fix its errors"
+            return f"blocked by errors since its slot {when}: 'publish check {slug}' shows how to fix them"
         return f"waiting for approval since {when}: publish approve {slug}"
     return _WITH_CADENCE[settings.send].format(slug=slug, when=when)
 
 
 _WITH_CADENCE: Final[Mapping[SendPolicy, str]] = {
-    SendPolicy.REVIEW: "leaves {when} once approved: publish approve {slug}",
-    SendPolicy.AUTO: "leaves {when} by itself",
-    SendPolicy.NONE: "appears {when} on the web, without mail",
+    SendPolicy.REVIEW: "is sent {when} if it is approved by then: publish approve {slug}",
+    SendPolicy.AUTO: "is sent {when} without approval",
+    SendPolicy.NONE: "is published {when} on the web, without mail",
 }
 _WITHOUT_CADENCE: Final[Mapping[SendPolicy, str]] = {
-    SendPolicy.REVIEW: "leaves once approved: publish approve {slug}",
-    SendPolicy.AUTO: "leaves with the next run that has a new article and somebody to mail",
-    SendPolicy.NONE: "appears on the web, without mail, by: publish now {slug}",
+    SendPolicy.REVIEW: "is sent once you approve it: publish approve {slug}",
+    SendPolicy.AUTO: "is sent by the next run with a new article and a subscriber to mail",
+    SendPolicy.NONE: "is published on the web, without mail, by: publish now {slug}",
 }
 
 
-def _overdue(db: Database, site: Site, slug: str, now: datetime) -> str:
+def is_attended(connection: Connection, site: Site, now: datetime) -> bool:
+    """Return whether a runner lives on this machine, or 'publish tick' was called within a day."""
+    last_tick = int(facts.get_fact(connection, LAST_TICK) or 0)
+    return now.timestamp() - last_tick < _DAY_SECONDS or bool(list_runners(site.root))
+
+
+def overdue_note(db: Database, site: Site, slug: str, now: datetime) -> str:
     """Return that a slot has passed and nothing claims it, with the command; empty if that is not so."""
     timetable = site.digests[slug].timetable(site.tz)
     slot = previous_slot(timetable, now) if timetable is not None else None
@@ -147,8 +155,7 @@ def _overdue(db: Database, site: Site, slug: str, now: datetime) -> str:
         stored = slots.load_schedules(connection).get(name)
         is_known = bool(slots.existing_slots(connection, [(name, slot)]))
         is_taken = slot in issues.slots_with_issues(connection, slug, slot)
-        last_tick = int(facts.get_fact(connection, LAST_TICK) or 0)
-    is_running = bool(list_runners(site.root)) or now.timestamp() - last_tick < _DAY_SECONDS
+        is_running = is_attended(connection, site, now)
     if stored is None or stored.effective_from >= slot or is_known or is_taken or is_running:
         return ""
     when = f"{slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"

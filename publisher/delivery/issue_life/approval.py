@@ -14,7 +14,7 @@ from publisher.articles import store as articles
 from publisher.delivery import brakes_store as brakes
 from publisher.digests import store as issues
 from publisher.digests.draft_content import mail_settings
-from publisher.digests.lookup import find_issue
+from publisher.digests.lookup import find_issue, is_unfinished
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, SettingsError
@@ -23,6 +23,7 @@ from publisher.storage.engine import Database
 
 __all__ = [
     "OpeningTime",
+    "finished_issue",
     "hold_reason",
     "lateness_reason",
     "opening_time",
@@ -154,6 +155,17 @@ def stop_reason(connection: Connection, site: Site, issue_id: int, now: datetime
     if row.cancelled_at is not None:
         return "it was cancelled"
     return hold_reason(connection, site, row, now)
+
+
+def finished_issue(site: Site, target: str) -> IssueRow | None:
+    """Return an issue if nothing of it is left to be sent; None if something is.
+
+    Raises:
+        SettingsError: there is no such issue.
+    """
+    with Database.open(site.database_url) as db, db.read() as connection:
+        row = find_issue(connection, target)
+        return None if is_unfinished(connection, row) else row
 
 
 def pause(site: Site, target: str) -> IssueRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import Connection, select, update
 
 from publisher.digests import approval_store as approvals
@@ -13,10 +15,10 @@ from publisher.model.delivery import DeliveryState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article
 
-__all__ = ["cancel_issue"]
+__all__ = ["NOT_HANDED_OVER", "cancel_issue"]
 
 #: States before a message is handed over.
-_NOT_HANDED_OVER = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value, DeliveryState.SENDING.value)
+NOT_HANDED_OVER: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING)
 
 
 def cancel_issue(connection: Connection, row: IssueRow, now: int) -> int:
@@ -25,7 +27,7 @@ def cancel_issue(connection: Connection, row: IssueRow, now: int) -> int:
     The articles are pending again, for this digest and for every digest that omitted them because this one was to bring
     them. They make no issue by themselves, and nobody gets an article that they have.
     """
-    is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_(_NOT_HANDED_OVER)
+    is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_([state.value for state in NOT_HANDED_OVER])
     values = {"state": DeliveryState.SUPPRESSED.value, "changed_at": now, "answer": "the issue was cancelled"}
     cancelled = connection.execute(update(delivery).where(is_open).values(**values, sender_id=None)).rowcount
     if not cancelled:

@@ -1,0 +1,51 @@
+"""``publish cancel``: cancel the deliveries of an issue that were not made yet."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from publisher.cli.common import count_phrase, parse_at, report_wait, site_option
+from publisher.pipeline.undo_issue import cancel, plan_cancel
+from publisher.settings import read_site
+
+__all__ = ["command"]
+
+
+@click.command("cancel")
+@click.argument("issue")
+@site_option
+@click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.pass_context
+def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, as_json: bool) -> None:
+    """Cancel the deliveries of ISSUE that were not handed over to a mail server yet.
+
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
+    completely. Shows how many messages were handed over, which nobody can recall, and how many are
+    cancelled, and asks. The articles return to everybody who went without them, with the next issue.
+
+    Exit status: 0 success; 2 usage or settings, no such issue, nothing to cancel, or the answer was no;
+    3 failed.
+    """
+    if not is_confirmed and not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: add --yes to cancel without one")
+    site = read_site(folder)
+    plan = plan_cancel(site, issue)
+    if not is_confirmed:
+        click.echo(f"{plan.row.path}, No. {plan.row.number}: {plan.row.subject}", err=as_json)
+        click.echo(f"  handed over  {count_phrase(plan.handed_over, 'message')}: they cannot be recalled", err=as_json)
+        click.echo(f"  to cancel    {count_phrase(plan.open, 'message')}", err=as_json)
+        if not click.confirm("Cancel the issue?", err=as_json):
+            click.echo("Nothing was changed.", err=as_json)
+            ctx.exit(2)
+    row, cancelled = cancel(site, plan.row.path, parse_at(None, site.tz), on_wait=report_wait)
+    handed_over = plan.handed_over + plan.open - cancelled
+    if as_json:
+        click.echo(json.dumps({"issue": row.path, "cancelled": cancelled, "handed_over": handed_over}))
+        return
+    click.echo(f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {handed_over:,} were handed over.")
+    click.echo(f"The next issue of {row.digest} brings its articles to everybody who did not get them.")

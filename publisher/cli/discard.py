@@ -1,0 +1,46 @@
+"""``publish discard``: leave the articles of a draft out of a newsletter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.cli.common import count_phrase, parse_at, report_wait, site_option
+from publisher.pipeline.undo_issue import discard, undo_discard
+from publisher.settings import read_site
+
+__all__ = ["command"]
+
+
+@click.command("discard")
+@click.argument("digest")
+@site_option
+@click.option("--undo", is_flag=True, help="Put discarded articles back, until the next issue is sent.")
+@click.option("--until-next", is_flag=True, help="Keep the articles for the issue after the next one.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def command(digest: str, folder: Path, undo: bool, until_next: bool, as_json: bool) -> None:
+    """Leave the articles of DIGEST's draft out of this newsletter.
+
+    Feeds, pages and other newsletters keep them. Articles that the draft had no room for stay, and are
+    in the new draft.
+
+    Exit status: 0 success; 2 usage or settings, no draft, or nothing to undo; 3 failed.
+    """
+    if undo and until_next:
+        raise click.UsageError("--undo and --until-next exclude each other: name one of them")
+    site = read_site(folder)
+    now = parse_at(None, site.tz)
+    if undo:
+        result = undo_discard(site, digest, now, on_wait=report_wait)
+        done = f"Put {count_phrase(result.articles, 'article')} back into the draft of {result.digest}."
+    else:
+        result = discard(site, digest, now, until_next=until_next, on_wait=report_wait)
+        articles = count_phrase(result.articles, "article")
+        done = (
+            f"Kept {articles} for the issue of {result.digest} after the next one."
+            if until_next
+            else f"Left {articles} out of {result.digest}. To put them back: publish discard {result.digest} --undo"
+        )
+    click.echo(json.dumps({"digest": result.digest, "articles": result.articles}) if as_json else done)

@@ -1,0 +1,49 @@
+"""``publish reopen``: make an approved issue a draft again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.cli.common import parse_at, report_wait, site_option
+from publisher.digests.store import IssueRow
+from publisher.pipeline.undo_issue import reopen
+from publisher.settings import Site, read_site
+
+__all__ = ["command", "reopened_lines"]
+
+
+@click.command("reopen")
+@click.argument("issue", metavar="DIGEST")
+@site_option
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def command(issue: str, folder: Path, as_json: bool) -> None:
+    """Make the newest approved issue of DIGEST a draft again, as long as it is not being sent.
+
+    Its number and its folder go, and its articles, note and order return to the draft, together with
+    those that came since. It follows its articles again, and needs a new approval. DIGEST/NAME names an
+    older approved issue.
+
+    Exit status: 0 success; 2 usage or settings, or there is no approved issue to reopen; 3 failed.
+    """
+    site = read_site(folder)
+    row = reopen(site, issue, parse_at(None, site.tz), on_wait=report_wait)
+    if as_json:
+        click.echo(json.dumps({"reopened": row.path}))
+        return
+    for line in reopened_lines(site, row):
+        click.echo(line)
+
+
+def reopened_lines(site: Site, row: IssueRow) -> list[str]:
+    """Return what became of a reopened issue, as lines of text."""
+    lines = [f"{row.path} is a draft again."]
+    if row.digest not in site.digests:
+        return [*lines, f"digests.{row.digest} is no longer in publisher.toml: its draft returns with it."]
+    return [
+        *lines,
+        f"  see {site.paths.outbox}/{row.digest}/next/index.html",
+        f"  To approve it: publish approve {row.digest}",
+    ]
