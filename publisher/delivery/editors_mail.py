@@ -21,8 +21,10 @@ from publisher.delivery.single_messages import parse_recipient, send_messages
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
+from publisher.digests.draft_content import DraftContent
 from publisher.digests.envelope import bare_address, public_envelope, public_values
 from publisher.digests.issue_drafts_store import IssueDraft
+from publisher.digests.preflight.rules import stored_finding
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
@@ -127,7 +129,7 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
     note = [
         f"Draft of {draft.digest} No. {draft.number} for {subscribers:,} subscribers.",
         *([f"STILL WAITING: its slot of {_minute(site, draft.notified_slot)} has passed too."] if is_second else []),
-        *([f"{len(content.passed_over):,} articles have no room in it."] if content.passed_over and is_second else []),
+        *(_passed_over_lines(content) if is_second else []),
         *_finding_lines(draft),
         f"To approve it: publish approve {draft.digest} --expect {draft.hash}",
         "Until then it follows its articles.",
@@ -144,6 +146,19 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
     )
 
 
+def _passed_over_lines(content: DraftContent) -> list[str]:
+    """Return the articles that the draft has no room for."""
+    titles = [article.title for article in content.passed_over]
+    if not titles:
+        return []
+    more = len(titles) - _MAX_LISTED
+    return [
+        f"It is full. {len(titles):,} more wait for the issue after it:",
+        *(f"  {title}" for title in titles[:_MAX_LISTED]),
+        *([f"  and {more:,} more"] if more > 0 else []),
+    ]
+
+
 def _minute(site: Site, moment: datetime | None) -> str:
     return f"{moment.astimezone(site.tz):%a %Y-%m-%d %H:%M}" if moment is not None else ""
 
@@ -151,12 +166,12 @@ def _minute(site: Site, moment: datetime | None) -> str:
 def _finding_lines(draft: IssueDraft) -> list[str]:
     if not draft.findings:
         return ["The preflight found nothing."]
-    lines = [f"- {one['severity']} {one['rule']}: {one['message']}" for one in draft.findings[:_MAX_LISTED]]
-    more = len(draft.findings) - len(lines)
+    shown = draft.findings[:_MAX_LISTED]
+    more = len(draft.findings) - len(shown)
     return [
         f"The preflight found {len(draft.findings)}:",
-        *lines,
-        *([f"- and {more} more"] if more > 0 else []),
+        *(line for one in shown for line in stored_finding(one).lines()),
+        *([f"and {more} more: publish check {draft.digest}"] if more > 0 else []),
         *([] if draft.may_be_approved else ["It cannot be approved before its errors are fixed."]),
     ]
 
@@ -237,7 +252,8 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
 
 
 def _with_note(page: str, note: Sequence[str]) -> str:
-    lines = "<br>".join(html.escape(line) for line in note)
+    # Spaces at the start of a line would disappear in HTML.
+    lines = "<br>".join(re.sub(r"^ +", lambda match: "&nbsp;" * len(match[0]), html.escape(line)) for line in note)
     box = (
         '<div style="margin:0;padding:12px 16px;background-color:#fff8d6;color:#1d1b18;'
         f'font-family:monospace;font-size:14px;line-height:20px;">{lines}</div>'

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from publisher.findings import Rule, Severity, make_finding, rules_by_id
+from publisher.findings import Finding, Rule, Severity, make_finding, rules_by_id
 from publisher.model.digests import MAX_HTML_KIB
 
-__all__ = ["MAIL_RULES", "MAX_STYLE_BYTES", "finding"]
+__all__ = ["MAIL_RULES", "MAX_STYLE_BYTES", "finding", "stored_finding"]
 
 #: Gmail drops larger style sheets.
 MAX_STYLE_BYTES: Final = 16 * 1024
@@ -310,3 +311,8 @@ MAIL_RULES: Final = rules_by_id(
 
 #: Return a violation of the message rule with this ID.
 finding: Final = partial(make_finding, MAIL_RULES)
+
+
+def stored_finding(stored: Mapping[str, Any]) -> Finding:
+    """Return a finding that was stored with ``as_dict``."""
+    return finding(stored["rule"], stored["message"], entry=stored["entry"], line=stored["line"])

@@ -11,55 +11,35 @@ from email import message_from_bytes, policy
 import pytest
 
 from publisher.delivery.deliver import SendResult, deliver
-from publisher.delivery.issue_life.approval import approve, pause
-from publisher.delivery.single_messages import send_test
+from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests.preflight.rules import MAIL_RULES
 from publisher.errors import SettingsError
 from publisher.mail.dkim import new_key
 from publisher.model.delivery import DeliveryState
+from publisher.pipeline.approve import approve
+from publisher.pipeline.draft_mail import send_draft_test
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import at, states, transport
 from tests.support.smtp import Script, Server
 
 
-def test_an_unapproved_issue_is_refused_and_an_approved_one_is_sent(mail_kit: MailKit) -> None:
-    """``send = "review"`` needs an approval."""
+def test_a_draft_is_not_sent_and_an_approved_issue_is(mail_kit: MailKit) -> None:
+    """``send = "review"`` needs an approval; without a cadence, it opens the send."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
-        with pytest.raises(SettingsError, match="not approved"):
+        with pytest.raises(
+            SettingsError, match="has a draft and no issue yet. Approve it first: publish approve daily"
+        ):
             deliver(kit.site, "daily")
-        assert approve(kit.site, "daily", NOW).subscribers == 2
+        opened = approve(kit.site, "daily", NOW).opened
+        assert opened is not None and opened.subscribers == 2
         assert deliver(kit.site, "daily").counts.accepted == 2
 
 
-@pytest.mark.parametrize("change", ["subject of the sender", "readers", "bytes"])
-def test_a_change_after_the_approval_revokes_it(mail_kit: MailKit, change: str) -> None:
-    """Content, headers and audience are approved together."""
-    from sqlalchemy import text
-
-    kit = mail_kit
-    kit.add_subscribers(3)
-    kit.draft("one")
-    kit.mail(1, send="review")
-    approve(kit.site, "daily", NOW)
-    if change == "subject of the sender":
-        path = kit.root / "publisher.toml"
-        path.write_text(path.read_text().replace("The Test Review <news@", "Another Review <news@"))
-    else:
-        statement = {
-            "readers": "DELETE FROM delivery WHERE subscriber_id = 1",
-            "bytes": "UPDATE issue_variant SET text = CAST(text || ' ' AS BLOB)",
-        }[change]
-        with kit.open() as db, db.write() as connection:
-            connection.execute(text(statement))
-    with pytest.raises(SettingsError, match="has changed since it was approved"):
-        deliver(kit.site, "daily")
-
-
-def test_an_approval_stays_valid_when_subscribers_unsubscribe(mail_kit: MailKit) -> None:
+def test_an_open_issue_is_sent_when_subscribers_were_suppressed_or_erased(mail_kit: MailKit) -> None:
     """Their deliveries are suppressed and stay in the audience."""
     from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 
@@ -69,6 +49,7 @@ def test_an_approval_stays_valid_when_subscribers_unsubscribe(mail_kit: MailKit)
     with Server() as server:
         kit.mail(server.port, send="review")
         approve(kit.site, "daily", NOW)
+        assert states(kit) == {"queued": 4}
         suppress_by_operator(kit.site, names[0], NOW)
         erase_subscriber(kit.site, names[1], NOW)
         deliver(kit.site, "daily")
@@ -102,14 +83,14 @@ def test_pausing_stops_an_issue_before_and_during_sending(mail_kit: MailKit) -> 
 
     with Server(Script(at=slow)) as server:
         kit.mail(server.port)
-        threading.Timer(0.5, lambda: pause(kit.site, "daily", is_paused=True)).start()
+        threading.Timer(0.5, lambda: pause(kit.site, "daily")).start()
         sent = deliver(kit.site, "daily")
         assert sent.stop_reason == "it was paused"
         assert 0 < sent.counts.accepted < 200
         assert states(kit) == {"accepted": sent.counts.accepted, "queued": 200 - sent.counts.accepted}
         with pytest.raises(SettingsError, match="is paused"):
             deliver(kit.site, "daily")
-        pause(kit.site, "daily", is_paused=False)
+        resume(kit.site, "daily")
         server.script = Script()
         deliver(kit.site, "daily")
         assert len(server.recipients) == len(set(server.recipients)) == 200
@@ -151,7 +132,7 @@ def test_a_test_message_goes_to_one_address_and_changes_nothing(mail_kit: MailKi
     before = states(kit)
     with Server() as server:
         kit.mail(server.port, send="review")
-        outcome = send_test(kit.site, "daily", "editor@review.example", NOW)
+        outcome = send_draft_test(kit.site, "daily", "editor@review.example", NOW)
         assert outcome.state is DeliveryState.ACCEPTED
         assert server.recipients == ["editor@review.example"]
         assert message_from_bytes(server.accepted[0].data, policy=policy.default)["Subject"].startswith("[Test] ")
@@ -209,8 +190,9 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         assert server.recipients == ["al@review.example", "ed@review.example"]
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
         assert message["Subject"].startswith("[Draft] ")
-        assert "Draft of daily/2026-11-23T0700 for 2 subscribers" in message.get_body(("plain",)).get_content()
-        assert "publish approve daily/2026-11-23T0700" in message.get_body(("html",)).get_content()
+        (summary,) = report.issue_drafts
+        assert "Draft of daily No. 1 for 2 subscribers" in message.get_body(("plain",)).get_content()
+        assert f"publish approve daily --expect {summary.hash}" in message.get_body(("html",)).get_content()
         rule = MAIL_RULES["one-click"]
         lines = [f"required: {rule.requirement}", "found: List-Unsubscribe-Post: it is missing", f"fix: {rule.fix}"]
         text = "\n".join(["warning one-click", *(f"  {line}" for line in lines)])
@@ -219,7 +201,7 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         assert page in message.get_body(("html",)).get_content()
         kit.publish(NOW)
         assert len(server.accepted) == 2
-    assert states(kit) == {"queued": 2}
+    assert states(kit) == {}
 
 
 def test_drafts_that_could_not_be_sent_are_sent_by_the_next_run(
@@ -232,7 +214,7 @@ def test_drafts_that_could_not_be_sent_are_sent_by_the_next_run(
         kit.mail(server.port, send="review")
         kit.articles("one")
         report = kit.publish()
-        assert "editors were not sent daily/2026-11-23T0700" in report.draft_errors[0]
+        assert "editors were not sent daily/2026-11-20T0000" in report.draft_errors[0]
         assert report.exit_status == 1
         assert kit.publish(NOW).draft_errors == []
         assert server.recipients == ["ed@review.example"]

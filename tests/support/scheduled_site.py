@@ -1,0 +1,148 @@
+"""A site whose newsletter has a cadence, run by ``publish tick`` at times that a test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from publisher.delivery.automatic import send_due_issues
+from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import store as issues
+from publisher.digests.issue_drafts_store import IssueDraft
+from publisher.digests.store import IssueRow
+from publisher.model.report import PublishResult, no_progress
+from publisher.pipeline import approve as approving
+from publisher.pipeline.approve import Approval, ApprovalTime
+from publisher.runner.scheduled_run import run_due_slots
+from publisher.subscriptions.import_list import import_list
+from publisher.subscriptions.manage import add_subscriber
+from tests.conftest import MailKit
+from tests.support.clocks import ManualClock
+from tests.support.parsers import shared_parser
+from tests.support.smtp import Server
+
+__all__ = ["EDITOR", "FRIDAY", "MONDAY", "SATURDAY", "SUNDAY", "ScheduledSite", "text_of"]
+
+#: The slot is on Monday at 07:00.
+FRIDAY = datetime(2026, 11, 20, 15, tzinfo=UTC)
+SATURDAY = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SUNDAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MONDAY = datetime(2026, 11, 23, 7, tzinfo=UTC)
+
+EDITOR = "ed@review.example"
+
+_SETTINGS = f"""
+title = "The Test Review"
+base_url = "https://review.example"
+zone = "UTC"
+
+[mail]
+sender = "The Test Review <news@review.example>"
+unsubscribe = "https://review.example/leave"
+editors = ["{EDITOR}"]
+"""
+_WEEKLY = """
+[digests.weekly]
+title = "The Weekly"
+cadence = "0 7 * * mon"
+"""
+
+
+class ScheduledSite:
+    """A site with a weekly newsletter, its mail server and its clock, which starts on Friday."""
+
+    def __init__(self, kit: MailKit, server: Server, *, weekly: str = "", more: str = "") -> None:
+        """Write the settings.
+
+        Args:
+            kit: an empty site; the settings of its database stay.
+            server: the mail server.
+            weekly: more settings of the newsletter.
+            more: more settings of the site.
+        """
+        self.kit, self.server, self.clock = kit, server, ManualClock(FRIDAY)
+        before = (kit.root / "publisher.toml").read_text("utf-8")
+        database = before[before.index("[database]") :] if "[database]" in before else ""
+        smtp = f'\n[smtp]\nhost = "127.0.0.1"\nport = {server.port}\nsecurity = "none"\n\n'
+        kit.settings(_SETTINGS + _WEEKLY + weekly + "\n" + more + smtp + database)
+        # The cadence counts from the first run.
+        self.tick()
+
+    def replace_setting(self, old: str, new: str) -> None:
+        """Replace text in ``publisher.toml``."""
+        path = self.kit.root / "publisher.toml"
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+    def subscribe(self, *names: str, digests: Sequence[str] = ("weekly",), **fields: object) -> None:
+        """Subscribe people at mail.example.org; keywords are those of ``add_subscriber``."""
+        for name in names:
+            address = f"{name}@mail.example.org"
+            add_subscriber(self.kit.site, address, self.clock.now(), digests=list(digests), **fields)
+
+    def unsubscribe(self, name: str) -> None:
+        """Unsubscribe somebody from everything."""
+        path = self.kit.root / "unsubscribed.csv"
+        path.write_text(f"address,status\n{name}@mail.example.org,unsubscribed\n")
+        assert import_list(self.kit.site, path, self.clock.now()).changed == 1
+
+    def tick(self, at: datetime | None = None) -> PublishResult:
+        """Do the work of ``publish tick`` once, at a time."""
+        self.clock.at = at or self.clock.at
+        site = self.kit.site
+        with self.kit.open() as db:
+            report = run_due_slots(site, db, self.clock, always=True, parser_process=shared_parser())
+            assert report is not None
+            send_due_issues(site, db, self.clock.now(), report, no_progress, clock=self.clock.now)
+        return report
+
+    def approve(
+        self,
+        digest: str = "weekly",
+        at: datetime | None = None,
+        *,
+        time: ApprovalTime = ApprovalTime.SLOT,
+        expect: str | None = None,
+    ) -> Approval:
+        """Approve the draft of a newsletter."""
+        self.clock.at = at or self.clock.at
+        return approving.approve(self.kit.site, digest, self.clock.now(), time=time, expect=expect)
+
+    def draft(self, digest: str = "weekly") -> IssueDraft | None:
+        """Return the stored draft of a newsletter."""
+        with self.kit.open() as db, db.read() as connection:
+            return drafts.load_draft(connection, digest)
+
+    def issues(self, digest: str = "weekly") -> list[IssueRow]:
+        """Return the issues of a newsletter, oldest first."""
+        with self.kit.open() as db, db.read() as connection:
+            return [row for row in reversed(issues.list_issues(connection)) if row.digest == digest]
+
+    @property
+    def recipients(self) -> list[str]:
+        """Return the names of the subscribers who were mailed, once for each message."""
+        return sorted(name.partition("@")[0] for name in self.server.recipients if name != EDITOR)
+
+    def messages(self, name: str) -> list[EmailMessage]:
+        """Return the messages to a subscriber, in order."""
+        return self._messages(f"{name}@mail.example.org")
+
+    def editor_mails(self) -> list[EmailMessage]:
+        """Return the messages to the editor, in order."""
+        return self._messages(EDITOR)
+
+    def _messages(self, recipient: str) -> list[EmailMessage]:
+        data = [one.data for one in self.server.accepted if one.recipient == recipient]
+        messages = [message_from_bytes(one, policy=policy.default) for one in data]
+        assert all(isinstance(message, EmailMessage) for message in messages)
+        return messages
+
+
+def text_of(message: EmailMessage) -> str:
+    """Return the plain text of a message."""
+    body = message.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
