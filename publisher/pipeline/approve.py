@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from publisher.articles import sources_store as sources
 from publisher.articles import store as articles
 from publisher.delivery.audience import count_audience
 from publisher.delivery.automatic import opened_summary
@@ -107,6 +108,7 @@ def plan_approval(
         draft = _require_draft(update)
         with db.read() as connection:
             known = articles.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
+            skipped = [*sources.list_problems(connection, rejected=True), *report.rejected]
         return ApprovalPlan(
             draft=draft,
             articles=tuple(known[seq].title for seq in draft.articles),
@@ -114,7 +116,7 @@ def plan_approval(
             sent=_sent(site, draft, now, time),
             is_mailed=site.digests[draft.digest].send is not SendPolicy.NONE,
             stops=tuple(str(stop) for stop in _stops(db, site, update, now, opens_now=_opens_now(draft, now, time))),
-            refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
+            refused=tuple(f"{problem.where}: {problem.reason}" for problem in skipped),
             as_of=now if time is not ApprovalTime.SLOT else None,
             overdue=overdue_note(db, site, draft.digest, now) if time is ApprovalTime.SLOT else "",
         )
