@@ -1,0 +1,43 @@
+"""Whether the send of an approved issue opens by itself: by its slot, its approval and ``catch_up_hours``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from publisher.delivery.issue_life.approval import OpeningTime, opening_time
+
+SLOT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+BEFORE, AFTER = SLOT - timedelta(days=3), SLOT + timedelta(hours=30)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("approved_at", "now", "expected"),
+    [
+        (BEFORE, BEFORE, OpeningTime.NOT_YET),
+        (BEFORE, SLOT - SECOND, OpeningTime.NOT_YET),
+        (BEFORE, SLOT, OpeningTime.NOW),
+        (BEFORE, SLOT + timedelta(hours=24), OpeningTime.NOW),
+        (BEFORE, SLOT + timedelta(hours=24) + SECOND, OpeningTime.TOO_LATE),
+        (BEFORE, SLOT + timedelta(days=400), OpeningTime.TOO_LATE),
+        # Approved after its slot: the time counts from the approval.
+        (AFTER, AFTER, OpeningTime.NOW),
+        (AFTER, AFTER + timedelta(hours=24), OpeningTime.NOW),
+        (AFTER, AFTER + timedelta(hours=24) + SECOND, OpeningTime.TOO_LATE),
+    ],
+)
+def test_an_approved_issue_opens_from_its_slot_for_catch_up_hours(
+    approved_at: datetime, now: datetime, expected: OpeningTime
+) -> None:
+    """``catch_up_hours`` is 24."""
+    assert opening_time(SLOT, approved_at, now, timedelta(hours=24)) is expected
+
+
+@pytest.mark.parametrize("hours", [1, 6, 72])
+def test_catch_up_hours_are_counted_to_the_second(hours: int) -> None:
+    """The last second counts."""
+    last, catch_up = SLOT + timedelta(hours=hours), timedelta(hours=hours)
+    assert opening_time(SLOT, BEFORE, last, catch_up) is OpeningTime.NOW
+    assert opening_time(SLOT, BEFORE, last + SECOND, catch_up) is OpeningTime.TOO_LATE
