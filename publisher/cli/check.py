@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import ProgressLine, count_phrase, report_wait, site_option
-from publisher.digests.run_preflight import force_issue
+from publisher.digests.run_preflight import is_issue_target
 from publisher.findings import Finding
 from publisher.html.text import clean_characters, one_line
 from publisher.pipeline.check import CheckResult, check_site
@@ -25,19 +25,19 @@ _LISTED = 10
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @site_option
 @click.option("--browser/--no-browser", default=True, help="Render issues in Chromium, if it is installed.")
-@click.option("--force", "reason", metavar="REASON", help="Allow sending this one issue in spite of its errors.")
+@click.option("--force", "reason", metavar="REASON", help="Allow this one draft or issue in spite of its errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def command(
     ctx: click.Context, targets: tuple[str, ...], folder: Path, browser: bool, reason: str | None, as_json: bool
 ) -> None:
-    """Check feeds and issues against the rules of validators, feed readers and mail clients.
+    """Check feeds, drafts and issues against the rules of validators, feed readers and mail clients.
 
-    TARGET is a feed: a folder, a file or a URL (http://…); or an issue: a digest, for its newest
-    one, DIGEST/NAME, its folder, or a message file (.eml). Without one, the site's feeds/ is checked.
-    Each finding has its place, the rule, the fix, and the source of the rule. Errors block sending
-    unless you use --force, which stores the reason. Placeholder values that block mail to real people
-    are listed too.
+    TARGET is a feed: a folder, a file or a URL (http://…); or a digest, for the draft of its next issue;
+    or an issue: DIGEST/NAME, its folder, or a message file (.eml). Without one, the site's feeds/ is
+    checked. Before a draft is checked, new and changed files in articles/ are read. Each finding has its
+    place, the rule, the fix, and the source of the rule. Errors block approval and sending unless you use
+    --force, which stores the reason. Placeholder values that block mail to real people are listed too.
 
     Exit status: 0 no findings; 1 findings; 2 usage or settings; 3 failed.
     """
@@ -47,11 +47,20 @@ def command(
     if reason is not None:
         if site is None or len(targets) != 1:
             raise click.UsageError(
-                "--force is for one issue of a site. Name it, for example 'publish check morning --force REASON'"
+                "--force is for one draft or issue of a site. Name it, for example 'publish check morning --force REASON'"
             )
-        force_issue(site, targets[0], reason, on_wait=report_wait)
+        if not is_issue_target(targets[0], site):
+            raise click.UsageError(f"--force is for a draft or an issue, and {targets[0]} is none")
     with ProgressLine() as progress:
-        report = check_site(site, targets, datetime.now(UTC), with_browser=browser, progress=progress)
+        report = check_site(
+            site,
+            targets,
+            datetime.now(UTC),
+            with_browser=browser,
+            force=reason,
+            progress=progress,
+            on_wait=report_wait,
+        )
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -75,6 +84,15 @@ def lines(report: CheckResult) -> list[str]:
         count_phrase(count, noun) for count, noun in ((len(report.issues), "issue"), (report.feeds, "feed")) if count
     )
     counts = f"{counts or 'No feed'} checked"
+    last = _conclusions(report)
+    if not findings:
+        return [f"{counts}, nothing found.", *last]
+    of_them = len({name for name, _ in findings})
+    return [*shown, f"{counts}, {count_phrase(len(findings), 'finding')} in {of_them:,} of them.", *last]
+
+
+def _conclusions(report: CheckResult) -> list[str]:
+    """Return what follows from the findings, for each draft and issue."""
     last = [
         f"{issue.name} was not rendered in a browser: {issue.no_browser}"
         for issue in report.issues[:1]
@@ -84,16 +102,18 @@ def lines(report: CheckResult) -> list[str]:
         if issue in report.held_back:
             last.append(f"{issue.name} is blocked by errors. Fix them, or use --force REASON.")
         elif issue.forced is not None:
-            last.append(f"{issue.name} may be sent in spite of errors: {issue.forced}")
+            action = "approved" if issue.hash else "sent"
+            last.append(f"{issue.name} may be {action} in spite of errors: {issue.forced}")
+    for issue in report.issues:
+        if issue.hash:
+            command = f"publish approve {issue.name.removesuffix('/next')} --expect {issue.hash}"
+            last.append(f"{issue.name} is version {issue.hash}. To approve it: {command}")
     for issue in report.issues:
         if issue.blockers:
             recipients = "its recipients" if issue.is_blocked else "real people"
             last += [f"{issue.name} is blocked for {recipients} by these placeholder values:"]
             last += [f"  {text}" for text in issue.blockers]
-    if not findings:
-        return [f"{counts}, nothing found.", *last]
-    of_them = len({name for name, _ in findings})
-    return [*shown, f"{counts}, {count_phrase(len(findings), 'finding')} in {of_them:,} of them.", *last]
+    return last
 
 
 def _place(name: str, finding: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,7 +23,11 @@ __all__ = ["command"]
 @click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Read the note from a file.")
 @click.option("--lead", metavar="ARTICLE", help="The article that leads the issue.")
 @click.option("--add", metavar="ARTICLE", multiple=True, help="Add this article, whatever its age; may be repeated.")
-@click.option("--clear", is_flag=True, help="Remove note, lead and added articles first.")
+@click.option(
+    "--leave-out", metavar="ARTICLE", multiple=True, help="Leave this article to the issue after it; may be repeated."
+)
+@click.option("--order", metavar="ARTICLE,…", multiple=True, help="The first articles of the issue, in order.")
+@click.option("--clear", is_flag=True, help="Remove the note and all choices of articles first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     digest: str,
@@ -31,52 +36,65 @@ def command(
     path: Path | None,
     lead: str | None,
     add: tuple[str, ...],
+    leave_out: tuple[str, ...],
+    order: tuple[str, ...],
     clear: bool,
     as_json: bool,
 ) -> None:
-    """Set the editor's note, the lead and added articles of DIGEST's next issue.
+    """Set the editor's note, and choose and order the articles, of DIGEST's next issue.
 
     TEXT is Markdown for the top of the next issue only. ARTICLE is an ID, a URL, a file in articles/ or
-    the last part of an article's path. If you name an article, new files in articles/ are read first;
-    no issue is made. Without TEXT and options, the command shows the current note.
+    the last part of an article's path. New files in articles/ are read first, and the draft is brought
+    up to date; no issue is made. Without TEXT and options, the command shows what is set, and the date of
+    the issue.
 
     Exit status: 0 success; 2 usage or settings, no such digest or article; 3 failed.
     """
     if text is not None and path is not None:
         raise click.UsageError("give TEXT or --file, not both")
     site = read_site(folder)
-    if path is not None:
-        try:
-            text = path.read_text("utf-8-sig")
-        except OSError as error:
-            raise SettingsError(f"cannot read {path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise SettingsError(f"cannot read {path}: {error}") from error
     with ProgressLine() as progress:
         result = set_note(
             site,
             digest,
             parse_at(None, site.tz),
-            text=text,
+            text=_read(path) if path is not None else text,
             lead=lead,
             add=add,
+            leave_out=leave_out,
+            order=[name.strip() for names in order for name in names.split(",") if name.strip()],
             clear=clear,
             progress=progress,
             on_wait=report_wait,
         )
     if as_json:
-        fields = {"digest": result.digest, "note": result.note, "lead": result.lead, "added": list(result.added)}
+        fields = {**asdict(result), "slot": result.slot.isoformat()}
         click.echo(json.dumps(fields, ensure_ascii=False))
         return
-    for line in _lines(result):
+    for line in lines(result):
         click.echo(line)
 
 
-def _lines(result: NoteResult) -> list[str]:
-    if not result.note and result.lead is None and not result.added:
-        return [f"Nothing is prepared for the next issue of {result.digest}: its newest article leads."]
-    lines = [f"The next issue of {result.digest}", f"  lead: {result.lead or 'the newest article'}"]
-    lines += [f"  added: {title}" for title in result.added]
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+
+
+def lines(result: NoteResult) -> list[str]:
+    """Return what is set for the next issue, as lines of text."""
+    shown = [f"The next issue of {result.digest}: No. {result.number}, {result.slot:%a %Y-%m-%d %H:%M}"]
+    if result.approved:
+        shown.append(
+            f"  {result.approved} is approved, and keeps its own. To change it: publish reopen {result.digest}"
+        )
+    shown.append(f"  lead: {result.lead or (result.order[0] if result.order else 'the newest article')}")
+    shown += [f"  added: {title}" for title in result.added]
+    shown += [f"  left out: {title}" for title in result.left_out]
+    shown += [f"  order: {place}. {title}" for place, title in enumerate(result.order, 1)]
     if result.note:
-        lines += ["  note:", *(f"    {line}".rstrip() for line in result.note.splitlines())]
-    return lines
+        shown += ["  note:", *(f"    {line}".rstrip() for line in result.note.splitlines())]
+    return shown

@@ -44,6 +44,8 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     click.echo(f"{result.subject}")
     note = ": no new articles, shown with the newest ones" if result.uses_newest_articles else ""
     click.echo(f"  {count_phrase(result.articles, 'article')}{note}")
+    if result.hash and at is None:
+        click.echo(f"  version {result.hash}; to approve it: publish approve {digest} --expect {result.hash}")
     for name in result.files:
         click.echo(f"  {result.folder / name}")
     if result.screenshot_error:

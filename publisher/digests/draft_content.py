@@ -28,7 +28,7 @@ from publisher.settings import Site
 if TYPE_CHECKING:
     from publisher.digests.story import Notice
 
-__all__ = ["DraftContent", "input_hash", "load_content", "mail_settings", "start_digest_queue"]
+__all__ = ["DraftContent", "input_hash", "load_content", "mail_settings", "skip_slot", "start_digest_queue"]
 
 _PAGE = 200
 #: The start of all times.
@@ -82,7 +82,7 @@ def load_content(
 
     slot = _slot(connection, site, digest, now, waiting_slot, out_of_turn=out_of_turn)
     until = as_of or max(slot, now)
-    waiting = _pending(connection, site, digest, until, slot)
+    waiting = _pending(connection, site, digest, until, skip_slot(connection, site, digest, slot))
     note = notes.load_next_issue_note(connection, digest.slug)
     candidates = _candidates(connection, site, waiting)
     choice = choose_articles(digest, candidates, until, lead=note.lead_seq, order=note.order)
@@ -134,9 +134,19 @@ def _candidates(connection: Connection, site: Site, waiting: Sequence[PendingArt
 
 def _newest_publication(connection: Connection, site: Site, digest: Digest, now: datetime) -> datetime:
     """Return the publication time of the newest article that the next issue may have; NOW if there is none."""
-    seqs = [row.seq for row in _pending(connection, site, digest, now, now)]
+    seqs = [row.seq for row in _pending(connection, site, digest, now, skip_slot(connection, site, digest, now))]
     articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz).values()
     return max((article.published for article in articles if matches_query(digest.query, article)), default=now)
+
+
+def skip_slot(connection: Connection, site: Site, digest: Digest, slot: datetime) -> datetime:
+    """Return the slot with which the slots of skipped articles are compared.
+
+    Without a cadence, the slot of a draft moves with its articles: the newest issue counts.
+    """
+    if site.digests[digest.slug].cadence:
+        return slot
+    return max(issues.slots_with_issues(connection, digest.slug, _ALWAYS), default=_ALWAYS)
 
 
 def _pending(

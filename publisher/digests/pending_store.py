@@ -28,8 +28,10 @@ __all__ = [
     "restore_pending",
     "restore_skipped",
     "skip_articles",
+    "skipped_articles",
     "start_digest",
     "started_digests",
+    "unskip_articles",
     "without_carried",
 ]
 
@@ -160,9 +162,23 @@ def skip_articles(
         connection.execute(update(pending).where(rows).values(**values))
 
 
-def restore_skipped(connection: Connection, slug: str) -> list[int]:
-    """Put the discarded articles back into the next issue, and return their arrival numbers."""
-    rows = (pending.c.digest == slug) & (pending.c.skip == SkipKind.DISCARDED.value)
+def skipped_articles(connection: Connection, slug: str, slot: datetime) -> list[int]:
+    """Return the arrival numbers of the articles that the issue of SLOT leaves to a later one."""
+    rows = (pending.c.digest == slug) & (pending.c.skip == SkipKind.LATER.value)
+    query = select(pending.c.article_seq).where(rows, pending.c.skip_slot >= int(slot.timestamp()))
+    return list(connection.execute(query.order_by(pending.c.article_seq)).scalars())
+
+
+def unskip_articles(connection: Connection, slug: str, seqs: Collection[int]) -> None:
+    """Put articles back into the next issue, however they were skipped."""
+    for page in batches(seqs):
+        rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
+        connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
+
+
+def restore_skipped(connection: Connection, slug: str, why: SkipKind = SkipKind.DISCARDED) -> list[int]:
+    """Put the skipped articles of one kind back into the next issue, and return their arrival numbers."""
+    rows = (pending.c.digest == slug) & (pending.c.skip == why.value)
     seqs = list(connection.execute(select(pending.c.article_seq).where(rows)).scalars())
     connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
     return seqs

@@ -1,4 +1,4 @@
-"""``publish check ISSUE``: check an issue, also in a browser, or force it in spite of errors."""
+"""``publish check ISSUE``: check a draft or an issue, also in a browser, or force it in spite of errors."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import Final
 
 from publisher.chromium import Browser, Viewport
+from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
+from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_message, html_of
 from publisher.digests.preflight.rules import finding
-from publisher.digests.readiness import is_blocked, visible_blockers
-from publisher.errors import BrowserMissing, SettingsError
+from publisher.digests.readiness import is_blocked, require_reserved, sample_blockers, visible_blockers
+from publisher.digests.update_draft import render_draft
+from publisher.errors import BrowserMissing, SendingBlocked, SettingsError
 from publisher.findings import Finding
 from publisher.html.text import clean_characters, one_line
+from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
+from publisher.subscribers import recipients_store as recipients
 
 __all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue_target"]
 
@@ -32,9 +37,9 @@ _DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="de
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueCheck:
-    """The result of checking an issue."""
+    """The result of checking a draft or an issue."""
 
-    #: The name, folder or file of the issue.
+    #: The name, folder or file of the issue; ``DIGEST/next`` for a draft.
     name: str
     findings: tuple[Finding, ...]
     #: Why it may be sent in spite of errors; None if it was not forced.
@@ -45,6 +50,8 @@ class IssueCheck:
     blockers: tuple[str, ...] = ()
     #: True if the issue has real people among its recipients.
     is_blocked: bool = False
+    #: The version of a draft; empty for an issue.
+    hash: str = ""
 
 
 def is_issue_target(target: str, site: Site | None) -> bool:
@@ -58,13 +65,15 @@ def is_issue_target(target: str, site: Site | None) -> bool:
 def check_issues(
     site: Site | None, targets: list[str], now: datetime, *, with_browser: bool = True
 ) -> Iterator[IssueCheck]:
-    """Yield the result of checking each issue, in a browser too if there is one.
+    """Yield the result of checking each draft or issue, in a browser too if there is one.
 
-    The number of errors of a stored issue is saved: errors block sending.
+    The findings of a stored draft and the number of errors of a stored issue are saved: errors block approval and
+    sending.
 
     Args:
         site: the settings; None outside of a site.
-        targets: ``DIGEST`` for its newest issue, ``DIGEST/NAME``, a folder, or a message file.
+        targets: ``DIGEST`` for its draft, or else its newest unfinished or newest issue; ``DIGEST/NAME``, a folder, or a
+            message file.
         now: the current time.
         with_browser: False to skip the checks in a browser.
 
@@ -99,6 +108,10 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
         return IssueCheck(name=target, findings=tuple(_all_findings(data, now, (), browser)), no_browser=missing)
     with Database.open(site.database_url) as db:
         with db.read() as connection:
+            draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
+        if draft is not None:
+            return _check_draft(db, site, draft, now, browser, missing)
+        with db.read() as connection:
             row = find_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
             variants = [
@@ -106,11 +119,12 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
             ]
             blockers = tuple(str(blocker) for blocker in visible_blockers(connection, site, row))
             blocked = bool(blockers) and is_blocked(connection, site, row)
-        findings = tuple(_all_findings(data, now, variants, browser))
+        # The staged message has the date of the slot, which may be still to come.
+        findings = tuple(_all_findings(data, max(now, row.slot), variants, browser))
         with db.write() as connection:
             issues.save_error_count(connection, row.id, sum(result.is_error for result in findings))
     return IssueCheck(
-        name=f"{row.digest}/{row.name}",
+        name=row.path,
         findings=findings,
         forced=row.forced,
         no_browser=missing,
@@ -119,10 +133,53 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
     )
 
 
+def _check_draft(
+    db: Database, site: Site, draft: IssueDraft, now: datetime, browser: Browser | None, missing: str
+) -> IssueCheck:
+    """Check a draft as it would be mailed now, and save the findings."""
+    composed, _ = render_draft(db, site, site.digests[draft.digest].digest(draft.digest), draft, now)
+    findings = [*composed.findings, *_in_browser(composed.issue.files["message.eml"], browser)]
+    blockers, is_blocked = _draft_blockers(db, site, draft)
+    with db.write() as connection:
+        drafts.save_draft_findings(connection, draft.digest, findings)
+        stored = drafts.load_draft(connection, draft.digest)
+    return IssueCheck(
+        name=f"{draft.digest}/next",
+        findings=tuple(findings),
+        forced=stored.forced if stored is not None and stored.is_forced else None,
+        no_browser=missing,
+        blockers=blockers,
+        is_blocked=is_blocked,
+        hash=draft.hash,
+    )
+
+
+def _draft_blockers(db: Database, site: Site, draft: IssueDraft) -> tuple[tuple[str, ...], bool]:
+    """Return the placeholder values that block the mail of a draft, and whether they reach real people."""
+    if site.digests[draft.digest].send is SendPolicy.NONE:
+        return (), False
+    name = f"{draft.digest}/next"
+    with db.read() as connection:
+        domains = recipients.subscribed_domains(connection, draft.digest)
+        text = drafts.draft_file(connection, draft.digest, "message.txt").decode()
+        blockers = visible_blockers(connection, site)
+    if site.smtp is not None and not site.delivers_locally:
+        blockers = (*blockers, *sample_blockers(name, text))
+    try:
+        require_reserved(name, domains, blockers)
+    except SendingBlocked:
+        return tuple(map(str, blockers)), True
+    return tuple(map(str, blockers)), False
+
+
 def _all_findings(
     data: bytes, now: datetime, variants: list[tuple[str, str]] | tuple[()], browser: Browser | None
 ) -> Iterator[Finding]:
     yield from check_message(data, now=now, variants=variants)
+    yield from _in_browser(data, browser)
+
+
+def _in_browser(data: bytes, browser: Browser | None) -> Iterator[Finding]:
     message = message_from_bytes(data, policy=policy.default)
     html = html_of(message) if isinstance(message, EmailMessage) else None
     if browser is not None and html is not None:
@@ -144,15 +201,23 @@ def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
 def force_issue(
     site: Site, target: str, reason: str, *, on_wait: Callable[[str], None] = lambda holder: None
 ) -> IssueCheck:
-    """Allow an issue to be sent in spite of errors, and save the reason.
+    """Allow a draft to be approved, or an issue to be sent, in spite of errors, and save the reason.
+
+    The permission for a draft is for the errors that the last check found, and lapses when they change.
 
     Raises:
-        SettingsError: there is no such issue, or the reason is empty.
+        SettingsError: there is no such issue, a draft has no errors, or the reason is empty.
     """
     cleaned_reason = one_line(clean_characters(reason)[0])
     if not cleaned_reason:
         raise SettingsError("--force is empty: give the reason why the issue may be sent in spite of errors")
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
+        draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
+        if draft is not None:
+            if not draft.errors:
+                raise SettingsError(f"the draft of {draft.digest} has no errors: there is nothing to force")
+            drafts.save_draft_forced(connection, draft, cleaned_reason)
+            return IssueCheck(name=f"{draft.digest}/next", findings=(), forced=cleaned_reason, hash=draft.hash)
         row = find_issue(connection, target)
         issues.save_forced_reason(connection, row.id, cleaned_reason)
     return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=cleaned_reason)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from publisher.digests.run_preflight import IssueCheck, check_issues, is_issue_target
+from publisher.digests.run_preflight import IssueCheck, check_issues, force_issue, is_issue_target
 from publisher.errors import RemoteError, SettingsError
 from publisher.feeds.checks.feed import MEDIA_TYPES, check_feed, detect_format, previous_page_url
 from publisher.feeds.checks.rules import finding
@@ -18,6 +18,7 @@ from publisher.html.urls import url_path
 from publisher.http_client import HttpClient, HttpResponse
 from publisher.model.feeds import FeedFormat
 from publisher.model.report import Progress, no_progress
+from publisher.pipeline.publish import publish
 from publisher.settings import Site
 from publisher.workers.pool import Workers
 
@@ -78,6 +79,7 @@ class CheckResult:
                     "no_browser": issue.no_browser,
                     "blockers": list(issue.blockers),
                     "blocked": issue.is_blocked,
+                    "hash": issue.hash,
                 }
                 for issue in self.issues
             ],
@@ -103,19 +105,24 @@ def check_site(
     now: datetime,
     *,
     with_browser: bool = True,
+    force: str | None = None,
     progress: Progress = no_progress,
+    on_wait: Callable[[str], None] = lambda holder: None,
 ) -> CheckResult:
-    """Check feeds and issues.
+    """Check feeds, drafts and issues. Before a draft is checked, articles/ is read and the draft brought up to date.
 
     Args:
         site: the settings; None outside of a site.
-        targets: feeds by file, folder and URL, issues by name, folder and file; the site's feeds/ by default.
+        targets: feeds by file, folder and URL, drafts by digest, issues by name, folder and file; the site's feeds/ by
+            default.
         now: the time; no date in a feed may be later.
         with_browser: False to check issues without a browser.
+        force: why the one target, a draft or an issue, may be sent in spite of the errors that are found.
         progress: called from time to time.
+        on_wait: called once, with a name of the other process, if another run has to finish first.
 
     Raises:
-        SettingsError: an issue, file or folder does not exist, or there is no site to check.
+        SettingsError: an issue, file or folder does not exist, there is no site to check, or nothing to force.
         RemoteError: a URL does not respond.
     """
     report = CheckResult()
@@ -126,8 +133,12 @@ def check_site(
         names = [os.path.relpath(site.feeds_dir)]
     files: list[_File] = []
     mails = [name for name in names if is_issue_target(name, site)]
+    if site is not None and any(_may_be_draft(site, name) for name in mails):
+        publish(
+            site, now.astimezone(site.tz).replace(microsecond=0), may_open=False, progress=progress, on_wait=on_wait
+        )
     for number, issue in enumerate(check_issues(site, mails, now, with_browser=with_browser) if mails else (), 1):
-        report.issues.append(issue)
+        report.issues.append(_forced(site, issue, mails[number - 1], force, on_wait))
         progress("checking issues", number, len(mails))
     for name in names:
         if name in mails:
@@ -145,6 +156,20 @@ def check_site(
             done += len(results)
             progress("checking feeds", done, len(files))
     return report
+
+
+def _forced(
+    site: Site | None, issue: IssueCheck, target: str, reason: str | None, on_wait: Callable[[str], None]
+) -> IssueCheck:
+    """Allow a checked draft or issue to be sent in spite of its errors, if there is a reason."""
+    if reason is None or site is None:
+        return issue
+    return replace(issue, forced=force_issue(site, target, reason, on_wait=on_wait).forced)
+
+
+def _may_be_draft(site: Site, target: str) -> bool:
+    """Return whether a target on the command line is the name of a draft."""
+    return not Path(target).exists() and target.strip("/").removesuffix("/next") in site.digests
 
 
 def _add_file(report: CheckResult, file: CheckedFile) -> None:

@@ -1,4 +1,4 @@
-"""``publish note``: the note, the lead and added articles of a digest's next issue."""
+"""``publish note``: the note, and the choice and order of articles, of a digest's next issue."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.lookup import find_article, require_no_draft
+from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
-from publisher.digests.draft_content import start_digest_queue
+from publisher.digests import store as issues
+from publisher.digests.draft_content import load_content, skip_slot, start_digest_queue
 from publisher.digests.notes_store import NextIssueNote
+from publisher.digests.pending_store import SkipKind
 from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
 from publisher.model.query import is_news, matches_query
@@ -32,15 +35,39 @@ _RENDER_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteResult:
-    """The note, lead and added articles of a digest's next issue."""
+    """The note, and the editors' choice of articles, of a digest's next issue."""
 
     digest: str
+    #: The slot and the number of that issue.
+    slot: datetime
+    number: int
     #: Markdown; empty for no note.
     note: str
     #: The headline of the lead; None for the newest article.
     lead: str | None
-    #: The headlines of added articles.
+    #: The headlines of added articles, of articles that are left to a later issue, and of those in a chosen order.
     added: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    #: An approved issue (``DIGEST/NAME``), which is not changed any more; empty for none.
+    approved: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NoteChange:
+    """A change of the next issue of a digest: the arguments of ``set_note``."""
+
+    text: str | None = None
+    lead: str | None = None
+    add: Sequence[str] = ()
+    leave_out: Sequence[str] = ()
+    order: Sequence[str] = ()
+    clear: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing changes."""
+        return self == _NoteChange()
 
 
 def set_note(
@@ -51,13 +78,15 @@ def set_note(
     text: str | None = None,
     lead: str | None = None,
     add: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
+    order: Sequence[str] = (),
     clear: bool = False,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> NoteResult:
-    """Store the note, the lead and added articles of a digest's next issue.
+    """Store the note and the editors' choice of articles of a digest's next issue, and bring its draft up to date.
 
-    If an article is named, articles/ is read and staged first; no issue is made.
+    If anything changes, articles/ is read and staged first; no issue is made.
 
     Args:
         site: the settings.
@@ -66,6 +95,8 @@ def set_note(
         text: a new note in Markdown; None keeps the stored one.
         lead: the name of a new lead; None keeps the stored one.
         add: names of articles to add, whatever their age.
+        leave_out: names of articles to leave to the issue after the next one.
+        order: names of articles in the order of the issue; empty keeps the stored order.
         clear: remove everything that is stored first.
         progress: called from time to time.
         on_wait: called with the holder's name if another run has to be waited for.
@@ -74,25 +105,50 @@ def set_note(
         SettingsError: no such digest, a note that is too long, or an article that the issue cannot have.
     """
     cleaned = _checked(site, digest, text)
+    change = _NoteChange(
+        text=cleaned,
+        lead=lead,
+        add=tuple(add),
+        leave_out=tuple(leave_out),
+        order=tuple(order),
+        clear=clear,
+    )
+    if not change.is_empty:
+        publish(
+            site,
+            now,
+            progress=progress,
+            on_wait=on_wait,
+            edit=lambda connection: _apply(connection, site, digest, now, change),
+        )
+    return _load_result(site, digest, now)
 
-    def prepare(connection: Connection) -> None:
-        stored = notes.load_next_issue_note(connection, digest)
-        if clear:
-            stored = _cleared(connection, site, digest)
-        if cleaned is not None:
-            stored = replace(stored, note=cleaned)
-        if lead is not None:
-            stored = replace(stored, lead_seq=_lead(connection, site, digest, lead))
-        notes.save_next_issue_note(connection, digest, stored)
-        for name in add:
-            _add(connection, site, digest, name, now)
 
-    if lead is not None or add:
-        publish(site, now, progress=progress, on_wait=on_wait, edit=prepare)
-    elif clear or cleaned is not None:
-        with Database.open(site.database_url) as db, db.write() as connection:
-            prepare(connection)
-    return _load_result(site, digest)
+def _apply(connection: Connection, site: Site, slug: str, now: datetime, change: _NoteChange) -> None:
+    """Store a change of the next issue."""
+    stored = notes.load_next_issue_note(connection, slug)
+    if change.clear:
+        stored = _cleared(connection, site, slug)
+    if change.text is not None:
+        stored = replace(stored, note=change.text)
+    if change.lead is not None:
+        stored = replace(stored, lead_seq=_choose(connection, site, slug, change.lead))
+    if (change.add or change.order or change.leave_out) and not pending.has_started(connection, slug):
+        start_digest_queue(connection, site.digests[slug].digest(slug), site, now)
+    if change.order:
+        seqs = [_choose(connection, site, slug, name) for name in change.order]
+        stored = replace(stored, order=tuple(dict.fromkeys(seqs)))
+    for name in change.add:
+        pending.add_requested_article(connection, slug, _choose(connection, site, slug, name))
+    for name in change.leave_out:
+        seq = _leave_out(connection, site, slug, name, now)
+        is_lead = stored.lead_seq == seq
+        stored = replace(
+            stored,
+            lead_seq=None if is_lead else stored.lead_seq,
+            order=tuple(one for one in stored.order if one != seq),
+        )
+    notes.save_next_issue_note(connection, slug, stored)
 
 
 def _checked(site: Site, digest: str, text: str | None) -> str | None:
@@ -119,45 +175,69 @@ def _require_renderable(text: str) -> None:
             raise SettingsError(f"the note cannot be rendered: {stopped}. Simplify its Markdown.") from None
 
 
-def _load_result(site: Site, digest: str) -> NoteResult:
+def _load_result(site: Site, slug: str, now: datetime) -> NoteResult:
+    digest = site.digests[slug].digest(slug)
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        stored = notes.load_next_issue_note(connection, digest)
-        added = pending.requested_articles(connection, digest)
-        seqs = [*added, *([stored.lead_seq] if stored.lead_seq is not None else [])]
+        draft = drafts.load_draft(connection, slug)
+        waiting_slot = draft.waiting_slot if draft is not None else None
+        content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)
+        stored = content.note
+        added = pending.requested_articles(connection, slug)
+        left_out = pending.skipped_articles(connection, slug, skip_slot(connection, site, digest, content.slot))
+        seqs = [*added, *left_out, *stored.order, *([stored.lead_seq] if stored.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-        rows = store.rows_by_seq(connection, added)
+        rows = store.rows_by_seq(connection, seqs)
+        approved = issues.newest_approved(connection, slug)
+
+    def titles(chosen: Sequence[int]) -> tuple[str, ...]:
+        return tuple(known[seq].title for seq in chosen if rows[seq].retracted_at is None)
+
     return NoteResult(
-        digest=digest,
+        digest=slug,
+        slot=content.slot.astimezone(site.tz),
+        number=content.number,
         note=stored.note,
         lead=known[stored.lead_seq].title if stored.lead_seq is not None else None,
-        added=tuple(known[seq].title for seq in added if rows[seq].retracted_at is None),
+        added=titles(added),
+        left_out=titles(left_out),
+        order=titles(stored.order),
+        approved=approved.path if approved is not None else "",
     )
 
 
-def _add(connection: Connection, site: Site, digest: str, name: str, now: datetime) -> None:
-    """Add an article to the digest's next issue, whatever its age."""
-    seq = _sendable(connection, site, digest, name)
-    if not pending.has_started(connection, digest):
-        start_digest_queue(connection, site.digests[digest].digest(digest), site, now)
-    pending.add_requested_article(connection, digest, seq)
-
-
 def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
-    """Remove added articles, except recent ones, and return an empty note."""
+    """Remove added articles, except recent ones, put back those that were left out, and return an empty note."""
     days = site.digests[digest].news_days
     known = store.rows_by_seq(connection, pending.requested_articles(connection, digest))
     old = [seq for seq, row in known.items() if not is_news(days, row.asked_at, row.first_read_at)]
     pending.remove_pending(connection, digest, old)
     pending.clear_requested_articles(connection, digest)
+    pending.restore_skipped(connection, digest, SkipKind.LATER)
     return NextIssueNote()
 
 
-def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
-    """Return the arrival number of the new lead, and make it pending for the digest."""
+def _choose(connection: Connection, site: Site, digest: str, name: str) -> int:
+    """Return the arrival number of an article for the next issue, and make it pending for the digest."""
     seq = _sendable(connection, site, digest, name)
     if digest in pending.started_digests(connection):
         pending.add_pending(connection, [(digest, seq)])
+        pending.unskip_articles(connection, digest, [seq])
     return seq
+
+
+def _leave_out(connection: Connection, site: Site, slug: str, name: str, now: datetime) -> int:
+    """Leave an article of the next issue to the one after it; return its arrival number."""
+    row, article = find_article(connection, site, name)
+    digest = site.digests[slug].digest(slug)
+    draft = drafts.load_draft(connection, slug)
+    waiting_slot = draft.waiting_slot if draft is not None else None
+    content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)
+    reference = skip_slot(connection, site, digest, content.slot)
+    known = {one.seq for one in content.pending} | set(pending.skipped_articles(connection, slug, reference))
+    if row.seq not in known:
+        raise SettingsError(f"{article.title!r} is not in the next issue of {slug}: there is nothing to leave out")
+    pending.skip_articles(connection, slug, [row.seq], SkipKind.LATER, reference)
+    return row.seq
 
 
 def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int:

@@ -18,7 +18,7 @@ from publisher.digests import issue_drafts_store as drafts
 from publisher.digests.compose import ComposedIssue
 from publisher.digests.draft_content import load_content
 from publisher.digests.local_media import local_media_loader
-from publisher.digests.update_draft import compose_content
+from publisher.digests.update_draft import compose_content, content_hash
 from publisher.errors import BrowserMissing, SettingsError, StageError
 from publisher.feeds.definitions import sync_custom_feeds
 from publisher.findings import Finding
@@ -56,6 +56,8 @@ class Preview:
     articles: int
     #: True if no article is pending and the newest ones are used.
     uses_newest_articles: bool
+    #: The version of the draft, as 'publish approve --expect' takes it; empty if no article is pending.
+    hash: str
     findings: tuple[Finding, ...]
     #: Why there are no screenshots; empty if there are.
     screenshot_error: str = ""
@@ -70,6 +72,7 @@ class Preview:
             "subject": self.subject,
             "articles": self.articles,
             "uses_newest_articles": self.uses_newest_articles,
+            "hash": self.hash,
             "findings": [finding.as_dict() for finding in self.findings],
             "screenshot_error": self.screenshot_error,
             "refused": list(self.refused),
@@ -117,6 +120,7 @@ def preview(
         subject=composed.issue.subject,
         articles=len(composed.articles),
         uses_newest_articles=uses_newest_articles,
+        hash="" if uses_newest_articles else content_hash(site, composed),
         findings=composed.findings,
         screenshot_error=missing,
         refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
