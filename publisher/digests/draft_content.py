@@ -152,17 +152,19 @@ def skip_slot(connection: Connection, site: Site, digest: Digest, slot: datetime
 def _pending(
     connection: Connection, site: Site, digest: Digest, until: datetime, slot: datetime
 ) -> list[PendingArticle]:
-    """Return the articles that are pending for the digest; before its first issue, its newest ones."""
-    if pending.has_started(connection, digest.slug):
-        return pending.pending_articles(connection, digest.slug, int(until.timestamp()), slot)
-    seqs = set(_newest_matching(connection, site, digest, until))
+    """Return the articles that are pending for the digest; before its first issue, its newest ones too."""
+    rows = {row.seq: row for row in pending.pending_articles(connection, digest.slug, int(until.timestamp()), slot)}
+    if issues.last_issue_number(connection, digest.slug):
+        return list(rows.values())
+    wanted = set(_newest_matching(connection, site, digest, until))
     lead = notes.load_next_issue_note(connection, digest.slug).lead_seq
-    known = store.rows_by_seq(connection, [*seqs, *([lead] if lead is not None else [])])
-    return [
-        PendingArticle(seq=seq, carried_over=False, is_added=False, is_returned=False)
-        for seq, row in sorted(known.items())
-        if row.retracted_at is None
-    ]
+    wanted |= {lead} if lead is not None else set()
+    wanted -= pending.skipped_articles(connection, digest.slug)
+    known = store.rows_by_seq(connection, wanted - rows.keys())
+    for seq, row in known.items():
+        if row.retracted_at is None:
+            rows[seq] = PendingArticle(seq=seq, carried_over=False, is_added=False, is_returned=False)
+    return [rows[seq] for seq in sorted(rows)]
 
 
 def _newest_matching(connection: Connection, site: Site, digest: Digest, until: datetime) -> list[int]:

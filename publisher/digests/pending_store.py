@@ -127,6 +127,12 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
     ]
 
 
+def skipped_articles(connection: Connection, slug: str) -> set[int]:
+    """Return the arrival numbers of the articles that are skipped, for whatever time."""
+    query = select(pending.c.article_seq).where(pending.c.digest == slug, pending.c.skip.is_not(None))
+    return set(connection.execute(query).scalars())
+
+
 def mark_carried_over(connection: Connection, slug: str, seqs: Collection[int]) -> None:
     """Mark articles that an approved issue had no room for."""
     for page in batches(seqs):

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from publisher.articles.failure_isolation import render_with_fallback
 from publisher.digests import issue_drafts_store as drafts
-from publisher.digests.draft_content import DraftContent, input_hash, load_content, mail_settings
+from publisher.digests import pending_store as pending
+from publisher.digests.draft_content import (
+    DraftContent,
+    input_hash,
+    load_content,
+    mail_settings,
+    start_digest_queue,
+)
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft, LeftOut
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
@@ -120,6 +127,7 @@ def update_draft(
         SettingsError: mail.sender is not set.
         TemplateError: a template is missing or broken.
     """
+    _start(db, site, digest, now)
     with db.read() as connection:
         stored = drafts.load_draft(connection, digest.slug)
         waiting = slot or (stored.waiting_slot if stored is not None else None)
@@ -141,6 +149,15 @@ def update_draft(
             drafts.mark_waiting(connection, digest.slug, slot, opens_by_itself=opens_by_itself)
     kept = replace(stored, waiting_slot=waits[0], opens_by_itself=waits[1])
     return DraftUpdate(digest=digest.slug, draft=kept, content=content, is_changed=False)
+
+
+def _start(db: Database, site: Site, digest: Digest, now: datetime) -> None:
+    """Start the queue of a digest with its first draft: what arrives from then on is not lost."""
+    with db.read() as connection:
+        has_started = pending.has_started(connection, digest.slug)
+    if not has_started:
+        with db.write() as connection:
+            start_digest_queue(connection, digest, site, now)
 
 
 def _render(

@@ -13,7 +13,7 @@ from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER, cancel_iss
 from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.draft_content import skip_slot, start_digest_queue
+from publisher.digests.draft_content import skip_slot
 from publisher.digests.lookup import find_draft, find_issue
 from publisher.digests.pending_store import SkipKind
 from publisher.digests.store import IssueRow
@@ -110,8 +110,7 @@ def discard(
             if draft.digest not in site.digests:
                 raise SettingsError(f"digests.{draft.digest} is no longer in publisher.toml. Restore it first")
             digest = site.digests[draft.digest].digest(draft.digest)
-            if not pending.has_started(connection, draft.digest):
-                start_digest_queue(connection, digest, site, now)
+            pending.add_pending(connection, [(draft.digest, seq) for seq in draft.articles])
             why, slot = SkipKind.DISCARDED, None
             if until_next:
                 why, slot = SkipKind.LATER, skip_slot(connection, site, digest, draft.slot)

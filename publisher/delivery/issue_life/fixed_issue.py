@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from publisher.articles import store as articles
-from publisher.articles.failure_isolation import render_with_fallback
 from publisher.delivery.audience import load_audience
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.draft_content import DraftContent, mail_settings, start_digest_queue
+from publisher.digests.draft_content import DraftContent, mail_settings
 from publisher.digests.notes_store import NextIssueNote
 from publisher.digests.pending_store import PendingArticle
 from publisher.digests.store import ApprovalRecord, IssueRow
-from publisher.digests.update_draft import DraftUpdate, compose_content
+from publisher.digests.update_draft import DraftUpdate, compose_content, content_hash
+from publisher.errors import StoreError
 from publisher.model.digests import Digest
 from publisher.model.query import is_news
 from publisher.settings import Site
@@ -49,10 +49,12 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
         audience = load_audience(connection, digest, content.articles, int(now.timestamp()))
     shown = [article for article in content.articles if article.seq in draft.articles]
     render = partial(compose_content, site, digest, content, interests=audience.interests)
-    composed, _ = render_with_fallback(render, shown)
+    composed = render(shown)
+    if content_hash(site, composed) != draft.hash:
+        raise StoreError(
+            f"the draft of {digest.slug} changed while it was approved. Look at it again, then approve it."
+        )
     with db.write() as connection:
-        if not pending.has_started(connection, digest.slug):
-            start_digest_queue(connection, digest, site, max(content.slot, now))
         carried = [article.seq for article in composed.articles]
         issue_id = issues.add_issue(
             connection,

@@ -61,7 +61,7 @@ def reasons(report: Any) -> dict[str, str]:
     [
         ("publisher.feeds.formats.entry.render_entry", "'Bad': its feed entry was not made: KeyError"),
         ("publisher.feeds.checks.feed.check_entry", "'Bad': its feed entry was not made: KeyError"),
-        ("publisher.digests.render.make_story", "'Bad' was left out of an issue of daily: KeyError"),
+        ("publisher.digests.render.make_story", "'Bad' is left out of the draft of daily: KeyError"),
         ("publisher.feeds.sitemap.render_news_sitemap", "'Bad' was left out of the news sitemap: KeyError"),
     ],
 )
@@ -180,12 +180,12 @@ def test_a_scheduled_run_continues_without_a_failing_article(any_kit: SiteKit, m
     any_kit.article("good.md", "Good")
     with any_kit.open() as db:
         clock = ManualClock(NOW - timedelta(hours=1))
+        break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
         run_due_slots(any_kit.site, db, clock, always=True)
         clock.moment = NOW + timedelta(minutes=1)
-        break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
         report = run_due_slots(any_kit.site, db, clock, always=True)
     assert report is not None
-    assert reasons(report)["bad.md"].startswith("'Bad' was left out of an issue of daily")
+    assert reasons(report)["bad.md"].startswith("'Bad' is left out of the draft of daily")
     assert issues(any_kit) == [["Good"]]
 
 

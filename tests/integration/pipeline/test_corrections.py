@@ -53,7 +53,7 @@ def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> No
     kit.open_issue()
     kit.article("two.md", title="Two")
     correct(kit.site, LATER, "one.md", "Note.")
-    assert issues(kit) == [["One"]]
+    assert issues(kit) == [["One"], ["Two"]] and not kit.newest_issue().is_waiting
     kit.open_issue(now=LATER)
     assert issues(kit) == [["One"], ["Two"]]
 

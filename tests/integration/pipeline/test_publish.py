@@ -30,7 +30,7 @@ def test_a_record_becomes_feeds_and_an_issue(any_kit: SiteKit) -> None:
     assert {path.removesuffix(".rss") for path in kit.staged() if path.endswith(".rss")} == {
         f"feeds/{name}" for name in ("all", "topic/water", "region/asia", "brand/b", "tag/t", "author/ann-lee")
     }
-    kit.draft_issue()
+    kit.open_issue()
     assert len(kit.staged()) == (6 * 3 + 5) * 3 + 4
     assert sorted(path.name for path in kit.issue_file("message.eml").parent.iterdir()) == [
         "index.html",
@@ -380,7 +380,7 @@ def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
     before = kit.staged()
     kit.article("two.md", title="Two")
     report = kit.publish(NOW + timedelta(hours=1), dry_run=True)
-    assert report.new == 1 and report.issues and "feeds/all.rss" in report.feeds_changed
+    assert report.new == 1 and report.issue_drafts and "feeds/all.rss" in report.feeds_changed
     assert kit.staged() == before
     real = kit.publish(NOW + timedelta(hours=1))
     assert (real.new, real.feeds_changed) == (report.new, report.feeds_changed)
@@ -403,7 +403,7 @@ def test_a_full_disk_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytes
     assert titles(kit) == ["One"] and issues(kit) == [["One"]]
 
 
-STEPS = ["_store_incoming", "stage_feed", "_make_issue", "put"]
+STEPS = ["_store_incoming", "stage_feed", "save_draft", "put"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 5])
@@ -411,8 +411,8 @@ STEPS = ["_store_incoming", "stage_feed", "_make_issue", "put"]
 def test_the_next_run_recovers_from_a_failure_at_any_step(
     make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
+    from publisher.digests import issue_drafts_store
     from publisher.pipeline import article_batch
-    from publisher.pipeline import make_issues as digests
     from publisher.staging.folder import StagedFolder
 
     kits = [make_kit("whole"), make_kit("broken")]
@@ -423,7 +423,7 @@ def test_the_next_run_recovers_from_a_failure_at_any_step(
     owner: Any = {
         "_store_incoming": article_batch.ArticleBatch,
         "stage_feed": feeds_action._FeedStager,
-        "_make_issue": digests,
+        "save_draft": issue_drafts_store,
         "put": StagedFolder,
     }[step]
     real, calls = getattr(owner, step), 0
