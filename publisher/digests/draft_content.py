@@ -159,7 +159,7 @@ def _pending(
     wanted = set(_newest_matching(connection, site, digest, until))
     lead = notes.load_next_issue_note(connection, digest.slug).lead_seq
     wanted |= {lead} if lead is not None else set()
-    wanted -= pending.skipped_articles(connection, digest.slug)
+    wanted -= pending.every_skipped_article(connection, digest.slug)
     known = store.rows_by_seq(connection, wanted - rows.keys())
     for seq, row in known.items():
         if row.retracted_at is None:

@@ -20,6 +20,7 @@ __all__ = [
     "add_requested_article",
     "clear_requested_articles",
     "delete_discarded",
+    "every_skipped_article",
     "has_started",
     "mark_carried_over",
     "pending_articles",
@@ -127,7 +128,7 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
     ]
 
 
-def skipped_articles(connection: Connection, slug: str) -> set[int]:
+def every_skipped_article(connection: Connection, slug: str) -> set[int]:
     """Return the arrival numbers of the articles that are skipped, for whatever time."""
     query = select(pending.c.article_seq).where(pending.c.digest == slug, pending.c.skip.is_not(None))
     return set(connection.execute(query).scalars())
