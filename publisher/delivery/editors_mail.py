@@ -179,9 +179,10 @@ def _finding_lines(draft: IssueDraft) -> list[str]:
 def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
     """Return a mail for each issue that is held, or too late, for a reason that the editors were not told.
 
-    A paused issue does not become too late: somebody has stopped it on purpose.
+    A paused issue does not become too late: somebody has stopped it on purpose. Of an issue that is held again after it
+    was released, they are told again.
     """
-    reports = []
+    reports, released = [], []
     with db.read() as connection:
         for row in issues.list_issues(connection):
             if not row.is_waiting or row.digest not in site.digests:
@@ -192,6 +193,12 @@ def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
             if reason and reason != row.notified_hold:
                 variant = issues.load_variants(connection, row.id)[0]
                 reports.append(_hold_report(row, reason, variant))
+            elif not reason and row.notified_hold is not None:
+                released.append(row.id)
+    if released:
+        with db.write() as connection:
+            for issue_id in released:
+                approvals.save_notified_hold(connection, issue_id, None)
     return reports
 
 
@@ -227,8 +234,8 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
     page = _with_note(report.variant.html.decode(), report.note)
     subject = f"{report.prefix}{report.subject}"
     envelope = public_envelope(site, digest, subject=subject, slot=report.slot, number=report.number)
-    # The same mail has the same Message-ID when it is tried again; a later one about the same slot has another.
-    content = hashlib.sha256("\n".join((subject, *report.note)).encode()).hexdigest()[:12]
+    # The same mail has the same Message-ID when it is tried again on its day; a later one about the same slot has another.
+    content = hashlib.sha256("\n".join((subject, f"{now:%Y-%m-%d}", *report.note)).encode()).hexdigest()[:12]
     messages: list[OutgoingMessage] = []
     for editor in site.mail.editors:
         address = parse_recipient(editor)
