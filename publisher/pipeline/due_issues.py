@@ -14,9 +14,9 @@ from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.update_draft import DraftUpdate, update_draft
-from publisher.errors import SendingBlocked, SettingsError, StoreError
+from publisher.errors import IssueHeld, SendingBlocked, SettingsError, StoreError
 from publisher.model.digests import SendPolicy
-from publisher.model.report import PublishResult
+from publisher.model.report import HeldIssue, PublishResult
 from publisher.pipeline.update_drafts import report_draft
 from publisher.schedule import store as slots
 from publisher.schedule.store import ClaimedSlot
@@ -109,11 +109,18 @@ def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime
 
 
 def _make_issue(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> str:
-    """Approve a draft and open its send; return the path of the issue."""
+    """Approve a draft and open its send; return the path of the issue.
+
+    If what a part of the subscribers would get has errors, it is held.
+    """
     with_audience = site.digests[update.digest].send is not SendPolicy.NONE
     row = fix_draft(db, site, update, now)
     report.issue_drafts = [summary for summary in report.issue_drafts if summary.digest != update.digest]
-    opened = open_issue(db, site, row, now, with_audience=with_audience)
+    try:
+        opened = open_issue(db, site, row, now, with_audience=with_audience)
+    except IssueHeld as error:
+        report.held.append(HeldIssue(issue=row.path, reason=str(error)))
+        return f"{row.path}, held"
     if opened is not None:
         report.opened.append(opened_summary(site, opened))
     return row.path

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -17,6 +17,7 @@ from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.draft_content import DraftContent, mail_settings
+from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.notes_store import NextIssueNote
 from publisher.digests.pending_store import PendingArticle
 from publisher.digests.store import ApprovalRecord, IssueRow
@@ -26,6 +27,9 @@ from publisher.model.digests import Digest
 from publisher.model.query import is_news
 from publisher.settings import Site
 from publisher.storage.engine import Database
+
+if TYPE_CHECKING:
+    from publisher.digests.compose import ComposedIssue
 
 __all__ = ["content_of_issue", "fix_draft", "unfix_issue"]
 
@@ -67,7 +71,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
                 mail_settings=json.dumps(mail_settings(site), ensure_ascii=False),
             ),
         )
-        if draft.is_forced:
+        if draft.is_forced and _has_only_shown_errors(composed, draft):
             issues.save_forced_reason(connection, issue_id, draft.forced or "")
         pending.remove_pending(connection, digest.slug, carried)
         pending.mark_carried_over(connection, digest.slug, draft.passed_over)
@@ -77,6 +81,12 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
         drafts.delete_draft(connection, digest.slug)
         (row,) = issues.list_issues(connection, only=[issue_id])
     return row
+
+
+def _has_only_shown_errors(composed: ComposedIssue, draft: IssueDraft) -> bool:
+    """Return whether a person has seen each error of an issue: variants may have others than the draft."""
+    shown = {(finding["rule"], finding["message"]) for finding in draft.findings}
+    return all((finding.id, finding.message) in shown for finding in composed.findings if finding.is_error)
 
 
 def _editorial(content: DraftContent, carried: list[int], passed_over: tuple[int, ...]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import compose_content
-from publisher.errors import IssueHeld
+from publisher.errors import IssueHeld, StoreError
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, IssueVariant
 from publisher.model.query import Interests, group_by_variant
@@ -64,8 +64,11 @@ def open_issue(
         with_audience: False to publish the issue without mail.
 
     Raises:
-        IssueHeld: a further variant has errors.
+        IssueHeld: it, or a further variant, has errors.
     """
+    if not row.may_be_sent:
+        count = "errors" if row.errors is None else f"{row.errors} error(s)"
+        raise IssueHeld(f"{row.path} is held: it has {count}. {_repair(row)}")
     digest = site.digests[row.digest].digest(row.digest)
     articles = _approved_articles(db, site, row)
     for _ in range(_MAX_ATTEMPTS):
@@ -107,18 +110,29 @@ def _render_missing(
     missing = _missing(articles, variants, audience.interests)
     if not missing:
         return
-    composed = compose_content(site, digest, content_of_issue(row), articles, missing)
+    try:
+        composed = compose_content(site, digest, content_of_issue(row), articles, missing)
+    except StoreError:
+        raise
+    except Exception as error:
+        raise IssueHeld(
+            f"{row.path} is held: what a part of the subscribers would get cannot be rendered: {error}. {_repair(row)}"
+        ) from error
     errors = [finding for finding in composed.findings if finding.is_error]
     if errors and row.forced is None:
         raise IssueHeld(
             f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s), the first: "
-            f"{errors[0].message}. Fix it and approve it again ('publish reopen {row.digest}')."
+            f"{errors[0].message}. {_repair(row)}"
         )
     with db.write() as connection:
         known = {frozenset(variant.articles) for variant in issues.load_variants(connection, row.id)}
         new = [variant for variant in composed.issue.variants[1:] if frozenset(variant.articles) not in known]
         if new and issues.list_issues(connection, only=[row.id]):
             issues.add_variants(connection, row.id, new)
+
+
+def _repair(row: IssueRow) -> str:
+    return f"Fix that and approve it again ('publish reopen {row.digest}')."
 
 
 def _open(
