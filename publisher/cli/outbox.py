@@ -1,4 +1,4 @@
-"""``publish outbox``: list all issues and the state of their deliveries."""
+"""``publish outbox``: list drafts, issues and the state of their deliveries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.model.delivery import DeliveryState
+from publisher.reports.issue_drafts import DraftStatus, upcoming_issues
 from publisher.reports.outbox import OutboxIssue, list_issues
 from publisher.settings import read_site
 
@@ -24,29 +25,38 @@ _SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
 def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool, as_json: bool) -> None:
-    """List all issues, or those of DIGEST, and the state of their deliveries.
+    """List drafts, all issues, or those of DIGEST, and the state of their deliveries.
 
-    For each issue: its state, the number of its subscribers, and how many deliveries are queued,
-    accepted, deferred, failed, suppressed or uncertain. Uncertain deliveries are listed by address.
+    For each draft: its articles, when it becomes an issue, and how to approve it. For each issue: its
+    state, with the time when it is sent or the reason why it is held, the number of its subscribers, and
+    how many deliveries are queued, accepted, deferred, failed, suppressed or uncertain. Uncertain
+    deliveries are listed by address.
 
     Exit status: 0 success; 1 there are uncertain deliveries; 2 usage or settings; 3 failed.
     """
-    issues = list_issues(read_site(folder), digest)
+    site = read_site(folder)
+    now = parse_at(None, site.tz)
+    issues = list_issues(site, digest, now=now)
+    drafts = [draft for draft in upcoming_issues(site, now)[0] if digest in (None, draft.digest)]
     if as_json:
-        click.echo(json.dumps([issue.as_dict() for issue in issues], ensure_ascii=False, indent=2))
+        listed = {
+            "drafts": [draft.as_dict() for draft in drafts],
+            "issues": [issue.as_dict() for issue in issues],
+        }
+        click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
     else:
-        for line in lines(issues if show_all else issues[:_SHOWN]):
+        for line in lines(drafts, issues if show_all else issues[:_SHOWN]):
             click.echo(line)
         if len(issues) > _SHOWN and not show_all:
             click.echo(f"… and {len(issues) - _SHOWN:,} older issues; --all shows them")
     ctx.exit(1 if any(issue.uncertain for issue in issues) else 0)
 
 
-def lines(issues: list[OutboxIssue]) -> list[str]:
-    """Return the issues as lines of text."""
-    if not issues:
-        return ["No issue yet. Run 'publish now' to make one."]
-    shown = []
+def lines(drafts: list[DraftStatus], issues: list[OutboxIssue]) -> list[str]:
+    """Return drafts and issues as lines of text."""
+    if not issues and not drafts:
+        return ["No draft and no issue yet. 'publish now' reads articles/ and makes drafts."]
+    shown = [line for draft in drafts for line in draft.lines()]
     for issue in issues:
         row = issue.row
         shown.append(f"{row.digest}/{row.name}  No. {row.number}  {row.subject}")

@@ -10,7 +10,6 @@ import click
 
 from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.model.delivery import DeliveryState
-from publisher.reports.outbox import issue_status
 from publisher.reports.status import Status, load_status
 from publisher.schedule.store import SlotRun
 from publisher.settings import Site, read_site
@@ -28,7 +27,8 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Show what is stored, staged, skipped and running.
 
     The output has the number of articles, feeds and subscribers, each digest with its next slot,
-    the newest issues, drafts, and every skipped record with the reason.
+    the drafts of next issues, the newest issues with their state, drafts of articles, and every skipped
+    record with the reason.
 
     Exit status: 0 success; 1 some records were skipped; 2 usage or settings; 3 failed.
     """
@@ -46,6 +46,8 @@ def lines(site: Site, status: Status) -> list[str]:
     """Return the status as lines of text."""
     shown = [
         site.title,
+        *([""] if status.notices else []),
+        *(f"NOTE: {notice}" for notice in status.notices),
         "",
         f"  store    {count_phrase(status.articles, 'article')} from {count_phrase(status.files, 'file')}"
         + (f", {status.withdrawn:,} more withdrawn" if status.withdrawn else "")
@@ -62,6 +64,22 @@ def lines(site: Site, status: Status) -> list[str]:
         waits = f", {count_phrase(digest.waiting, 'article')} waiting" if digest.waiting else ""
         shown.append(f"  digest   {digest.slug}: {count_phrase(digest.issues, 'issue')}{waits}{comes}")
         shown += _slot(site, digest.last)
+    shown += _mail(status)
+    shown += _runners(site, status)
+    if status.issue_drafts:
+        shown += ["", "Next issues:", *(f"  {line}" for draft in status.issue_drafts for line in draft.lines())]
+    shown += _newest(site, status)
+    shown += _drafts(status)
+    for heading, problems in (("Skipped", status.refused), ("Warnings", status.warnings)):
+        if problems:
+            shown += ["", f"{heading} ({len(problems):,}):"]
+            shown += [f"  {problem.where}: {problem.reason}" for problem in problems]
+    return shown
+
+
+def _mail(status: Status) -> list[str]:
+    """Return lines about subscribers, and about what blocks mail to them."""
+    shown = []
     if status.subscribers:
         others = [f"{count:,} {state}" for state, count in sorted(status.subscribers.items()) if state != "active"]
         active = f"{status.subscribers.get('active', 0):,} active"
@@ -75,13 +93,6 @@ def lines(site: Site, status: Status) -> list[str]:
     if status.stopped:
         shown.append("  mail     held back by refusals:")
         shown += [f"           {text}" for text in status.stopped]
-    shown += _runners(site, status)
-    shown += _newest(site, status)
-    shown += _drafts(status)
-    for heading, problems in (("Skipped", status.refused), ("Warnings", status.warnings)):
-        if problems:
-            shown += ["", f"{heading} ({len(problems):,}):"]
-            shown += [f"  {problem.where}: {problem.reason}" for problem in problems]
     return shown
 
 
@@ -147,7 +158,8 @@ def _newest(site: Site, status: Status) -> list[str]:
         if row.errors and row.forced is None:
             note += f"  (blocked by {count_phrase(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
         shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{note}")
-        if states := status.deliveries.get(row.id):
-            counts = ", ".join(f"{states[state]:,} {state.value}" for state in DeliveryState if states.get(state))
-            shown.append(f"    {issue_status(site, row, states)}: {counts}")
+        states = status.deliveries.get(row.id, {})
+        counts = ", ".join(f"{states[state]:,} {state.value}" for state in DeliveryState if states.get(state))
+        if state := status.states.get(row.id):
+            shown.append(f"    {state}" + (f": {counts}" if counts else ""))
     return shown

@@ -12,6 +12,7 @@ from publisher.articles.failure_isolation import report_failure
 from publisher.cadence import previous_slot
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
+from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import SettingsError, StoreError
 from publisher.model.digests import CatchUp, SendPolicy
@@ -97,7 +98,7 @@ def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, r
             articles=len(draft.articles),
             path=f"{site.paths.outbox}/{slug}/next",
             send=site.digests[slug].send.value,
-            due=describe_due(site, update),
+            due=describe_due(site, draft, update.content.reason),
             shortened=draft.shortened,
             html_size=draft.html_size,
             errors=tuple(f"{one['rule']}: {one['message']}" for one in draft.findings if one["severity"] == "error"),
@@ -109,14 +110,12 @@ def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, r
     )
 
 
-def describe_due(site: Site, update: DraftUpdate) -> str:
-    """Return when a draft becomes an issue, in words."""
-    draft = update.draft
-    assert draft is not None
-    settings, slug = site.digests[update.digest], update.digest
+def describe_due(site: Site, draft: IssueDraft, reason: str) -> str:
+    """Return when a draft becomes an issue, in words; REASON is why it is not due, or empty."""
+    settings, slug = site.digests[draft.digest], draft.digest
     when = f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
-    if update.content.reason:
-        return f"not due: {update.content.reason}"
+    if reason:
+        return f"not due: {reason}. To send it anyway: publish approve {slug}"
     if not settings.cadence:
         return _WITHOUT_CADENCE[settings.send].format(slug=slug)
     if draft.waiting_slot is not None:

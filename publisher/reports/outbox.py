@@ -1,22 +1,32 @@
-"""List issues and the state of their deliveries."""
+"""List drafts, issues and the state of their deliveries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.delivery.brakes_store import Brake, resume_advice
+from publisher.delivery.issue_life.approval import hold_reason
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
+from publisher.reports.issue_drafts import approved_status
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
+
+#: States of deliveries that are still to be made.
+_OPEN_STATES: Final = (
+    DeliveryState.QUEUED,
+    DeliveryState.SENDING,
+    DeliveryState.HANDED_OVER,
+    DeliveryState.DEFERRED,
+)
 
 __all__ = ["OutboxIssue", "issue_dict", "issue_status", "list_issues"]
 
@@ -61,9 +71,12 @@ class OutboxIssue:
         }
 
 
+def _iso(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
 def issue_dict(row: IssueRow) -> dict[str, Any]:
     """Return an issue as a dict for JSON."""
-    approved_at = datetime.fromtimestamp(row.approved_at, UTC).isoformat() if row.approved_at else None
     return {
         "digest": row.digest,
         "number": row.number,
@@ -76,31 +89,41 @@ def issue_dict(row: IssueRow) -> dict[str, Any]:
         "forced": row.forced,
         "paused": row.is_paused,
         "approved": row.approved,
-        "approved_at": approved_at,
+        "approved_at": _iso(row.approved_at),
+        "opened_at": _iso(row.opened_at),
+        "cancelled_at": _iso(row.cancelled_at),
     }
 
 
-def issue_status(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
+def issue_status(db: Database, site: Site, row: IssueRow, states: dict[DeliveryState, int], now: datetime) -> str:
     """Return the state of an issue in words."""
-    open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
-    waiting = sum(states.get(state, 0) for state in open_states)
-    if not states:
-        return (
-            f"no recipients: {row.digest} had no subscribers when it was made, or they already had all of its articles"
-        )
+    if row.is_waiting:
+        return approved_status(db, site, row, now)
+    if row.opened_at is None:
+        return "never approved, and not sent"
+    if row.cancelled_at is not None:
+        return f"cancelled {datetime.fromtimestamp(row.cancelled_at, site.tz):%a %Y-%m-%d %H:%M}"
+    waiting = sum(states.get(state, 0) for state in _OPEN_STATES)
     if not waiting:
-        return "sent, with uncertain deliveries" if states.get(DeliveryState.UNCERTAIN) else "sent"
-    if row.is_paused:
-        return "paused"
-    if not row.may_be_sent:
-        return "blocked by errors"
-    settings = site.digests.get(row.digest)
-    if settings is not None and settings.send is SendPolicy.REVIEW and row.approved is None:
-        return "waits for approval"
+        return _finished_status(site, row, states)
+    with db.read() as connection:
+        held = hold_reason(connection, site, row, now)
+    if row.is_paused or held:
+        return f"paused. To resume it: publish resume {row.path}" if row.is_paused else f"held: {held}"
     return "being sent" if waiting < sum(states.values()) else "waits to be sent"
 
 
-def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
+def _finished_status(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
+    """Return the state of an issue without open deliveries, in words."""
+    if states:
+        return "sent, with uncertain deliveries" if states.get(DeliveryState.UNCERTAIN) else "sent"
+    settings = site.digests.get(row.digest)
+    if settings is not None and settings.send is SendPolicy.NONE:
+        return "published, without mail"
+    return f"no recipients: nobody subscribed to {row.digest}, or everybody already had all of its articles"
+
+
+def list_issues(site: Site, digest: str | None = None, *, now: datetime | None = None) -> list[OutboxIssue]:
     """Return all issues, or those of one digest, newest first. Nothing is changed.
 
     Raises:
@@ -127,7 +150,7 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
                 OutboxIssue(
                     row=row,
                     states=states,
-                    status=issue_status(site, row, states),
+                    status=issue_status(db, site, row, states, now or datetime.now(UTC)),
                     uncertain=tuple(uncertain),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),

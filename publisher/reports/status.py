@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -23,9 +23,12 @@ from publisher.digests.readiness import visible_blockers
 from publisher.digests.store import IssueRow
 from publisher.feeds import store as table
 from publisher.model.delivery import DeliveryState
+from publisher.model.digests import SendPolicy
 from publisher.model.problems import Problem
 from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
-from publisher.reports.outbox import issue_dict
+from publisher.pipeline.update_drafts import is_attended
+from publisher.reports.issue_drafts import DraftStatus, list_draft_status
+from publisher.reports.outbox import issue_dict, issue_status
 from publisher.reports.permissions import ExposedPath, find_exposed_paths
 from publisher.schedule import store as slots
 from publisher.schedule.processes import list_runners
@@ -34,6 +37,9 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.websub import notifications_store as announcements
+
+#: Issues whose state is described.
+_NEWEST: Final = 100
 
 __all__ = ["DigestStatus", "Status", "load_status"]
 
@@ -91,6 +97,12 @@ class Status:
     deliveries: dict[int, dict[DeliveryState, int]]
     #: Relays and domains that are stopped until an operator decides about their refusals, by issue.
     stopped: tuple[str, ...] = ()
+    #: The drafts of next issues.
+    issue_drafts: tuple[DraftStatus, ...] = ()
+    #: Issue ID → the state of the issue in words.
+    states: dict[int, str] = field(default_factory=dict)
+    #: What the settings do not do although a reader may expect it, each with the fix.
+    notices: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as ``publish status --json`` prints it."""
@@ -120,6 +132,8 @@ class Status:
                 }
                 for digest in self.digests
             ],
+            "notices": list(self.notices),
+            "issue_drafts": [draft.as_dict() for draft in self.issue_drafts],
             "subscribers": self.subscribers,
             "blockers": list(self.blockers),
             "stopped": list(self.stopped),
@@ -130,6 +144,7 @@ class Status:
             "issues": [
                 {
                     **issue_dict(issue),
+                    "status": self.states.get(issue.id, ""),
                     "deliveries": {
                         state.value: self.deliveries.get(issue.id, {}).get(state, 0) for state in DeliveryState
                     },
@@ -182,6 +197,7 @@ def load_status(site: Site, now: datetime) -> Status:
                     last=_newest(connection, name),
                 )
             )
+        counts = deliveries.state_counts(connection)
         return Status(
             articles=store.count_articles(connection),
             withdrawn=sum(retraction.reason is not None for retraction in corrections.list_retractions(connection)),
@@ -202,8 +218,11 @@ def load_status(site: Site, now: datetime) -> Status:
             runners=tuple(list_runners(site.root)),
             exposed=exposed,
             blockers=tuple(str(blocker) for blocker in visible_blockers(connection, site)),
-            deliveries=deliveries.state_counts(connection),
+            deliveries=counts,
             stopped=tuple(_stopped(connection, rows)),
+            issue_drafts=tuple(list_draft_status(db, site, now)),
+            states={row.id: issue_status(db, site, row, counts.get(row.id, {}), now) for row in rows[:_NEWEST]},
+            notices=tuple(_notices(connection, site, now)),
         )
 
 
@@ -225,6 +244,22 @@ def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
     stopped = brakes.open_brakes(connection)
     lines = [f"{names[brake.issue_id]}: {brake.describe()}" for brake in stopped]
     return lines + [brakes.resume_advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in stopped)]
+
+
+def _notices(connection: Connection, site: Site, now: datetime) -> Iterator[str]:
+    """Yield what the settings do not do although a reader may expect it."""
+    scheduled = [slug for slug, one in site.digests.items() if one.cadence and one.send is not SendPolicy.NONE]
+    if scheduled:
+        runs = "'publish run' or 'publish tick' sends them at their slots"
+        if not is_attended(connection, site, now):
+            runs = "nothing else runs here: start 'publish run', or call 'publish tick' from cron"
+        yield f"'publish now' mails no issue of {', '.join(scheduled)}, which have a cadence; {runs}"
+    silent = [slug for slug, one in site.digests.items() if one.send is SendPolicy.NONE]
+    if silent and site.can_send:
+        yield (
+            f'a mail server is set, and {", ".join(silent)} still mail nobody: send = "none". To mail them, set '
+            'send = "review" or "auto"'
+        )
 
 
 def _newest(connection: Connection, name: str) -> SlotRun | None:

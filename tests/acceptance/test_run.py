@@ -380,8 +380,8 @@ def test_next_lists_digests_without_a_cadence(kit: SiteKit) -> None:
     assert shown[:4] == [
         "  feeds       every 15 minutes",
         "  weekly      every Monday at 07:00",
-        "  daily       no cadence: 'publish now' makes its issues, 'publish run' and 'publish tick' do not",
-        "  occasional  no cadence: 'publish now' makes its issues, 'publish run' and 'publish tick' do not",
+        "  daily       no cadence: an issue is sent once you approve it (publish approve daily)",
+        "  occasional  no cadence: an issue is sent once you approve it (publish approve occasional)",
     ]
     assert json.loads(publish(kit, "next", "--json"))["without_cadence"] == ["daily", "occasional"]
     # One digest is asked for.

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,11 @@ from publisher.delivery.dispatch import DeliveryCounts
 from publisher.model.delivery import DeliveryState
 from publisher.model.problems import Problem
 from publisher.model.report import (
+    DraftSummary,
+    HeldIssue,
     IssueSendResult,
-    IssueSummary,
     NotificationResult,
+    OpenedSummary,
     PublishResult,
     ScheduledRunResult,
     WaitingDigest,
@@ -268,34 +271,58 @@ def test_trace_shows_when_a_deferred_delivery_is_tried_again() -> None:
     assert shown["events"] == [{"at": "2026-11-23T07:00:00+00:00", "text": "attempt 1: deferred: 450 busy"}]
 
 
-def issue_summary(**fields: object) -> IssueSummary:
-    return IssueSummary(
-        **{
-            "digest": "daily",
-            "number": 1,
-            "subject": "One",
-            "articles": 2,
-            "subscribers": 0,
-            "path": "outbox/daily/1",
-            "send": "auto",
-            "variants": 1,
-            "shortened": 0,
-            "html_size": 1,
-            "errors": (),
-            "warnings": 0,
-            **fields,
-        }  # type: ignore[arg-type]
-    )
+def draft_summary(**fields: Any) -> DraftSummary:
+    values: dict[str, Any] = {
+        "digest": "daily",
+        "number": 1,
+        "slot": "2026-11-24T07:00:00+00:00",
+        "subject": "One",
+        "articles": 2,
+        "path": "outbox/daily/next",
+        "send": "review",
+        "due": "is sent Tue 2026-11-24 07:00 if it is approved by then: publish approve daily",
+        "shortened": 0,
+        "html_size": 1,
+        "errors": (),
+        "warnings": 0,
+        "hash": "0123456789abcdef",
+        "is_changed": True,
+    }
+    return DraftSummary(**{**values, **fields})
 
 
-def test_a_run_shows_withdrawn_articles_and_shortened_stories(kit: SiteKit) -> None:
-    """Below the counts of the articles, and below the issue."""
-    report = PublishResult(at="", dry_run=False, files_read=1, withdrawn=2, issues=[issue_summary(shortened=3)])
+def test_a_run_shows_the_draft_its_size_when_it_is_due_and_where_to_look(kit: SiteKit) -> None:
+    """And a slot that nothing runs, shortened stories, and errors with the command that explains them."""
+    plain = PublishResult(at="", dry_run=False, issue_drafts=[draft_summary(is_changed=False)])
+    shown = run_lines(kit.site, plain, Path())
+    start = shown.index("  outbox/    draft of daily No. 1, 2 articles, unchanged: One")
+    assert shown[start + 1 : start + 3] == [
+        "             is sent Tue 2026-11-24 07:00 if it is approved by then: publish approve daily",
+        "             see outbox/daily/next/index.html",
+    ]
+    late = draft_summary(overdue="its slot has passed", shortened=3, errors=("html: it is broken",), warnings=2)
+    report = PublishResult(at="", dry_run=False, files_read=1, withdrawn=2, issue_drafts=[late])
     shown = run_lines(kit.site, report, Path())
     assert "             2 articles withdrawn: a draft now" in shown
-    assert shown[shown.index("             see outbox/daily/1/index.html") + 1] == (
-        "             3 stories shortened to fit"
-    )
+    start = shown.index("  outbox/    draft of daily No. 1, 2 articles: One")
+    assert shown[start + 3 : start + 7] == [
+        "             its slot has passed",
+        "             3 stories shortened to fit",
+        "             blocked by 1 error: html: it is broken",
+        "             2 warnings; 'publish check daily' shows how to fix them",
+    ]
+    assert "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)." in shown
+    assert report.as_dict()["issue_drafts"][0]["overdue"] == "its slot has passed"
+
+
+def test_a_run_shows_issues_that_are_sent_or_held(kit: SiteKit) -> None:
+    """With the number of subscribers, and with the reason."""
+    opened = OpenedSummary(digest="daily", number=1, subject="One", articles=2, subscribers=3, path="outbox/daily/1")
+    held = HeldIssue(issue="daily/2", reason="an article was withdrawn.")
+    shown = run_lines(kit.site, PublishResult(at="", dry_run=False, opened=[opened], held=[held]), Path())
+    start = shown.index("  outbox/    daily No. 1 is sent to 3 subscribers, 2 articles: One")
+    assert shown[start + 1] == "             see outbox/daily/1/index.html"
+    assert "  outbox/    daily/2 is held: an article was withdrawn." in shown
 
 
 def test_a_run_shows_how_sending_ended(kit: SiteKit) -> None:
@@ -365,8 +392,8 @@ def test_notifications_of_hubs_show_what_is_waiting() -> None:
     ]
 
 
-def test_a_run_names_digests_without_an_issue(kit: SiteKit) -> None:
+def test_a_run_names_digests_without_a_draft(kit: SiteKit) -> None:
     """With the number of articles that wait for the next one."""
     waiting = WaitingDigest(digest="daily", articles=2, reason="fewer than 3 articles")
     shown = run_lines(kit.site, PublishResult(at="", dry_run=False, waiting=[waiting]), Path())
-    assert "  outbox/    daily: no issue, fewer than 3 articles (2 articles waiting)" in shown
+    assert "  outbox/    daily: no draft, fewer than 3 articles (2 articles waiting)" in shown
