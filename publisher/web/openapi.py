@@ -117,9 +117,14 @@ def _subscribe_fields(site: Site) -> dict[str, Any]:
     }
 
 
+def _feed_content(*more: str) -> dict[str, Any]:
+    """Return the media types of feeds, and more."""
+    kinds = ("application/rss+xml", "application/atom+xml", "application/feed+json", *more)
+    return {kind: {"schema": {"type": "string"}} for kind in kinds}
+
+
 def _feed() -> dict[str, Any]:
-    kinds = ("application/rss+xml", "application/atom+xml", "application/feed+json", "text/html", "text/x-opml")
-    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    content = _feed_content("text/html", "text/x-opml")
     moved = {"description": "The feed has another name now"}
     return {
         "summary": "A staged feed",
@@ -146,14 +151,14 @@ def _newsletter_paths(site: Site, below: str) -> dict[str, Any]:
             "get": {
                 "summary": "An issue as plain text",
                 "parameters": [digest, _in_path("issue", "An issue's name")],
-                "responses": _responses(200, 404, 405, kind="text/plain"),
+                "responses": {**_responses(404, 405), **_responses(200, kind="text/plain")},
             }
         },
         f"{below}/feed/{{feed_pass}}.{{suffix}}": {
             "get": {
                 "summary": "A personal feed",
                 "parameters": [_in_path("feed_pass", "The feed's token"), _in_path("suffix", "rss, atom or json")],
-                "responses": _responses(200, 304, 404),
+                "responses": {**_responses(304, 404), "200": {"description": "The feed", "content": _feed_content()}},
             }
         },
     }
