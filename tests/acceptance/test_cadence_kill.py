@@ -73,9 +73,10 @@ class Runners:
 
 
 def settings(kit: SiteKit) -> None:
-    both = 'cadence = "* * * * *"\ntitle = "The Daily"\ncatch_up = "all"\n'
-    text = (kit.root / "publisher.toml").read_text().replace('title = "The Daily"\n', both)
-    kit.settings(text + '\n[digests.newest]\ntitle = "Newest"\ncadence = "* * * * *"\nrepeat = true\n')
+    every_minute = 'cadence = "* * * * *"\nsend = "none"\n'
+    daily = f'title = "The Daily"\n{every_minute}catch_up = "all"\n'
+    text = (kit.root / "publisher.toml").read_text().replace('title = "The Daily"\n', daily)
+    kit.settings(text + f'\n[digests.newest]\ntitle = "Newest"\n{every_minute}repeat = true\n')
 
 
 @pytest.mark.slow(reason="three runners for half a minute, on a clock that goes 60 times as fast")
