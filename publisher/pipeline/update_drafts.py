@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -32,8 +32,10 @@ LAST_TICK: Final = "last_tick"
 _DAY_SECONDS: Final = 86_400
 
 
-def update_drafts(db: Database, site: Site, now: datetime, report: PublishResult) -> dict[str, DraftUpdate]:
-    """Bring the draft of every digest up to date, add it to the report, and return the drafts by digest.
+def update_drafts(
+    db: Database, site: Site, now: datetime, report: PublishResult, *, without: Collection[str] = ()
+) -> dict[str, DraftUpdate]:
+    """Bring the draft of every digest but WITHOUT up to date, add it to the report, and return the drafts by digest.
 
     A digest that cannot be rendered is reported; the others go on. The caller holds the site's lock.
     """
@@ -41,6 +43,8 @@ def update_drafts(db: Database, site: Site, now: datetime, report: PublishResult
     _end_removed(db, site, report)
     updates: dict[str, DraftUpdate] = {}
     for digest in site.all_digests():
+        if digest.slug in without:
+            continue
         settings = site.digests[digest.slug]
         if settings.send is SendPolicy.REVIEW and settings.catch_up is CatchUp.ALL:
             reason = 'with send = "review" it means "latest": one draft waits at a time'

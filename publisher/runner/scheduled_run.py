@@ -163,6 +163,7 @@ class _ScheduledRun:
         """Run the claimed slots of digests, bring drafts up to date, open what is due, and stage both."""
         claims = [claim for claim in self._left if claim.schedule != "feeds"]
         newest = {claim.schedule: claim for claim in claims}
+        failed: list[str] = []
         for number, claim in enumerate(claims, 1):
             now = self._now()
             # An issue of a missed slot has the articles that were published by its slot.
@@ -172,13 +173,13 @@ class _ScheduledRun:
             except SlotLost as error:
                 self._done(claim, str(error))
             except Exception as error:
-                where = f"digests.{claim.schedule.partition(':')[2]}"
-                report_failure(self.report, self._site, where, "its slot was not run", error)
+                failed.append(slug := claim.schedule.partition(":")[2])
+                report_failure(self.report, self._site, f"digests.{slug}", "its slot was not run", error)
                 self._fail(claim, error)
             else:
                 self._done(claim, outcome)
             progress("making issues", number, len(claims))
-        updates = update_drafts(self._db, self._site, self._now(), self.report)
+        updates = update_drafts(self._db, self._site, self._now(), self.report, without=failed)
         open_waiting_issues(self._db, self._site, self._now(), self.report)
         open_new_issues(self._db, self._site, updates, self._now(), self.report)
         open_due_issues(self._site, self._db, self._now(), self.report)

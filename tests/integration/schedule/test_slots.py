@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from publisher.pipeline.make_issues import make_scheduled_issue
 
 from publisher.errors import SlotLost
 from publisher.model.report import PublishResult
+from publisher.pipeline.due_issues import run_slot
 from publisher.reports.status import load_status
 from publisher.runner.background_job import JobStopped
 from publisher.runner.scheduled_run import run_due_slots
@@ -40,7 +40,8 @@ class Newsroom:
     def __init__(self, kit: SiteKit, **options: Any) -> None:
         self.kit = kit
         self.clock = ManualClock(SIX)
-        self.options = {"cadence": '"0 7 * * *"', "catch_up": '"latest"', **options}
+        # Issues that nobody is mailed: they need no subscribers.
+        self.options = {"cadence": '"0 7 * * *"', "send": '"none"', "catch_up": '"latest"', **options}
         self.base = (kit.root / "publisher.toml").read_text()
         self.configure()
         self.count = 0
@@ -159,13 +160,14 @@ def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
     now, report = newsroom.clock.now(), PublishResult(at="", dry_run=False)
     with kit.open() as db:
         with pytest.raises(SlotLost):
-            make_scheduled_issue(db, kit.site, asleep, as_of=now, now=now, report=report)
-        assert report.issues == [] and load_status(kit.site, now).issues == ()
+            run_slot(db, kit.site, asleep, as_of=now, now=now, report=report)
+        # What it did is stored, and done only once.
+        assert len(load_status(kit.site, now).issues) == 1
         with db.write() as connection:
             assert not slots.renew_lease(connection, asleep, now + LEASE)
-        make_scheduled_issue(db, kit.site, taken, as_of=now, now=now, report=report)
+        run_slot(db, kit.site, taken, as_of=now, now=now, report=report)
         with pytest.raises(SlotLost):
-            make_scheduled_issue(db, kit.site, taken, as_of=now, now=now, report=report)
+            run_slot(db, kit.site, taken, as_of=now, now=now, report=report)
     assert len(load_status(kit.site, now).issues) == 1
 
 
@@ -266,10 +268,11 @@ def test_a_removed_digest_has_no_slots_and_returns_as_a_new_one(newsroom: Newsro
 
 def test_a_manual_issue_of_the_same_minute_is_the_issue_of_the_slot(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
-    newsroom.kit.publish(slot(23))
+    newsroom.kit.open_issue(now=slot(23))
     newsroom.article()
     assert newsroom.ran() == [("digest:daily", 23, "it has an issue already")]
-    assert len(issues(newsroom.kit)) == 1
+    assert issues(newsroom.kit) == [["Article 1"], ["Article 2"]]
+    assert len(load_status(newsroom.kit.site, slot(23)).issues) == 1
 
 
 def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) -> None:
@@ -293,7 +296,7 @@ def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) 
     assert tried == [False, True, False, False, False, True, False, False]
     digest = load_status(newsroom.kit.site, newsroom.clock.now()).digests[0]
     assert digest.last is not None and digest.last.failures == 3 and "nobody" in digest.last.outcome
-    newsroom.configure(subject='"Mended"')
+    newsroom.configure(subject='"Fixed"')
     newsroom.clock.advance(hours=1)
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
@@ -365,7 +368,7 @@ def test_a_newer_slot_replaces_a_failed_older_one(newsroom: Newsroom) -> None:
     newsroom.turn()
     newsroom.clock.at = slot(23)
     newsroom.turn()
-    newsroom.configure(subject='"Mended"')
+    newsroom.configure(subject='"Fixed"')
     newsroom.clock.at = slot(24)
     assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
     assert newsroom.runs() == [(23, "skipped", "a newer one stands for it"), (24, "done", "daily/2026-11-24T0700")]
