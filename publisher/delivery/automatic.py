@@ -13,7 +13,7 @@ from publisher.delivery.editors_mail import notify_editors
 from publisher.delivery.issue_life.approval import OpeningTime, hold_reason, lateness_reason, opening_time
 from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
-from publisher.digests.readiness import is_blocked
+from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, PublisherError, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState
@@ -27,38 +27,49 @@ __all__ = ["next_send_time", "open_due_issues", "opened_summary", "send_due_issu
 
 
 def open_due_issues(site: Site, db: Database, now: datetime, report: PublishResult) -> None:
-    """Open the send of each approved issue whose slot has come, and tell the editors of issues that are held.
+    """Open the send of each approved issue whose slot has come; report issues that are held or blocked.
 
-    An issue that may not be sent yet, because of placeholder values, a pause or a missing mail server, waits.
+    An issue that is paused, or that waits for a mail server, is left alone.
     """
     with db.read() as connection:
         rows = [row for row in issues.list_issues(connection) if row.is_waiting and row.digest in site.digests]
     for row in sorted(rows, key=lambda row: row.slot):
-        settings = site.digests[row.digest]
-        with_audience = settings.send is not SendPolicy.NONE
+        with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):
             continue
-        approved_at = datetime.fromtimestamp(row.approved_at or 0, UTC)
-        catch_up = timedelta(hours=settings.catch_up_hours)
-        when = opening_time(row.slot, approved_at, now, catch_up)
-        with db.read() as connection:
-            held = hold_reason(connection, site, row, now)
-            is_stopped = with_audience and is_blocked(connection, site, row)
-            has_nobody = with_audience and not recipients.subscribed_domains(connection, row.digest)
-        held = held or lateness_reason(site, row, now)
-        if when is OpeningTime.NOW and not held and has_nobody:
-            held = f"nobody subscribes to {row.digest} yet; it opens once somebody does"
-        if held:
-            report.held.append(HeldIssue(issue=row.path, reason=held))
-        if when is not OpeningTime.NOW or held or is_stopped:
-            continue
         try:
+            if not _may_open(db, site, row, now, with_audience=with_audience):
+                continue
             opened = open_issue(db, site, row, now, with_audience=with_audience)
+        except SendingBlocked as error:
+            report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
         except IssueHeld as error:
-            report.held.append(HeldIssue(issue=row.path, reason=str(error)))
-            continue
-        if opened is not None:
-            report.opened.append(opened_summary(site, opened))
+            report.held.append(HeldIssue(issue=row.path, reason=str(error).removeprefix(f"{row.path} is held: ")))
+        else:
+            if opened is not None:
+                report.opened.append(opened_summary(site, opened))
+
+
+def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_audience: bool) -> bool:
+    """Return whether the send of an approved issue opens now.
+
+    Raises:
+        IssueHeld: something holds it.
+        SendingBlocked: its time has come, and it has placeholder values and real recipients.
+    """
+    catch_up = timedelta(hours=site.digests[row.digest].catch_up_hours)
+    when = opening_time(row.slot, datetime.fromtimestamp(row.approved_at or 0, UTC), now, catch_up)
+    with db.read() as connection:
+        reason = hold_reason(connection, site, row, now) or lateness_reason(site, row, now)
+        if reason:
+            raise IssueHeld(reason)
+        if when is not OpeningTime.NOW:
+            return False
+        if with_audience and not recipients.subscribed_domains(connection, row.digest):
+            raise IssueHeld(f"nobody subscribes to {row.digest} yet; it opens once somebody does")
+        if with_audience:
+            require_sendable(connection, site, row, is_local=site.delivers_locally)
+    return True
 
 
 def opened_summary(site: Site, opened: OpenedIssue) -> OpenedSummary:

@@ -66,7 +66,7 @@ def _run_slot(
     if update.draft is None:
         report_draft(db, site, update, now, report)
         return update.content.reason
-    reason = update.content.reason or (_reason_to_wait(db, site, update, now) if is_automatic else "")
+    reason = update.content.reason or (_reason_to_wait(db, site, update, now, report) if is_automatic else "")
     if reason and update.draft.may_be_approved:
         # The next slot decides again; errors may be fixed before it.
         with db.write() as connection:
@@ -81,7 +81,7 @@ def _run_slot(
     return _make_issue(db, site, update, now, report)
 
 
-def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime) -> str:
+def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> str:
     """Return why a draft does not become an issue although its time has come; empty for no reason.
 
     An issue without mail needs nobody.
@@ -103,7 +103,8 @@ def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime
         return ""
     try:
         require_reserved(update.digest, domains, (*setting_blockers(site), *sample_blockers(update.digest, text)))
-    except SendingBlocked:
+    except SendingBlocked as error:
+        report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
         return "mail to real people is blocked by placeholder values ('publish status' lists them)"
     return ""
 
@@ -142,7 +143,7 @@ def open_waiting_issues(db: Database, site: Site, now: datetime, report: Publish
             continue
         update = update_draft(db, site, digest, now)
         is_ready = update.is_due and update.draft is not None and update.draft.may_be_approved
-        if is_ready and not _reason_to_wait(db, site, update, now):
+        if is_ready and not _reason_to_wait(db, site, update, now, report):
             _make_issue(db, site, update, now, report)
 
 
@@ -155,7 +156,7 @@ def open_new_issues(
         if settings.send is not SendPolicy.AUTO or settings.cadence or not update.is_due or update.draft is None:
             continue
         waits_for_person = update.draft.waiting_slot is not None
-        if waits_for_person or not update.draft.may_be_approved or _reason_to_wait(db, site, update, now):
+        if waits_for_person or not update.draft.may_be_approved or _reason_to_wait(db, site, update, now, report):
             continue
         try:
             _make_issue(db, site, update, now, report)

@@ -82,6 +82,8 @@ class Jobs:
         self._settled: dict[str, float] = {}
         #: Skipped records after the last run; each is logged once.
         self._skipped: set[tuple[str, str]] = set()
+        #: Placeholder values that blocked issues in the last run; each is logged once.
+        self._blockers: tuple[str, ...] = ()
         self._progress_logged_at = 0.0
 
     def close(self) -> None:
@@ -178,6 +180,21 @@ class Jobs:
                 removed=len(report.feeds_removed),
                 issues=len(report.opened),
             )
+        self._log_issues(report)
+        for text in report.blockers if report.blockers != self._blockers else ():
+            self._log.error("placeholder value", fix=text)
+        self._blockers = report.blockers
+        for problem in report.warnings[:_MAX_LOGGED]:
+            self._log.warning("warning", where=problem.where, reason=problem.reason)
+        skipped = {(problem.where, problem.reason) for problem in report.rejected}
+        new = sorted(skipped - self._skipped)
+        self._skipped = skipped
+        for where, reason in new[:_MAX_LOGGED]:
+            self._log.warning("skipped", where=where, reason=reason)
+        if len(new) > _MAX_LOGGED:
+            self._log.warning("skipped", more=len(new) - _MAX_LOGGED, see="publish status")
+
+    def _log_issues(self, report: PublishResult) -> None:
         for draft in report.issue_drafts:
             if draft.is_changed:
                 self._log.info(
@@ -198,15 +215,6 @@ class Jobs:
             )
         for held in report.held:
             self._log.warning("issue held", issue=held.issue, reason=held.reason)
-        for problem in report.warnings[:_MAX_LOGGED]:
-            self._log.warning("warning", where=problem.where, reason=problem.reason)
-        skipped = {(problem.where, problem.reason) for problem in report.rejected}
-        new = sorted(skipped - self._skipped)
-        self._skipped = skipped
-        for where, reason in new[:_MAX_LOGGED]:
-            self._log.warning("skipped", where=where, reason=reason)
-        if len(new) > _MAX_LOGGED:
-            self._log.warning("skipped", more=len(new) - _MAX_LOGGED, see="publish status")
 
     # -- mail ----------------------------------------------------------------------------------
 
