@@ -171,7 +171,8 @@ def cancel(
         with db.write() as connection:
             row = find_issue(connection, target)
             _require_opened(row)
-            cancelled = cancel_issue(connection, row, int(now.timestamp()))
+            repeating = {slug for slug, digest in site.digests.items() if digest.repeat}
+            cancelled = cancel_issue(connection, row, int(now.timestamp()), repeating=repeating)
             if not cancelled:
                 raise SettingsError(f"{row.path}: {_NOTHING_OPEN}")
         _stage(db, site, row.digest, now)

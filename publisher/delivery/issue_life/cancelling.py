@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from publisher.digests import approval_store as approvals
 from publisher.digests import pending_store as pending
@@ -14,6 +15,7 @@ from publisher.digests.store import IssueRow
 from publisher.model.delivery import DeliveryState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article
+from publisher.storage.tables.subscribers import subscription
 
 __all__ = ["NOT_HANDED_OVER", "cancel_issue"]
 
@@ -21,20 +23,26 @@ __all__ = ["NOT_HANDED_OVER", "cancel_issue"]
 NOT_HANDED_OVER: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING)
 
 
-def cancel_issue(connection: Connection, row: IssueRow, now: int) -> int:
+def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: Collection[str] = ()) -> int:
     """Cancel the deliveries of an issue that were not handed over; return their number.
 
-    The articles are pending again, for this digest and for every digest that omitted them because this one was to bring
-    them. They make no issue by themselves, and nobody gets an article that they have.
+    The articles that were in them are pending again, for this digest and for every digest whose issue left them out
+    because this one was to bring them. They make no issue by themselves, and nobody gets an article that they have.
+
+    Args:
+        connection: a transaction.
+        row: the issue.
+        now: the current time (Unix time).
+        repeating: digests with ``repeat``: they leave nothing out, and nothing is left out because of them.
     """
-    is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_([state.value for state in NOT_HANDED_OVER])
+    is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_(NOT_HANDED_OVER)
+    missed = _missed_articles(connection, row, is_open, repeating)
     values = {"state": DeliveryState.SUPPRESSED.value, "changed_at": now, "answer": "the issue was cancelled"}
     cancelled = connection.execute(update(delivery).where(is_open).values(**values, sender_id=None)).rowcount
     if not cancelled:
         return 0
     approvals.mark_cancelled(connection, row.id, now)
-    seqs = issues.issue_article_seqs(connection, row.id)
-    for slug in [row.digest, *_digests_with(connection, seqs, row)]:
+    for slug, seqs in sorted(missed.items()):
         returned = [
             PendingArticle(seq=seq, carried_over=False, is_added=False, is_returned=True)
             for seq in _carried_by(connection, slug, seqs)
@@ -43,18 +51,25 @@ def cancel_issue(connection: Connection, row: IssueRow, now: int) -> int:
     return cancelled
 
 
-def _digests_with(connection: Connection, seqs: list[int], row: IssueRow) -> list[str]:
-    """Return the other digests with an open issue that has one of the articles."""
+def _missed_articles(
+    connection: Connection, row: IssueRow, is_open: ColumnElement[bool], repeating: Collection[str]
+) -> dict[str, set[int]]:
+    """Return digest → the articles that subscribers of it do not get because the open deliveries are cancelled."""
     query = (
-        select(issue.c.digest)
-        .join(issue_article, issue_article.c.issue_id == issue.c.id)
-        .where(issue_article.c.article_seq.in_(seqs), issue.c.opened_at.is_not(None), issue.c.digest != row.digest)
+        select(subscription.c.digest, delivery.c.variant)
+        .join(subscription, subscription.c.subscriber_id == delivery.c.subscriber_id)
+        .where(is_open)
         .distinct()
     )
-    return sorted(connection.execute(query).scalars())
+    variants = issues.load_variants(connection, row.id)
+    missed: dict[str, set[int]] = {}
+    for slug, variant in connection.execute(query):
+        if slug == row.digest or not {slug, row.digest} & set(repeating):
+            missed.setdefault(slug, set()).update(variants[variant - 1].articles)
+    return missed
 
 
-def _carried_by(connection: Connection, slug: str, seqs: list[int]) -> list[int]:
+def _carried_by(connection: Connection, slug: str, seqs: Collection[int]) -> list[int]:
     """Return those of the articles that an open issue of a digest had."""
     query = (
         select(issue_article.c.article_seq)
