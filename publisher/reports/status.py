@@ -253,11 +253,11 @@ def _notices(connection: Connection, site: Site, now: datetime) -> Iterator[str]
         runs = "'publish run' or 'publish tick' sends them at their slots"
         if not is_attended(connection, site, now):
             runs = "nothing else runs here: start 'publish run', or call 'publish tick' from cron"
-        yield f"'publish now' mails no issue of {', '.join(scheduled)}, which have a cadence; {runs}"
+        yield f"'publish now' mails no issue of a digest with a cadence ({', '.join(scheduled)}); {runs}"
     silent = [slug for slug, one in site.digests.items() if one.send is SendPolicy.NONE]
     if silent and site.can_send:
         yield (
-            f'a mail server is set, and {", ".join(silent)} still mail nobody: send = "none". To mail them, set '
+            f'a mail server is set, and issues of {", ".join(silent)} are not mailed: send = "none". To mail them, set '
             'send = "review" or "auto"'
         )
 

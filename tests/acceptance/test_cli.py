@@ -42,8 +42,9 @@ def test_the_summary_lists_results_and_their_folders(kit: SiteKit) -> None:
         "1 file read: 1 new, 0 edited",
         "11 files, 11 written",
         "see feeds/index.html",
-        "daily No. 1, 1 article: The Daily: One",
-        "see outbox/daily/2026-11-23T0700/index.html",
+        "draft of daily No. 1, 1 article: The Daily: One",
+        "is sent once you approve it: publish approve daily",
+        "see outbox/daily/next/index.html",
         "Nothing was mailed: no mail server is configured",
     ):
         assert words in result.stdout
@@ -63,7 +64,9 @@ def test_the_summary_as_json(kit: SiteKit) -> None:
     summary = json.loads(result.stdout)
     assert summary["records"] == {"files_read": 2, "new": 1, "edited": 0, "drafts": 0, "withdrawn": 0, "old": 0}
     assert summary["refused"][0]["where"] == "bad.txt"
-    assert summary["issues"][0]["path"] == "outbox/daily/2026-11-23T0700"
+    (draft,) = summary["issue_drafts"]
+    assert (draft["path"], draft["articles"], draft["send"]) == ("outbox/daily/next", 1, "review")
+    assert draft["due"] == "is sent once you approve it: publish approve daily" and draft["is_changed"]
     assert summary["mailed"] == 0 and summary["changed"] is True
 
 
@@ -75,8 +78,8 @@ def test_a_dry_run_is_named_in_the_summary(kit: SiteKit) -> None:
     assert not (kit.root / "feeds").exists()
 
 
-def test_feeds_only_makes_no_issues(kit: SiteKit) -> None:
-    """``--feeds-only`` stages feeds; the next full run makes the issue."""
+def test_feeds_only_makes_no_drafts(kit: SiteKit) -> None:
+    """``--feeds-only`` stages feeds; the next full run makes the draft."""
     kit.article()
     result = run("now", "--at", AT, "--feeds-only", cwd=kit.root)
     assert result.returncode == 0, result.stderr
@@ -86,10 +89,11 @@ def test_feeds_only_makes_no_issues(kit: SiteKit) -> None:
 
 
 def test_a_configured_mail_server_is_not_used_silently(kit: SiteKit) -> None:
-    """An issue waits for approval, although a mail server is set."""
+    """A draft waits for approval, although a mail server is set."""
     kit.add_settings('\n[smtp]\nhost = "127.0.0.1"\nport = 9\n')
     kit.article()
-    assert "Waiting for approval: daily/" in run("now", "--site", str(kit.root)).stdout
+    shown = run("now", "--site", str(kit.root)).stdout
+    assert "is sent once you approve it: publish approve daily" in shown and "mail       " not in shown
 
 
 def test_skipped_records_are_listed_and_long_lists_are_shortened(kit: SiteKit) -> None:
@@ -145,7 +149,8 @@ def test_init_creates_a_site_that_can_be_published(tmp_path: Path) -> None:
     assert published.returncode == 0, published.stderr
     assert 'Published The "Quoted" Review' in published.stdout
     assert (tmp_path / "my site" / "feeds" / "all.rss").is_file()
-    assert list((tmp_path / "my site" / "outbox" / "weekly").iterdir())
+    assert "on the web, without mail" in published.stdout and "Nothing was mailed" not in published.stdout
+    assert (tmp_path / "my site" / "outbox" / "weekly" / "next" / "index.html").is_file()
     again = run("init", "my site", cwd=tmp_path)
     assert again.returncode == 2 and "exists already" in again.stderr
     blocked = run("init", "my site/publisher.toml/x", cwd=tmp_path)

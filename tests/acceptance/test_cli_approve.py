@@ -25,7 +25,8 @@ def site(mail_kit: MailKit) -> MailKit:
 
 
 def is_approved(kit: MailKit) -> bool:
-    return json.loads(run("status", "--json", cwd=kit.root).stdout)["issues"][0]["approved"] is not None
+    issues = json.loads(run("status", "--json", cwd=kit.root).stdout)["issues"]
+    return bool(issues) and issues[0]["approved"] is not None
 
 
 def on_a_terminal(kit: MailKit, answer: str, *options: str) -> tuple[int, str]:
@@ -48,13 +49,14 @@ def on_a_terminal(kit: MailKit, answer: str, *options: str) -> tuple[int, str]:
     return process.wait(60), shown.decode().replace("\r\n", "\n")
 
 
-def test_approve_shows_the_issue_asks_and_explains_how_to_stop_it(site: MailKit) -> None:
+def test_approve_shows_the_draft_asks_and_explains_how_to_stop_it(site: MailKit) -> None:
     """The question names the audience, the subject and the time; the answer explains how to stop the delivery."""
     status, shown = on_a_terminal(site, "y\n")
     assert status == 0, shown
     before, _, after = shown.partition("Approve it? [y/N]:")
-    assert "  subject  The Daily: One\n  goes to  2 subscribers\n  sent     by the next 'publish send daily/" in before
-    assert "It is sent by the next 'publish send daily/" in after and "To stop it: publish pause daily/" in after
+    assert "  subject  The Daily: One\n  articles One\n  goes to  2 subscribers today\n  sent     at once\n" in before
+    assert "It is sent now, to 2 subscribers." in after and "To stop it: publish pause daily/" in after
+    assert "Nothing runs on this machine. To send it: publish send daily/" in after
     assert is_approved(site)
 
 
@@ -75,5 +77,5 @@ def test_approve_without_a_terminal_requires_yes(site: MailKit) -> None:
     done = run("approve", "daily", "--yes", "--json", cwd=site.root)
     assert done.returncode == 0 and json.loads(done.stdout)["subscribers"] == 2
     assert is_approved(site)
-    assert run("approve", "daily", "--revoke", cwd=site.root).returncode == 0
-    assert not is_approved(site)
+    revoked = run("approve", "daily", "--revoke", cwd=site.root)
+    assert revoked.returncode == 2 and "there is nothing to reopen" in revoked.stderr

@@ -32,7 +32,7 @@ def site(mail_kit: MailKit) -> MailKit:
 
 
 def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
-    """Import, publish, send a test, approve, send, and show the delivery history of one subscriber."""
+    """Import, publish, send a test of the draft, approve, send, and show the delivery history of one subscriber."""
     root = site.root
     result = run("subscribers", "import", "subscribers.csv", "--rejected", "rejected.csv", cwd=root)
     assert result.returncode == 1
@@ -45,21 +45,21 @@ def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
     with Server() as server:
         site.mail(server.port, send="review")
         shown = run("now", cwd=root).stdout
-        assert "daily No. 1, 2 articles for 2 subscribers" in shown
-        assert "Waiting for approval: daily/" in shown
+        assert "draft of daily No. 1, 2 articles: The Daily: " in shown
+        assert "is sent once you approve it: publish approve daily" in shown
         refused = run("send", "daily", cwd=root)
-        assert refused.returncode == 2 and "is not approved" in refused.stderr
+        assert refused.returncode == 2 and "Approve it first: publish approve daily" in refused.stderr
         tested = run("send", "daily", "--test", "ed@review.example", cwd=root)
         assert (tested.returncode, server.recipients) == (0, ["ed@review.example"])
         approved = run("approve", "daily", "--yes", cwd=root)
-        assert approved.returncode == 0 and "for 2 subscribers, content " in approved.stdout
+        assert approved.returncode == 0 and "It is sent now, to 2 subscribers." in approved.stdout
         sent = run("send", "daily", cwd=root)
         assert sent.returncode == 0, sent.stderr
         assert re.match(r"Sent daily/\S+: 2 messages accepted", sent.stdout)
         assert server.recipients == ["anna@mail.example.org", "bert@mail.example.org", "ed@review.example"]
     shown = run("outbox", cwd=root).stdout
     assert "  sent: 2 subscribers (2 accepted)" in shown
-    assert json.loads(run("outbox", "--json", cwd=root).stdout)[0]["deliveries"]["accepted"] == 2
+    assert json.loads(run("outbox", "--json", cwd=root).stdout)["issues"][0]["deliveries"]["accepted"] == 2
     status = json.loads(run("status", "--json", cwd=root).stdout)
     assert status["subscribers"] == {"active": 2}
     assert status["issues"][0]["deliveries"]["accepted"] == 2
@@ -129,7 +129,7 @@ def test_a_stopped_sender_finishes_open_messages_and_the_next_one_continues(site
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 130
         assert errors.strip() == b"publish: interrupted; run the command again to continue"
-        copies = json.loads(run("outbox", "--json", cwd=site.root).stdout)[0]["deliveries"]
+        copies = json.loads(run("outbox", "--json", cwd=site.root).stdout)["issues"][0]["deliveries"]
         assert copies["accepted"] == len(server.accepted) < 100
         assert copies["accepted"] + copies["queued"] == 100
         server.script = Script()

@@ -134,7 +134,7 @@ def test_sent_published_and_cancelled_issues_have_a_state(site: MailKit) -> None
 def test_status_says_loudly_that_publish_now_mails_nothing_where_there_is_a_cadence(site: MailKit) -> None:
     """It names the commands that do, or says that nothing runs."""
     site.draft_issue()
-    notice = "'publish now' mails no issue of daily, which have a cadence; "
+    notice = "'publish now' mails no issue of a digest with a cadence (daily); "
     assert load_status(site.site, NOW).notices == (
         f"{notice}nothing else runs here: start 'publish run', or call 'publish tick' from cron",
     )
@@ -152,7 +152,7 @@ def test_status_says_that_a_mail_server_alone_changes_nothing(site: MailKit) -> 
     site.draft_issue()
     (notice,) = load_status(site.site, NOW).notices
     assert notice == (
-        'a mail server is set, and daily still mail nobody: send = "none". To mail them, set send = "review" or "auto"'
+        'a mail server is set, and issues of daily are not mailed: send = "none". To mail them, set send = "review" or "auto"'
     )
 
 
