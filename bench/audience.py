@@ -1,4 +1,4 @@
-"""Many subscribers: import of a list, queuing of deliveries, and the memory that sending takes.
+"""Many subscribers: import of a list, opening of a send, and the memory that sending takes.
 
 python -m bench.audience [SUBSCRIBERS]: the sink is smtp-sink (Debian: postfix, which is not started).
 """
@@ -27,6 +27,10 @@ _IMPORT = (
     "result = import_list(site, Path(sys.argv[1]) / 'subscribers.csv', datetime.now(UTC)); assert not result.rejected"
 )
 _PUBLISH = "from publisher.pipeline.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
+_APPROVE = (
+    "from publisher.pipeline.approve import approve;"
+    "assert approve(site, 'daily', datetime(2026, 11, 23, 7, tzinfo=UTC)).opened"
+)
 _SEND = "from publisher.delivery.deliver import deliver; deliver(site, 'daily', limit=10_000)"
 
 
@@ -63,14 +67,16 @@ def main() -> None:
             f"{count:,} subscribers imported: {seconds:.1f} s, {count / seconds:,.0f} per second, {megabytes:.0f} MB",
             flush=True,
         )
-        before = size(folder)
+        write_settings(folder, port=port, connections=10, keys=())
         seconds, megabytes = measure(folder, _PUBLISH)
+        print(f"draft rendered: {seconds:.1f} s, {megabytes:.0f} MB", flush=True)
+        before = size(folder)
+        seconds, megabytes = measure(folder, _APPROVE)
         each = (size(folder) - before) / count
         print(
-            f"issue made, {count:,} deliveries queued: {seconds:.1f} s, {each:.0f} bytes each, {megabytes:.0f} MB",
+            f"send opened, {count:,} deliveries queued: {seconds:.1f} s, {each:.0f} bytes each, {megabytes:.0f} MB",
             flush=True,
         )
-        write_settings(folder, port=port, connections=10, keys=())
         began = time.perf_counter()
         _, megabytes = measure(folder, _SEND)
         print(f"10,000 of them sent: {time.perf_counter() - began:.1f} s, {megabytes:.0f} MB", flush=True)

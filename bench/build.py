@@ -2,7 +2,7 @@
 
     python -m bench.build [COUNT …]
 
-Publisher reads text exports into an empty database and stages feeds, an issue, the page and the list of feeds. Three
+Publisher reads text exports into an empty database and stages feeds, a draft issue, the page and the list of feeds. Three
 configurations: RSS only; RSS, Atom and JSON; RSS and Atom without any limit. The first two have a feed of everything
 (full text, no limit) and of every facet (newest 50). Hugo builds the RSS of all posts on its home page, and nothing
 else. Plain feedgen reads the same files with Publisher's parsers and renders the same feeds into files, entry by entry

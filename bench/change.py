@@ -2,7 +2,7 @@
 
     python -m bench.change [COUNT …]
 
-Publisher reads the one file, stages its feeds and makes an issue. Hugo builds all of its RSS again: this compares an
+Publisher reads the one file, stages its feeds and brings the draft of the issue up to date. Hugo builds all of its RSS again: this compares an
 incremental design with a full rebuild, because Hugo has no other.
 """
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from bench.timing import machine
 from publisher.mail.dkim import new_key
 from publisher.model.subscriptions import SubscriptionState
-from publisher.pipeline.publish import publish
+from publisher.pipeline.approve import approve
 from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
@@ -128,7 +128,6 @@ postal_address = "12 Quay Street"
 [digests.daily]
 title = "The Daily"
 text = "full"
-send = "auto"
 [delivery]
 connections = {connections}
 """
@@ -269,11 +268,11 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as name, sink() as port:
         folder = Path(name) / "site"
-        one = site(folder, count)
+        site(folder, count)
         began = time.perf_counter()
-        publish(one, _NOW)
-        print(f"issue made and {count:,} deliveries queued in {time.perf_counter() - began:.1f} s")
-        message = next((folder / "outbox" / "daily").glob("*/message.eml")).read_bytes()
+        approve(write_settings(folder, port=port, connections=1, keys=()), "daily", _NOW)
+        print(f"issue approved and {count:,} deliveries queued in {time.perf_counter() - began:.1f} s")
+        message = next((folder / "outbox" / "daily").glob("2*/message.eml")).read_bytes()
         base = smtp_source(port, count, 10, len(message))
         show(f"smtp-source, 10 connections, {len(message):,} bytes", base, base)
         for connections in (1, 10, 20):
@@ -293,7 +292,7 @@ def peers(folder: Path, port: int, message: bytes, base: float) -> None:
     """Measure the other programs."""
     show("smtplib, 10 connections, the same bytes", in_threads(5_000, 10, plain_smtplib(port, message)), base)
     show("aiosmtplib, 10 connections, the same bytes", aiosmtplib_rate(port, message, 5_000, 10), base)
-    issue = next((folder / "outbox" / "daily").glob("*/message.eml")).parent
+    issue = next((folder / "outbox" / "daily").glob("2*/message.eml")).parent
     text, page = (issue / "message.txt").read_text(), (issue / "index.html").read_text()
     pem = (folder / "rsa.pem").read_bytes()
     show(
