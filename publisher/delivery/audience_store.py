@@ -13,7 +13,7 @@ from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
 
-__all__ = ["add_deliveries", "audience_members", "frozen_audience", "record_welcome_delivery"]
+__all__ = ["add_deliveries", "audience_members", "record_welcome_delivery"]
 
 _State: Final = DeliveryState
 _STREAMED: Final = {"stream_results": True, "yield_per": 5000}
@@ -110,15 +110,6 @@ def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[i
             page = []
     execute_rows(connection, _NEW, names, page)
     return total + len(page)
-
-
-def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber, variant) of the fixed audience of an issue, by subscriber."""
-    query = select(delivery.c.subscriber_id, delivery.c.variant).where(
-        delivery.c.issue_id == issue_id, delivery.c.origin != _WELCOME
-    )
-    for row in connection.execute(query.order_by(delivery.c.subscriber_id), execution_options=_STREAMED):
-        yield row.subscriber_id, row.variant
 
 
 def record_welcome_delivery(
