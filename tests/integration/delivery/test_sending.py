@@ -17,7 +17,7 @@ from publisher.digests.preflight.rules import MAIL_RULES
 from publisher.errors import SettingsError
 from publisher.mail.dkim import new_key
 from publisher.model.delivery import DeliveryState
-from tests.conftest import NOW, MailKit
+from tests.conftest import NOW, MailKit, issue_target
 from tests.support.deliveries import at, states, transport
 from tests.support.smtp import Script, Server
 
@@ -209,8 +209,9 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         assert server.recipients == ["al@review.example", "ed@review.example"]
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
         assert message["Subject"].startswith("[Draft] ")
-        assert "Draft of daily/2026-11-23T0700 for 2 subscribers" in message.get_body(("plain",)).get_content()
-        assert "publish approve daily/2026-11-23T0700" in message.get_body(("html",)).get_content()
+        target = issue_target(kit.newest_issue())
+        assert f"Draft of {target} for 2 subscribers" in message.get_body(("plain",)).get_content()
+        assert f"publish approve {target}" in message.get_body(("html",)).get_content()
         rule = MAIL_RULES["one-click"]
         lines = [f"required: {rule.requirement}", "found: List-Unsubscribe-Post: it is missing", f"fix: {rule.fix}"]
         text = "\n".join(["warning one-click", *(f"  {line}" for line in lines)])
@@ -232,7 +233,7 @@ def test_drafts_that_could_not_be_sent_are_sent_by_the_next_run(
         kit.mail(server.port, send="review")
         kit.articles("one")
         report = kit.publish()
-        assert "editors were not sent daily/2026-11-23T0700" in report.draft_errors[0]
+        assert f"editors were not sent {issue_target(kit.newest_issue())}" in report.draft_errors[0]
         assert report.exit_status == 1
         assert kit.publish(NOW).draft_errors == []
         assert server.recipients == ["ed@review.example"]
