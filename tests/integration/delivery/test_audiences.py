@@ -120,11 +120,11 @@ def test_an_article_of_a_failed_delivery_may_come_in_another_digest(mail_kit: Ma
     kit.settings(DIGESTS)
     action.add_subscriber(kit.site, "both@example.org", NOW, digests=["daily", "water"])
     kit.article("one.md", "One", topic="Trade")
-    kit.open_issue()
+    kit.open_issues()
     with kit.open() as db, db.write() as connection:
         connection.execute(text("UPDATE delivery SET state = 'failed'"))
     kit.article("two.md", "Two", topic="Water")
-    kit.open_issue("water", NOW + timedelta(hours=1))
+    kit.open_issues(NOW + timedelta(hours=1))
     assert [digest for digest, _ in received(kit)["both@example.org"]] == ["daily", "daily"]
 
 

@@ -143,7 +143,7 @@ def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.add_settings('\n[feeds]\nurl = "http://127.0.0.1:9/feeds"\n[announce]\nhubs = ["http://127.0.0.1:9/"]\n')
     archive(kit, 2010, 2010)
-    kit.publish()
+    kit.open_issue()
     assert "all.atom" in announced(kit) and "tag/old.atom" in announced(kit)
     with kit.open() as db, db.write() as connection:
         for one in announcements.due_notifications(connection, None):
