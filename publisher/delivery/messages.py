@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from publisher.delivery.store import Claim
-from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path
+from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path, sample_values
 from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer
 from publisher.mail.message_template import MessageTemplate
@@ -18,6 +18,7 @@ from publisher.mail.transport import OutgoingMessage
 from publisher.model.digests import Digest, IssueVariant
 from publisher.settings import Site
 from publisher.signing.keyring import Keyring
+from publisher.signing.sample_tokens import sample_token
 
 if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
@@ -75,6 +76,7 @@ class DeliveryMessages:
         self.template = lru_cache(maxsize=64)(self._template)
 
     def _template(self, number: int, prefix: str = "") -> MessageTemplate:
+        """Return the template of a variant; with PREFIX for a test message."""
         row, variant = self._row, self._load_variant(number)
         envelope = delivery_envelope(
             self._site,
@@ -88,7 +90,7 @@ class DeliveryMessages:
             text=variant.text.decode(),
             html=variant.html.decode(),
             placeholders=Placeholders(hash=variant.placeholder_hash),
-            values=delivery_values(self._site, self._digest, row.name),
+            values=(sample_values if prefix else delivery_values)(self._site, self._digest, row.name),
             signers=self._signers,
         )
 
@@ -104,8 +106,7 @@ class DeliveryMessages:
 
     def build_test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message. Its token belongs to no subscriber."""
-        content = f"{prefix}{address}{when.isoformat()}{self._row.id}"
-        token = "0" + hashlib.sha256(content.encode()).hexdigest()[:31]
+        token = sample_token(f"{prefix}{address}{when.isoformat()}{self._row.id}")
         path = bare_address(self._site.mail.sender if self._site.mail else "")
         return self._merge(self.template(1, prefix), address, domain, token, path, reference=None)
 

@@ -15,7 +15,7 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import make_transport
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.digests import store as issues
-from publisher.digests.envelope import bare_address, public_envelope, public_values
+from publisher.digests.envelope import bare_address, delivery_envelope, sample_values
 from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_message
 from publisher.digests.readiness import require_sendable
@@ -28,6 +28,7 @@ from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
+from publisher.signing.sample_tokens import sample_token
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers.addresses import Address, parse_named_address
@@ -180,12 +181,12 @@ def _draft_messages(site: Site, db: Database, row: IssueRow, now: datetime) -> l
         message = issues.issue_files(connection, row.id)["message.eml"]
         subscribers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     digest = site.digests[row.digest].digest(row.digest)
-    values = public_values(site, digest, row.name)
+    values = sample_values(site, digest, row.name)
     note = _note_lines(row, subscribers, message, now)
     placeholders, signers = Placeholders(hash=whole.placeholder_hash), read_signers(site)
     text = "\n".join(note) + "\n\n" + "=" * 72 + "\n\n" + whole.text.decode()
     page = _with_note(whole.html.decode(), note)
-    envelope = public_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)
+    envelope = delivery_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)
     messages: list[OutgoingMessage] = []
     for editor in site.mail.editors:
         address = _parse_address(editor)
@@ -200,7 +201,7 @@ def _draft_messages(site: Site, db: Database, row: IssueRow, now: datetime) -> l
                 reference=None,
                 recipient=recipient,
                 return_path=bare_address(site.mail.sender),
-                data=template.merge(address=address.text, recipient=recipient, token=key),
+                data=template.merge(address=address.text, recipient=recipient, token=sample_token(key)),
                 name=f"{key}.{address.domain}",
                 needs_utf8=not recipient.isascii(),
             )
