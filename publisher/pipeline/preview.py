@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -77,7 +78,13 @@ class Preview:
 
 
 def preview(
-    site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = no_progress
+    site: Site,
+    slug: str,
+    now: datetime,
+    *,
+    folder: Path | None = None,
+    progress: Progress = no_progress,
+    browser: BackgroundBrowser | None = None,
 ) -> Preview:
     """Write the digest's next issue as HTML, plain text and, with a browser, screenshots.
 
@@ -89,6 +96,7 @@ def preview(
         now: the time.
         folder: the output folder; ``outbox/_preview/SLUG`` by default.
         progress: called after each screenshot.
+        browser: a browser with the site's images; one is started by default.
 
     Raises:
         SettingsError: there is no such digest, or no article for it.
@@ -101,15 +109,10 @@ def preview(
     report = PublishResult(at=now.isoformat(), dry_run=True)
     target = folder or site.outbox_dir / "_preview" / slug
     # A browser takes as long to start as the issue takes to compose.
-    with BackgroundBrowser(local_media_loader(site)) as browser:
+    with ExitStack() as stack:
+        browser = browser or stack.enter_context(BackgroundBrowser(local_media_loader(site)))
         composed, uses_newest_articles = _read_and_compose(site, digest, now, report, progress)
-        html = composed.issue.files["index.html"]
-        files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
-        missing = ""
-        try:
-            files |= browser.run(partial(_screenshots, html.decode(), progress))
-        except BrowserMissing as error:
-            missing = str(error)
+        files, missing = _files(composed, browser, progress)
     _write(target, files)
     return Preview(
         folder=target,
@@ -183,6 +186,15 @@ def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -
     seqs = store.newest_seqs(connection, int(now.timestamp()), _MAX_SEARCHED)
     articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
     return [articles[seq] for seq in seqs if matches_query(digest.query, articles[seq])][: digest.at_most]
+
+
+def _files(composed: ComposedIssue, browser: BackgroundBrowser, progress: Progress) -> tuple[dict[str, bytes], str]:
+    """Return the files of a preview, and why there are no screenshots; empty if there are."""
+    files = {name: composed.issue.files[name] for name in ("index.html", "message.txt")}
+    try:
+        return files | browser.run(partial(_screenshots, files["index.html"].decode(), progress)), ""
+    except BrowserMissing as error:
+        return files, str(error)
 
 
 def _screenshots(html: str, progress: Progress, browser: Browser) -> dict[str, bytes]:
