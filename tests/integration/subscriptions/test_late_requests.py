@@ -9,7 +9,7 @@ import pytest
 
 from publisher.delivery import audience_store as audience
 from publisher.digests import store as issues
-from publisher.errors import RemoteError
+from publisher.errors import StageError
 from publisher.model.feeds import FeedFormat
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_emails, preferences
@@ -19,6 +19,8 @@ from publisher.subscriptions.confirmation_store import ConfirmationKind
 from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from tests.conftest import NOW
+from tests.support.deliveries import at
+from tests.support.smtp import Drop, Script
 from tests.support.subscriber_site import ANN, SubscriberSite, href_of
 
 NEW = "ann@new.example.org"
@@ -137,7 +139,7 @@ def test_the_data_of_a_subscriber_has_their_deliveries(subscriber_site: Subscrib
     assert site.visitor.post(email.link, {"yes": "yes"}).body in (b"", site.visitor.post(email.link).body)
 
 
-def test_emails_wait_while_no_server_takes_them(
+def test_emails_wait_while_they_cannot_be_written(
     subscriber_site: SubscriberSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The result has the reason, and the next call sends them."""
@@ -145,14 +147,28 @@ def test_emails_wait_while_no_server_takes_them(
     site.subscribe()
 
     def fail(*_: object) -> None:
-        raise RemoteError("no mail server takes the message: cannot connect")
+        raise StageError("cannot write the message: No space left on device")
 
     with monkeypatch.context() as patch, site.kit.open() as db:
-        patch.setattr(confirmation_emails, "send_messages", fail)
+        patch.setattr(confirmation_emails, "try_messages", fail)
         result = send_confirmation_emails(site.kit.site, db, site.clock.now)
-    assert (result.sent, result.trouble) == (0, "no mail server takes the message: cannot connect")
+    assert (result.sent, result.trouble) == (0, "cannot write the message: No space left on device")
     site.advance(hours=1)
     assert [email.recipient for email in site.deliver_emails()] == [ANN]
+
+
+def test_an_email_is_not_sent_again_because_the_next_one_failed(subscriber_site: SubscriberSite) -> None:
+    """The connection ends between the two."""
+    site = subscriber_site
+    site.subscribe()
+    site.subscribe("bob@mail.example.org")
+    site.server.script = at("rcpt", Drop, times=99, recipient="bob@mail.example.org")
+    assert [email.recipient for email in site.deliver_emails()] == [ANN]
+    site.server.script = Script()
+    for _ in range(3):
+        site.advance(hours=1)
+        site.deliver_emails()
+    assert site.server.recipients == [ANN, "bob@mail.example.org"]
 
 
 def test_a_site_without_a_mail_server_sends_no_confirmation_emails(subscriber_site: SubscriberSite) -> None:
