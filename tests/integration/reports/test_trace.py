@@ -52,7 +52,7 @@ def test_a_person_who_unsubscribed_has_no_delivery(site: MailKit) -> None:
     ann = add_subscriber(site.site, ANN, NOW - timedelta(days=1), digests=["daily"])
     with site.open() as db, db.write() as connection:
         unsubscribe(connection, ann.id, StateChange(ChangeSource.OPERATOR, int(NOW.timestamp())), ["daily"])
-    assert reason(site, ANN).startswith("unsubscribed for daily since 2026-11-23 07:00 (by ")
+    assert reason(site, ANN).startswith("unsubscribed from daily since 2026-11-23 07:00 (by ")
 
 
 def test_an_active_subscriber_may_have_no_delivery(site: MailKit) -> None:
