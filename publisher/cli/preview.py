@@ -52,7 +52,7 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     for name in result.files:
         click.echo(f"  {result.folder / name}")
     if result.screenshot_error:
-        click.echo(f"  no pictures: {result.screenshot_error}")
+        click.echo(f"  no screenshots: {result.screenshot_error}")
     for problem in result.refused:
         click.echo(f"  skipped: {problem}")
     for finding in result.findings:

@@ -105,7 +105,7 @@ def preview(
     """
     digest = next((digest for digest in site.all_digests() if digest.slug == slug), None)
     if digest is None:
-        raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+        raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
     report = PublishResult(at=now.isoformat(), dry_run=True)
     target = folder or site.outbox_dir / "_preview" / slug
     # A browser takes as long to start as the issue takes to compose.
@@ -201,7 +201,7 @@ def _screenshots(html: str, progress: Progress, browser: Browser) -> dict[str, b
     images: dict[Viewport, bytes] = {}
     for view, image in browser.screenshots(html, VIEWS):
         images[view] = image
-        progress("taking pictures", len(images), len(VIEWS))
+        progress("taking screenshots", len(images), len(VIEWS))
     return {f"{view.label}.png": images[view] for view in VIEWS}
 
 

@@ -74,7 +74,7 @@ def test_preview_prints_its_folder(site: SiteKit) -> None:
     """The preview is written into the folder that the output names."""
     result = run("preview", "daily", "--to", "seen", cwd=site.root, CHROMIUM="/nowhere/chromium")
     assert result.returncode == 0, result.stderr
-    assert "The Daily: One\n  2 articles\n  seen/index.html\n  seen/message.txt\n  no pictures: " in result.stdout
+    assert "The Daily: One\n  2 articles\n  seen/index.html\n  seen/message.txt\n  no screenshots: " in result.stdout
     assert "  error placeholder\n    required: no dummy text is left" in result.stdout
     assert "\n    found: <p>: 'Lorem ipsum'\n    fix: finish the article" in result.stdout
     assert not list((site.root / "outbox").glob("daily")) and not list((site.root / "feeds").glob("*.rss"))

@@ -131,6 +131,26 @@ def test_a_folder_that_is_no_mailbox_is_an_error(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_that_is_no_mbox_is_an_error(tmp_path: Path) -> None:
+    """A single message would count as an empty mailbox; the error says how to process it."""
+    message = tmp_path / "report.eml"
+    message.write_text("Subject: Undelivered Mail\n\nNo such user.\n")
+    with (
+        pytest.raises(SettingsError, match=r"is not an mbox: .* run 'publish bounces - < .*report\.eml'"),
+        open_folder(message),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_empty_mbox_has_no_messages(tmp_path: Path, text: str) -> None:
+    """Mail servers leave such files behind."""
+    path = tmp_path / "mbox"
+    path.write_text(text)
+    with open_folder(path) as box:
+        assert list(box.messages()) == []
+
+
 def test_a_mailbox_that_another_program_has_locked_is_an_error(tmp_path: Path) -> None:
     """Two programs that write an mbox at once destroy it. The lock of the other one stays."""
     path = tmp_path / "mbox"
