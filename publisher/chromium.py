@@ -52,9 +52,9 @@ class Viewport:
 
     @property
     def label(self) -> str:
-        """Return a name for files and messages, as in ``phone-dark-no-pictures``."""
+        """Return a name for files and messages, as in ``phone-dark-no-images``."""
         return "-".join(
-            [self.name, "dark" if self.is_dark else "light", *([] if self.loads_images else ["no-pictures"])],
+            [self.name, "dark" if self.is_dark else "light", *([] if self.loads_images else ["no-images"])],
         )
 
 

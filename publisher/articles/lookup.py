@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as drafts
+from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.corrections_store import ArticleMatch
 from publisher.articles.store import ArticleRow
@@ -20,11 +21,12 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
     """Return the one article that a name matches.
 
     Raises:
-        SettingsError: the name matches no article, several, or a draft.
+        SettingsError: the name matches no article, several, a draft, or a file that was skipped.
     """
     matches = corrections.find_articles(connection, name.strip(), site.base_url)
     if not matches:
         _refuse_draft(connection, site, name.strip())
+        _refuse_skipped(connection, site, name.strip())
         raise SettingsError(
             f"no article matches {name!r}. Give its ID, its URL, its file in "
             f"{site.paths.articles}/ or the last part of its path"
@@ -43,14 +45,27 @@ def require_no_draft(row: ArticleRow, article: Article) -> None:
         SettingsError: it is a draft; the message names the file and the field.
     """
     if row.draft is not None:
-        raise SettingsError(f"{article.title!r} is a draft: {row.source}: {row.draft}. Publish it there first.")
+        raise SettingsError(
+            f"{article.title!r} is a draft: {row.source}: {row.draft}. Change that, then run the command again"
+        )
 
 
 def _refuse_draft(connection: Connection, site: Site, name: str) -> None:
-    file = name.removeprefix("./").removeprefix(f"{site.paths.articles}/")
     for draft in drafts.list_drafts(connection):
-        if draft.where == file or draft.where.rpartition(".")[0] == file:
-            raise SettingsError(f"{draft.where} is a draft: {draft.statement}. Publish it there first.")
+        if _names_file(site, name, draft.where):
+            raise SettingsError(f"{draft.where} is a draft: {draft.statement}. Change that, then run the command again")
+
+
+def _refuse_skipped(connection: Connection, site: Site, name: str) -> None:
+    for problem in sources.list_problems(connection, rejected=True):
+        if _names_file(site, name, problem.where):
+            raise SettingsError(f"{problem.where} was skipped: {problem.reason}")
+
+
+def _names_file(site: Site, name: str, where: str) -> bool:
+    """Return whether a name is that of a file, with or without the folder of articles and the suffix."""
+    file = name.removeprefix("./").removeprefix(f"{site.paths.articles}/")
+    return file in (where, where.rpartition(".")[0])
 
 
 def _choices(matches: list[ArticleMatch]) -> str:

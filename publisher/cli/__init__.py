@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "send": "Send an issue to its subscribers.",
     "cancel": "Cancel the deliveries of an issue that were not made yet.",
     "pause": "Pause the delivery of an issue.",
-    "resume": "Resume a paused issue.",
+    "resume": "Resume an issue that is paused, or that too many refusals have stopped.",
     "trace": "Show the delivery history of an issue for one subscriber.",
     "bounces": "Process bounces and complaints, and suppress dead addresses.",
     "subscribers": "Import, export, add, list, suppress and erase subscribers.",

@@ -83,12 +83,15 @@ def lines(report: CheckResult) -> list[str]:
     counts = " and ".join(
         count_phrase(count, noun) for count, noun in ((len(report.issues), "issue"), (report.feeds, "feed")) if count
     )
-    counts = f"{counts or 'No feed'} checked"
+    if not counts:
+        return ["No feeds to check. Run 'publish now' to make them, or name a feed, a draft or an issue."]
     last = _conclusions(report)
     if not findings:
-        return [f"{counts}, nothing found.", *last]
+        return [f"{counts} checked, nothing found.", *last]
     of_them = len({name for name, _ in findings})
-    return [*shown, f"{counts}, {count_phrase(len(findings), 'finding')} in {of_them:,} of them.", *last]
+    total = len(report.issues) + report.feeds
+    where = f" in {of_them:,} of them" if total > 1 else ""
+    return [*shown, f"{counts} checked, {count_phrase(len(findings), 'finding')}{where}.", *last]
 
 
 def _conclusions(report: CheckResult) -> list[str]:

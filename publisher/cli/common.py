@@ -33,6 +33,7 @@ __all__ = [
     "raise_descriptor_limit",
     "report_wait",
     "site_option",
+    "times_phrase",
 ]
 
 #: Progress is shown after this time.
@@ -125,6 +126,11 @@ def finished_line(row: IssueRow, action: str) -> str:
     return f"{row.path} {state}: there is nothing to {action}."
 
 
+def times_phrase(count: int) -> str:
+    """Return ``once``, ``2 times``."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def report_wait(holder: str) -> None:
     """Report on standard error that the command waits for another run."""
     click.echo(f"{holder} is publishing this site; waiting for it", err=True)
@@ -155,7 +161,8 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
     if edited.gone is not None:
         lines.append(f"  its URL now responds with 410 and {folder / edited.gone}")
     if edited.issues:
-        lines.append("  These issues contain the old version; mail that was sent cannot be recalled:")
+        these = "This issue contains" if len(edited.issues) == 1 else "These issues contain"
+        lines.append(f"  {these} the old version; mail that was sent cannot be recalled:")
         lines += [f"    {folder / path}" for path in edited.issues]
     return lines
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from publisher.chromium import BackgroundBrowser
 from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
-from publisher.pipeline.preview import preview
+from publisher.digests.local_media import local_media_loader
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -36,8 +37,12 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     Exit status: 0 success; 2 usage or settings, no such digest; 3 failed.
     """
     site = read_site(folder)
-    with ProgressLine() as progress:
-        result = preview(site, digest, parse_at(at, site.tz), folder=target, progress=progress)
+    now = parse_at(at, site.tz)
+    with BackgroundBrowser(local_media_loader(site)) as browser, ProgressLine() as progress:
+        # This import takes as long as the start of the browser.
+        from publisher.pipeline.preview import preview
+
+        result = preview(site, digest, now, folder=target, progress=progress, browser=browser)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
         return
@@ -49,7 +54,7 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     for name in result.files:
         click.echo(f"  {result.folder / name}")
     if result.screenshot_error:
-        click.echo(f"  no pictures: {result.screenshot_error}")
+        click.echo(f"  no screenshots: {result.screenshot_error}")
     for problem in result.refused:
         click.echo(f"  skipped: {problem}")
     for finding in result.findings:

@@ -30,12 +30,12 @@ __all__ = ["command"]
 def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
     """List subscribers whose state needs a second look.
 
-    Suppressed by words that do not speak of their address: earlier versions suppressed an address for nearly every refusal with code 550. The list shows
-    what the server said. --lift lifts these suppressions in one step, after a question on a
-    terminal; each subscriber has the state from before the suppression again. Complaints and
-    suppressions without a server's words are never listed.
+    Suppressions to review: earlier versions suppressed an address for nearly every refusal with code
+    550. Those whose words are not about the address are listed with the words. --lift lifts them in
+    one step, after a question on a terminal; each subscriber has the state from before the
+    suppression again. Complaints and suppressions without a server's words are never listed.
 
-    Not known whether they unsubscribed: an earlier version did not store it. These people count as
+    Unclear states: an earlier version did not store whether these people unsubscribed. They count as
     unsubscribed and get no mail until they confirm, or you use 'add --resubscribe REASON'.
 
     Exit status: 0 success; 2 usage or settings, or the question was not answered with yes; 3 failed.
@@ -71,7 +71,7 @@ def _confirms(doubtful: list[DoubtfulSuppression]) -> bool:
 def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> list[str]:
     """Return doubtful suppressions as lines of text."""
     if not doubtful:
-        return ["Every suppression by a bounce speaks of the address: nothing to review."]
+        return ["No suppressions to review."]
     lines = [f"{count_phrase(len(doubtful), 'suppression')} to review:"]
     lines += [
         f"  {suppression.address}  {suppression.suppressed_at:%Y-%m-%d}  {suppression.reason}: {suppression.words}"

@@ -156,9 +156,10 @@ def _listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
         )
     except OSError as error:
-        reason = error.strerror or str(error)
+        # Python adds the address to some of the reasons.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
         raise PublisherError(
-            f"cannot listen on {host}:{port}: {reason}; is another server there? --host and --port name another place"
+            f"cannot listen on {host}:{port}: {reason}. Give another address with --host or --port"
         ) from error
 
 

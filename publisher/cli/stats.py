@@ -15,7 +15,6 @@ from publisher.settings import Site, read_site
 __all__ = ["command"]
 
 _LISTED = 20
-_SHOWN = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.SUPPRESSED)
 
 
 @click.command("stats")
@@ -58,14 +57,12 @@ def lines(site: Site, stats: Stats) -> list[str]:
     if stats.hub:
         shown.append(f"  hub      {count_phrase(stats.hub, 'subscription')}")
     if stats.subscribers:
-        shown.append(f"  mail     {stats.subscribers.get('active', 0):,} active subscribers")
+        shown.append(f"  mail     {count_phrase(stats.subscribers.get('active', 0), 'active subscriber')}")
     for issue in stats.issues[:_LISTED]:
-        counts = ", ".join(
-            f"{issue.deliveries[state]:,} {state.value}" for state in _SHOWN if issue.deliveries.get(state)
+        states = ", ".join(
+            f"{issue.deliveries[state]:,} {state.value}" for state in DeliveryState if issue.deliveries.get(state)
         )
-        waits = sum(count for state, count in issue.deliveries.items() if state not in _SHOWN)
-        states = ", ".join(part for part in (counts, f"{waits:,} waiting" if waits else "") if part)
-        clicks = f"; opened {issue.clicks[0]:,} times" if issue.clicks else ""
+        clicks = f"; {count_phrase(issue.clicks[0], 'click')}" if issue.clicks else ""
         shown.append(f"  {issue.digest}/{issue.name}  No. {issue.number}  {issue.subject}")
         shown.append(f"    {states or 'no deliveries'}{clicks}")
     return shown

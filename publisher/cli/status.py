@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option, times_phrase
 from publisher.model.delivery import DeliveryState
 from publisher.reports.status import Status, load_status
 from publisher.schedule.store import SlotRun
@@ -82,8 +82,8 @@ def _mail(status: Status) -> list[str]:
     shown = []
     if status.subscribers:
         others = [f"{count:,} {state}" for state, count in sorted(status.subscribers.items()) if state != "active"]
-        active = f"{status.subscribers.get('active', 0):,} active"
-        shown.append(f"  list     {', '.join([active, *others])}")
+        active = count_phrase(status.subscribers.get("active", 0), "active subscriber")
+        shown.append(f"  mail     {', '.join([active, *others])}")
     if status.blockers:
         shown.append("  mail     blocked for real people by placeholder values:")
         shown += [f"           {text}" for text in status.blockers]
@@ -120,7 +120,7 @@ def _slot(site: Site, run: SlotRun | None) -> list[str]:
     late = f", started {run.late:,.1f} s late" if run.late is not None else ""
     if run.state == "due":
         again = f"{run.leased_until.astimezone(site.tz):%H:%M:%S}"
-        return [f"           slot {slot} failed {run.failures} time(s), next attempt at {again}: {run.outcome}"]
+        return [f"           slot {slot} failed {times_phrase(run.failures)}, next attempt at {again}: {run.outcome}"]
     outcome = run.outcome if run.state in ("done", "skipped") else f"running on {run.runner}"
     return [f"           last slot {slot}{late}: {outcome}"]
 
@@ -142,7 +142,7 @@ def _runners(site: Site, status: Status) -> list[str]:
         if runner["settings_error"]:
             shown.append(f"           settings rejected, the previous ones stay in use: {runner['settings_error']}")
         shown += [
-            f"           {job['name']} failed {job['failures']} time(s) in a row: {job['last_error']}"
+            f"           {job['name']} failed {times_phrase(job['failures'])}{' in a row' if job['failures'] > 1 else ''}: {job['last_error']}"
             for job in runner["jobs"]
             if job["failures"]
         ]

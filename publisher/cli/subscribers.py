@@ -27,7 +27,7 @@ __all__ = ["command"]
 
 @click.group("subscribers")
 def command() -> None:
-    """Import, export, add, list, suppress and forget subscribers.
+    """Import, export, add, list, suppress and erase subscribers.
 
     Exit status: 0 success; 1 some rows were rejected or skipped; 2 usage or settings; 3 failed.
     """
@@ -55,7 +55,7 @@ _resubscribe_option = click.option(
 )
 
 
-@command.command("import")
+@command.command("import", short_help="Import subscribers from CSV or JSON Lines.")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @site_option
 @_digest_option(many=True)
@@ -81,11 +81,11 @@ def import_(
     """Import subscribers from PATH: CSV with column names, or JSON Lines (.jsonl).
 
     Columns: address (or email), zone, language, digests, topics, regions, brands, tags, authors, and every
-    column that says who may be mailed, such as status, unsubscribed_at or bounced. Several values in a cell
-    are separated by |. A value that is not understood means not active. --digest names what people are
-    subscribed to where the list does not say it.
+    column that says whether a person may be mailed, such as status, unsubscribed_at or bounced. Several values in a cell
+    are separated by |. A value that is not understood means not active. --digest names the digests of
+    people whose rows name none.
 
-    People who have unsubscribed are skipped, and named. --resubscribe brings them back, with a reason.
+    People who have unsubscribed are skipped, and named. --resubscribe subscribes them again, with a reason.
     """
     site = read_site(folder)
     with ExitStack() as stack:
@@ -121,11 +121,11 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
         lines.append(f"  {count:,} {state} ({', '.join(result.deciding[state])}): not mailed")
     for digest, count in sorted(result.unnamed.items()):
         lines.append(f"  {count:,} unsubscribed from {digest}: their rows do not name it")
+    lines += [f"  {note}" for note in result.notes]
     if result.unclear:
         lines.append("Not understood, and therefore not active:")
         for (column, value), count in sorted(result.unclear.items()):
             lines.append(f"  {column}: {value!r} in {count_phrase(count, 'row')}")
-    lines += [f"  {note}" for note in result.notes]
     where = str(rejected) if rejected else "--rejected FILE writes them all"
     for verb, count, rows_kept in (
         ("Skipped", result.skipped, result.skips),
@@ -139,7 +139,7 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
     return lines
 
 
-@command.command("export")
+@command.command("export", short_help="Write subscribers with their states to a file.")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), default="-")
 @site_option
 @_digest_option(many=False)
@@ -168,11 +168,11 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
 @click.argument("address")
 @site_option
 @_digest_option(many=True)
-@click.option("--topic", "topics", multiple=True, help="Only articles of this topic; may be given again.")
-@click.option("--region", "regions", multiple=True, help="Only articles of this region; may be given again.")
-@click.option("--brand", "brands", multiple=True, help="Only articles of this brand; may be given again.")
-@click.option("--tag", "tags", multiple=True, help="Only articles with this tag; may be given again.")
-@click.option("--author", "authors", multiple=True, help="Only articles by this author; may be given again.")
+@click.option("--topic", "topics", multiple=True, help="Only articles of this topic; may be repeated.")
+@click.option("--region", "regions", multiple=True, help="Only articles of this region; may be repeated.")
+@click.option("--brand", "brands", multiple=True, help="Only articles of this brand; may be repeated.")
+@click.option("--tag", "tags", multiple=True, help="Only articles with this tag; may be repeated.")
+@click.option("--author", "authors", multiple=True, help="Only articles by this author; may be repeated.")
 @click.option("--zone", help="Their time zone, such as Europe/London.")
 @click.option("--language", help="Their language, such as en or pt-BR.")
 @_resubscribe_option
@@ -187,8 +187,8 @@ def add(
 ) -> None:
     """Add a subscriber, or change their digests and interests.
 
-    Somebody who has unsubscribed is added again only with --resubscribe REASON. It never lifts a
-    complaint or an erasure.
+    A person who has unsubscribed is subscribed again only with --resubscribe REASON. The option never
+    lifts a complaint or an erasure.
     """
     site = read_site(folder)
     now = parse_at(None, site.tz)
@@ -205,7 +205,7 @@ def add(
     click.echo(_line(action.subscriber_as_dict(subscriber)))
 
 
-@command.command("list")
+@command.command("list", short_help="List subscribers with their state.")
 @site_option
 @_digest_option(many=False)
 @click.option(
@@ -234,15 +234,15 @@ def _line(fields: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
-@command.command("suppress")
+@command.command("suppress", short_help="Stop all mail to an address.")
 @click.argument("address")
 @site_option
 @click.option("--note", default="", help="The reason, for the record.")
 def suppress(address: str, folder: Path, note: str) -> None:
-    """Stop all mail to ADDRESS, whatever list names it later."""
+    """Stop all mail to ADDRESS, also if a list names it later."""
     site = read_site(folder)
     is_new = action.suppress_by_operator(site, address, parse_at(None, site.tz), note=note)
-    click.echo(f"{address} is suppressed." if is_new else f"{address} was suppressed before.")
+    click.echo(f"{address} is suppressed." if is_new else f"{address} is already suppressed.")
 
 
 @command.command("forget")
@@ -252,4 +252,4 @@ def forget(address: str, folder: Path) -> None:
     """Erase a person with their history. A keyed hash stays, so that no list adds them again."""
     site = read_site(folder)
     was_there = action.erase_subscriber(site, address, parse_at(None, site.tz))
-    click.echo(f"{address} is erased." if was_there else f"{address} was not a subscriber. No list will add it.")
+    click.echo(f"{address} is erased." if was_there else f"{address} is not a subscriber, and no import will add it.")

@@ -46,7 +46,7 @@ def lines(history: DeliveryHistory) -> list[str]:
         f"  to      {history.address} ({history.status})",
     ]
     if history.suppressed:
-        shown.append(f"  suppressed: {history.suppressed}")
+        shown.append(f"  address {history.suppressed}")
     if history.state is None:
         shown.append(f"  no delivery: {history.reason}")
     else:

@@ -175,9 +175,9 @@ def _unsubscribed(row: Any) -> str:
     if row.subscription_state is None:
         return f"not subscribed to {row.digest}"
     if row.subscription_state == _ACTIVE:
-        return f"{row.person_state} for everything since {_minute(row.state_at)} (by {row.state_source})"
+        return f"{SubscriptionState(row.person_state).for_digest('everything')} since {_minute(row.state_at)} (by {row.state_source})"
     at, source = _minute(row.subscription_at), row.subscription_source
-    return f"{row.subscription_state} for {row.digest} since {at} (by {source})"
+    return f"{SubscriptionState(row.subscription_state).for_digest(row.digest)} since {at} (by {source})"
 
 
 def _minute(seconds: int) -> str:

@@ -22,7 +22,7 @@ from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.draft_content import DraftContent
-from publisher.digests.envelope import bare_address, public_envelope, public_values
+from publisher.digests.envelope import bare_address, delivery_envelope, sample_values
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.preflight.rules import stored_finding
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
@@ -36,6 +36,7 @@ from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.settings import Site
+from publisher.signing.sample_tokens import sample_token
 from publisher.storage.engine import Database
 
 __all__ = ["EditorNotifications", "notify_editors"]
@@ -228,12 +229,12 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
     assert site.mail is not None
     slug, _, name = report.name.partition("/")
     digest = site.digests[slug].digest(slug)
-    values = public_values(site, digest, name)
+    values = sample_values(site, digest, name)
     placeholders, signers = Placeholders(hash=report.variant.placeholder_hash), read_signers(site)
     text = "\n".join(report.note) + "\n\n" + "=" * 72 + "\n\n" + report.variant.text.decode()
     page = _with_note(report.variant.html.decode(), report.note)
     subject = f"{report.prefix}{report.subject}"
-    envelope = public_envelope(site, digest, subject=subject, slot=report.slot, number=report.number)
+    envelope = delivery_envelope(site, digest, subject=subject, slot=report.slot, number=report.number)
     # The same mail has the same Message-ID when it is tried again on its day; a later one about the same slot has another.
     content = hashlib.sha256("\n".join((subject, f"{now:%Y-%m-%d}", *report.note)).encode()).hexdigest()[:12]
     messages: list[OutgoingMessage] = []
@@ -250,7 +251,7 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
                 reference=None,
                 recipient=recipient,
                 return_path=bare_address(site.mail.sender),
-                data=template.merge(address=address.text, recipient=recipient, token=key),
+                data=template.merge(address=address.text, recipient=recipient, token=sample_token(key)),
                 name=f"{key}.{address.domain}",
                 needs_utf8=not recipient.isascii(),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from email.utils import format_datetime
@@ -10,7 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from publisher.delivery.store import Claim
-from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path
+from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path, sample_values
 from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer
 from publisher.mail.message_template import MessageTemplate
@@ -19,6 +18,7 @@ from publisher.mail.transport import OutgoingMessage
 from publisher.model.digests import Digest, IssueVariant
 from publisher.settings import Site
 from publisher.signing.keyring import Keyring
+from publisher.signing.sample_tokens import sample_token
 
 __all__ = ["DeliveryMessages", "MailedIssue", "read_signers"]
 
@@ -99,6 +99,7 @@ class DeliveryMessages:
         self._date_header = lru_cache(maxsize=64)(self._format_date)
 
     def _template(self, number: int, prefix: str = "") -> MessageTemplate:
+        """Return the template of a variant; with PREFIX for a test message."""
         row, variant = self._row, self._load_variant(number)
         envelope = delivery_envelope(
             self._site,
@@ -112,7 +113,7 @@ class DeliveryMessages:
             text=variant.text.decode(),
             html=variant.html.decode(),
             placeholders=Placeholders(hash=variant.placeholder_hash),
-            values=delivery_values(self._site, self._digest, row.name),
+            values=(sample_values if prefix else delivery_values)(self._site, self._digest, row.name),
             signers=self._signers,
         )
 
@@ -136,8 +137,7 @@ class DeliveryMessages:
 
     def build_test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message. Its token belongs to no subscriber."""
-        content = f"{prefix}{address}{when.isoformat()}{self._row.digest}/{self._row.name}"
-        token = "0" + hashlib.sha256(content.encode()).hexdigest()[:31]
+        token = sample_token(f"{prefix}{address}{when.isoformat()}{self._row.digest}/{self._row.name}")
         path = bare_address(self._site.mail.sender if self._site.mail else "")
         date = int(when.timestamp())
         return self._merge(self.template(1, prefix), address, domain, token, path, date=date, reference=None)

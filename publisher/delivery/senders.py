@@ -17,7 +17,7 @@ from publisher.storage.engine import Database
 from publisher.storage.facts import increment_fact
 from publisher.storage.locks import release_session_lock
 from publisher.storage.process_lock import hold_lock, is_locked
-from publisher.storage.tables.delivery import sender
+from publisher.storage.tables.delivery import delivery, sender
 
 __all__ = ["LOCK_FOLDER", "active_sender", "dead_senders", "delete_stale_locks", "forget_sender"]
 
@@ -27,6 +27,15 @@ LOCK_FOLDER: Final = ".publish.senders"
 _ADVISORY: Final = 0x7365_6E64
 #: The fact with the number of the last sender.
 _LAST_NUMBER: Final = "last_sender"
+#: Senders that have claims. The first condition is that of an index: SQLite uses it only if both are written alike.
+_WITH_CLAIMS: Final = (
+    select(delivery.c.sender_id)
+    .where(
+        text("state IN ('sending', 'handed over', 'deferred', 'uncertain')"),
+        delivery.c.sender_id.is_not(None),
+    )
+    .distinct()
+)
 
 
 @contextmanager
@@ -84,9 +93,14 @@ def _lock_path(root: Path, number: int) -> Path:
 
 
 def dead_senders(connection: Connection, root: Path) -> list[int]:
-    """Return the numbers of registered senders whose process has ended: their locks are free."""
-    numbers = connection.execute(select(sender.c.id).order_by(sender.c.id)).scalars().all()
-    return [number for number in numbers if not _is_alive(connection, root, number)]
+    """Return the numbers of senders whose process has ended: their locks are free.
+
+    A sender that lost its lock is forgotten while it runs, and may claim deliveries after that. So senders are found by
+    their claims, too.
+    """
+    registered = connection.execute(select(sender.c.id)).scalars()
+    numbers = {*registered, *connection.execute(_WITH_CLAIMS).scalars()}
+    return [number for number in sorted(numbers) if not _is_alive(connection, root, number)]
 
 
 def _is_alive(connection: Connection, root: Path, number: int) -> bool:

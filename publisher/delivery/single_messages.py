@@ -24,7 +24,7 @@ from publisher.subscribers.addresses import Address, parse_named_address
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["parse_recipient", "send_messages", "send_test"]
+__all__ = ["parse_recipient", "send_messages", "send_test", "try_messages"]
 
 #: Attempts to find a usable relay.
 _MAX_ATTEMPTS: Final = 5
@@ -47,13 +47,14 @@ class _MessageQueue:
         self.outcomes[message.recipient] = outcome
 
 
-def send_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> dict[str, Outcome]:
-    """Send messages, and return their outcomes by recipient.
+def try_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> tuple[dict[str, Outcome], str]:
+    """Send messages, each at most once.
 
-    Raises:
-        RemoteError: no relay can be used.
+    Returns:
+        The outcomes by recipient, and why messages without an outcome were not sent; empty if each has one.
     """
     queue = _MessageQueue(list(messages))
+    fault = ""
     for attempt in range(_MAX_ATTEMPTS):
         if not queue.messages:
             break
@@ -61,14 +62,27 @@ def send_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> 
             transport.run(queue, 0)
         except RelayFault as error:
             if error.is_final or attempt == _MAX_ATTEMPTS - 1:
-                raise RemoteError(f"no mail server takes the message: {error.words}") from error
+                fault = f"no mail server takes the message: {error.words}"
+                break
             time.sleep(0.5)
-    missing = [message.recipient for message in messages if message.recipient not in queue.outcomes]
-    queued = [name for name, outcome in queue.outcomes.items() if outcome.state is DeliveryState.QUEUED]
-    if missing or queued:
-        words = next((queue.outcomes[name].answer for name in queued), "the connection ended")
-        raise RemoteError(f"the mail server did not take the message: {words}")
-    return queue.outcomes
+    queued = [outcome.answer for outcome in queue.outcomes.values() if outcome.state is DeliveryState.QUEUED]
+    outcomes = {name: outcome for name, outcome in queue.outcomes.items() if outcome.state is not DeliveryState.QUEUED}
+    if all(message.recipient in outcomes for message in messages):
+        return outcomes, ""
+    words = next(iter(queued), "the connection ended")
+    return outcomes, fault or f"the mail server did not take the message: {words}"
+
+
+def send_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> dict[str, Outcome]:
+    """Send messages, and return their outcomes by recipient.
+
+    Raises:
+        RemoteError: a message was not sent.
+    """
+    outcomes, fault = try_messages(transport, messages)
+    if fault:
+        raise RemoteError(fault)
+    return outcomes
 
 
 def send_test(

@@ -22,6 +22,7 @@ __all__ = [
     "public_envelope",
     "public_values",
     "return_path",
+    "sample_values",
     "with_query",
 ]
 
@@ -92,6 +93,19 @@ def delivery_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
     from publisher.mail.message_template import ADDRESS_SLOT, DELIVERY_SLOT
 
     return _placeholder_values(site, digest, name, address=ADDRESS_SLOT, token=DELIVERY_SLOT)
+
+
+def sample_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
+    """Return the values of an issue's placeholders in test messages and drafts, with slots.
+
+    The site's own web view gets the token too, because it may not be public yet.
+    """
+    from publisher.mail.message_template import DELIVERY_SLOT
+
+    values = delivery_values(site, digest, name)
+    if values["web_view"].startswith(f"{site.base_url}/"):
+        values["web_view"] = with_query(values["web_view"], "copy", DELIVERY_SLOT)
+    return values
 
 
 def public_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:

@@ -82,7 +82,7 @@ def check_issues(
         StoreError: the database cannot be used.
     """
     with ExitStack() as stack:
-        browser, missing = None, "not asked for"
+        browser, missing = None, "--no-browser was given"
         try:
             if with_browser:
                 browser = stack.enter_context(Browser(local_media_loader(site) if site is not None else _no_media))

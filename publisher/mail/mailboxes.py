@@ -25,6 +25,8 @@ _TIMEOUT_SECONDS: Final = 60
 _UNREADABLE: Final = "Unreadable"
 #: IMAP keyword of messages that cannot be read.
 _UNREADABLE_KEYWORD: Final = "PublisherUnreadable"
+#: A file with text in so many first bytes is not an empty mbox.
+_MBOX_START_BYTES: Final = 4096
 
 
 class Mailbox(Protocol):
@@ -88,12 +90,17 @@ class _Folder:
         return mailbox.mbox(path)
 
 
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MBOX_START_BYTES)
+
+
 @contextmanager
 def open_folder(path: Path) -> Iterator[Mailbox]:
     """Open the Maildir or mbox at a path; an mbox stays locked until it is closed.
 
     Raises:
-        SettingsError: there is neither, or another program has locked it.
+        SettingsError: there is neither, the file is not an mbox, or another program has locked it.
     """
     if (path / "new").is_dir() and (path / "cur").is_dir():
         box: mailbox.Mailbox[mailbox.Message] = mailbox.Maildir(path, create=False)
@@ -106,6 +113,11 @@ def open_folder(path: Path) -> Iterator[Mailbox]:
             box.lock()
         except (OSError, mailbox.ExternalClashError) as error:
             raise SettingsError(f"cannot lock {path}: {error}; another program has it open") from error
+        if isinstance(box, mailbox.mbox) and not len(box) and _start_of(path).strip():
+            raise SettingsError(
+                f"{path} is not an mbox: no line in it begins with 'From '. "
+                f"If it is a single message, run 'publish bounces - < {path}'"
+            )
         yield _Folder(box, path)
     finally:
         box.unlock()

@@ -19,6 +19,10 @@ class SubscriptionState(StrEnum):
     #: The address must not be mailed, because of a bounce, a complaint or a block.
     SUPPRESSED = "suppressed"
 
+    def for_digest(self, digest: str) -> str:
+        """Return the state in a digest as words, such as ``unsubscribed from morning``."""
+        return f"{self.value} {'from' if self is SubscriptionState.UNSUBSCRIBED else 'for'} {digest}"
+
 
 class ConfirmationKind(StrEnum):
     """Kinds of emails to one person that are not newsletters."""

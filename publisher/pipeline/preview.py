@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -80,7 +81,13 @@ class Preview:
 
 
 def preview(
-    site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = no_progress
+    site: Site,
+    slug: str,
+    now: datetime,
+    *,
+    folder: Path | None = None,
+    progress: Progress = no_progress,
+    browser: BackgroundBrowser | None = None,
 ) -> Preview:
     """Write the digest's next issue as HTML, plain text and, with a browser, screenshots.
 
@@ -92,6 +99,7 @@ def preview(
         now: the time.
         folder: the output folder; ``outbox/_preview/SLUG`` by default.
         progress: called after each screenshot.
+        browser: a browser with the site's images; one is started by default.
 
     Raises:
         SettingsError: there is no such digest, or no article for it.
@@ -100,19 +108,14 @@ def preview(
     """
     digest = next((digest for digest in site.all_digests() if digest.slug == slug), None)
     if digest is None:
-        raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+        raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
     report = PublishResult(at=now.isoformat(), dry_run=True)
     target = folder or site.outbox_dir / "_preview" / slug
     # A browser takes as long to start as the issue takes to compose.
-    with BackgroundBrowser(local_media_loader(site)) as browser:
+    with ExitStack() as stack:
+        browser = browser or stack.enter_context(BackgroundBrowser(local_media_loader(site)))
         composed, uses_newest_articles = _read_and_compose(site, digest, now, report, progress)
-        html = composed.issue.files["index.html"]
-        files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
-        missing = ""
-        try:
-            files |= browser.run(partial(_screenshots, html.decode(), progress))
-        except BrowserMissing as error:
-            missing = str(error)
+        files, missing = _files(composed, browser, progress)
     _write(target, files)
     return Preview(
         folder=target,
@@ -167,11 +170,20 @@ def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -
     return [articles[seq] for seq in seqs if matches_query(digest.query, articles[seq])][: digest.at_most]
 
 
+def _files(composed: ComposedIssue, browser: BackgroundBrowser, progress: Progress) -> tuple[dict[str, bytes], str]:
+    """Return the files of a preview, and why there are no screenshots; empty if there are."""
+    files = {name: composed.issue.files[name] for name in ("index.html", "message.txt")}
+    try:
+        return files | browser.run(partial(_screenshots, files["index.html"].decode(), progress)), ""
+    except BrowserMissing as error:
+        return files, str(error)
+
+
 def _screenshots(html: str, progress: Progress, browser: Browser) -> dict[str, bytes]:
     images: dict[Viewport, bytes] = {}
     for view, image in browser.screenshots(html, VIEWS):
         images[view] = image
-        progress("taking pictures", len(images), len(VIEWS))
+        progress("taking screenshots", len(images), len(VIEWS))
     return {f"{view.label}.png": images[view] for view in VIEWS}
 
 

@@ -109,7 +109,7 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
         )
         ring = keyring(site, connection)
         for entry in suppression.load_suppressions(connection, [suppression_hash(ring, parsed.key)]).values():
-            history.suppressed = f"{entry.reason} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel})" + (
+            history.suppressed = f"{entry.words} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel})" + (
                 f": {entry.note}" if entry.note else ""
             )
         if brakes.is_provisionally_suppressed(connection, suppression_hash(ring, parsed.key)):
@@ -150,7 +150,8 @@ def _missing_reason(site: Site, row: IssueRow, subscriber: subscribers.Subscribe
     if state is None:
         return f"not subscribed to {digest}"
     if state.state is not SubscriptionState.ACTIVE:
-        return f"{state.state} for {digest} since {_time(site, state.changed_at):%Y-%m-%d %H:%M} (by {state.source})"
+        since = f"{_time(site, state.changed_at):%Y-%m-%d %H:%M}"
+        return f"{state.state.for_digest(digest)} since {since} (by {state.source})"
     return (
         "no article in it was for this subscriber: they had each in another issue, have other interests, "
         "or were not subscribed when its send opened"

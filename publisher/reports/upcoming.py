@@ -44,9 +44,9 @@ def _chosen(site: Site, only: str | None) -> list[Schedule]:
     if only is None:
         return list(named.values())
     if only not in named:
-        known = ", ".join(named) or "nothing"
-        reason = "has no cadence" if only in site.digests else "is no digest"
-        raise SettingsError(f"{only!r} {reason} in publisher.toml; these have one: {known}")
+        if only not in site.digests:
+            raise SettingsError(f"there is no digest {only!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+        raise SettingsError(f"digest {only!r} has no cadence. Add one under [digests.{only}] in publisher.toml")
     return [named[only]]
 
 

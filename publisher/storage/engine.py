@@ -310,7 +310,8 @@ def _migrate(connection: Connection, *, may_write: bool) -> bool:
         return False
     if version is not None and str(version) > REVISION:
         raise SchemaTooNew(
-            f"the database is of a newer publisher (schema {version}, this one knows {REVISION}); upgrade it"
+            f"the database was made by a newer version of publisher (schema {version}; this version has {REVISION}). "
+            "Install that version"
         )
     if may_write:
         _upgrade(connection)

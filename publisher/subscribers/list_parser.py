@@ -174,6 +174,8 @@ def _read_header(file: TextIO) -> tuple[list[str], str]:
     header = [strip_invisible(cell)[:_MAX_LABEL_LENGTH] for cell in cells]
     if any(_UNREADABLE in cell for cell in header):
         raise SettingsError(f"the header {_NOT_UTF_8}")
+    if not any(header):
+        raise SettingsError("the list is empty: a CSV list begins with column names")
     if "address" not in (_known_column(cell) for cell in header):
         raise SettingsError("the first line names no column 'address' or 'email': a CSV list begins with column names")
     return header, delimiter

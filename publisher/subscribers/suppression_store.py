@@ -15,6 +15,7 @@ from publisher.storage.tables.subscribers import subscriber, suppression
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, record_event, unsubscribe
 
 __all__ = [
+    "SUPPRESSION_WORDS",
     "Suppression",
     "SuppressionChannel",
     "add_suppression",
@@ -63,6 +64,11 @@ class Suppression:
     at: int
 
     @property
+    def words(self) -> str:
+        """The reason in words, such as ``suppressed after a bounce``."""
+        return SUPPRESSION_WORDS[self.reason]
+
+    @property
     def is_undoable(self) -> bool:
         """Whether the owner of the address can lift it by the subscribe form and a confirmation."""
         return self.reason in _UNDOABLE or self.channel.is_mail
@@ -70,6 +76,15 @@ class Suppression:
 
 #: Reasons that the person's own confirmation lifts, whatever the channel.
 _UNDOABLE: Final = ("unsubscribed", "forgotten", "moved")
+#: Reason of a suppression → its words for a person.
+SUPPRESSION_WORDS: Final = {
+    "asked": "suppressed on request",
+    "bounced": "suppressed after a bounce",
+    "complained": "suppressed after a complaint",
+    "forgotten": "erased",
+    "moved": "replaced by another address of the subscriber",
+    "unsubscribed": "unsubscribed",
+}
 #: Reason of a suppression → the source of the change in the subscriber's history.
 _SUPPRESSED_BY: Final = {
     "unsubscribed": ChangeSource.IMPORT,

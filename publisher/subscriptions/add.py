@@ -62,7 +62,7 @@ def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
     slugs = tuple(dict.fromkeys(names))
     for slug in slugs:
         if slug not in site.digests:
-            raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+            raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
     return slugs
 
 
@@ -286,13 +286,11 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
     known = store.find_by_key(connection, address.key)
     has_complained = known is not None and bounces.has_complained(connection, known.id)
     if why.reason not in _LIFTABLE or has_complained:
-        raise SettingsError(
-            f"{address.text} may not be mailed ({'complained' if has_complained else why.reason}). "
-            "No command lifts a complaint or an erasure."
-        )
+        words = suppression.SUPPRESSION_WORDS["complained"] if has_complained else why.words
+        raise SettingsError(f"{address.text} is not mailed: {words}. No command lifts a complaint or an erasure.")
     if not change.reason:
         raise SettingsError(
-            f"{address.text} may not be mailed ({why.reason}). If they have asked to come back, use --resubscribe REASON."
+            f"{address.text} is not mailed: {why.words}. If they have asked to be subscribed again, use --resubscribe REASON."
         )
     suppression.lift_suppression(connection, hashed, address.key, change)
 
@@ -315,7 +313,7 @@ def _require_not_unsubscribed(known: Subscriber, digests: Iterable[str]) -> None
     unsubscribed = [digest for digest in digests if known.has_unsubscribed(digest)]
     if unsubscribed:
         raise SettingsError(
-            f"{known.address} is {describe_inactive_state(known, unsubscribed)}. If they have asked to come back, use --resubscribe REASON."
+            f"{known.address} is {describe_inactive_state(known, unsubscribed)}. If they have asked to be subscribed again, use --resubscribe REASON."
         )
 
 
@@ -328,11 +326,11 @@ def describe_inactive_state(known: Subscriber, digests: Sequence[str]) -> str:
     for digest in digests:
         state = known.subscriptions.get(digest)
         if state is not None:
-            words.append(f"{state.state} for {digest} since {_day(state.changed_at)} (by {state.source})")
+            words.append(f"{state.state.for_digest(digest)} since {_day(state.changed_at)} (by {state.source})")
     if not words or len(words) < len(digests):
         state_name = known.state if known.state is not _State.ACTIVE else _State.UNSUBSCRIBED
         since = known.opted_out_at if known.opted_out_at is not None else known.state_at
-        words.append(f"{state_name} for everything since {_day(since)}")
+        words.append(f"{state_name.for_digest('everything')} since {_day(since)}")
     return ", ".join(words)
 
 

@@ -20,7 +20,7 @@ from publisher.delivery.deliver import make_transport
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.public_issues import newest_public_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
-from publisher.delivery.single_messages import send_messages
+from publisher.delivery.single_messages import try_messages
 from publisher.delivery.store import Claim
 from publisher.digests import store as issues
 from publisher.digests.envelope import bare_address, with_query
@@ -179,11 +179,11 @@ class _Batch:
                 else:
                     messages[message.recipient] = (email, message)
             confirmations.mark_sent(connection, undeliverable)
+        outcomes: dict[str, Outcome] = {}
         try:
-            outcomes = send_messages(transport, [message for _, message in messages.values()]) if messages else {}
+            outcomes, self.result.trouble = try_messages(transport, [message for _, message in messages.values()])
         except PublisherError as error:
             self.result.trouble = str(error)
-            outcomes = {}
         with self.db.write() as connection:
             for recipient, (email, message) in messages.items():
                 self._record_outcome(connection, email, message, outcomes.get(recipient))

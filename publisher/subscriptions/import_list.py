@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -54,15 +54,6 @@ _MAX_LISTED: Final = 20
 _MAX_UNCLEAR: Final = 50
 #: The later a state, the safer it is.
 _SAFETY: Final = list(SubscriptionState)
-#: Reason of a suppression → its words in a summary.
-_SUPPRESSED_WORDS: Final = {
-    "asked": "suppressed",
-    "bounced": "suppressed after a bounce",
-    "complained": "suppressed after a complaint",
-    "forgotten": "erased",
-    "moved": "the subscriber has another address now",
-    "unsubscribed": "unsubscribed",
-}
 
 _NO_DIGEST_NAMED: Final = (
     "The column 'digests' is empty in every row, so these subscribers are unsubscribed. To subscribe them, remove the "
@@ -168,12 +159,20 @@ def import_list(
                 ring = keyring(site, connection)
                 convert_unsubscribed(connection, ring)
             importer = _Importer(site, ring, defaults, change, now, result, on_rejected)
-            importer.run(db, parse(file, site.digests, on_note=result.notes.append), progress)
+            importer.run(db, _with_path(path, parse(file, site.digests, on_note=result.notes.append)), progress)
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeError as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
     return result
+
+
+def _with_path(path: Path, rows: Iterator[SubscriberRow | RejectedRow]) -> Iterator[SubscriberRow | RejectedRow]:
+    """Yield the rows; an error about the whole list gets its path."""
+    try:
+        yield from rows
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def _open(path: Path) -> TextIO:
@@ -289,7 +288,7 @@ class _Importer:
             page.old.append((page.known[key], row))
         elif hashed in page.suppressed:
             if row.state is SubscriptionState.ACTIVE:
-                self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[page.suppressed[hashed]]}")
+                self._skip(row, f"not mailed: {suppression.SUPPRESSION_WORDS[page.suppressed[hashed]]}")
         else:
             self._add_new_row(page, row)
 
@@ -327,7 +326,9 @@ class _Importer:
         if person.is_suppressed:
             hashed = suppression_hash(self.ring, person.key)
             entry = suppression.load_suppressions(connection, [hashed]).get(hashed)
-            self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[entry.reason if entry is not None else 'asked']}")
+            self._skip(
+                row, f"not mailed: {suppression.SUPPRESSION_WORDS[entry.reason if entry is not None else 'asked']}"
+            )
             # Lifting the suppression later must not resubscribe them to digests that the list names as
             # unsubscribed.
             digests, is_opted_out = self._unsubscribe_named(connection, person, row)

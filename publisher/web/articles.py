@@ -23,6 +23,7 @@ from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.reports.clicks import count_click
+from publisher.signing.sample_tokens import is_sample_token
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.templating.environment import render_template
 from publisher.web.context import Context
@@ -176,7 +177,15 @@ class ArticlePages:
 
     def _issue(self, request: Request) -> Response:
         context, site = self._context, self._context.site
-        shown = self._public_issue(request)
+        try:
+            shown = self._public_issue(request)
+        except HTTPException:
+            if is_sample_token(request.query_params.get("copy", "")):
+                return context.message_page(
+                    "This issue is not public yet",
+                    "In the mails of subscribers this link leads to the issue, once the issue is approved.",
+                )
+            raise
         values = {
             "title": site.digests[shown.issue.digest].title,
             "archive": f"{site.newsletters_url}/{shown.issue.digest}/",

@@ -15,6 +15,7 @@ from publisher.clock import Clock
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
+from publisher.signing.sample_tokens import is_sample_token
 from publisher.storage.engine import Database
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.templating.environment import render_template
@@ -22,7 +23,7 @@ from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.rate_limits import RateLimiter
 from publisher.web.writers import DATABASE_SECONDS, FormWriters
 
-__all__ = ["Context", "DeliveryLink", "NullLog"]
+__all__ = ["Context", "DeliveryLink", "NullLog", "is_sample_link"]
 
 
 class DeliveryLink:
@@ -37,6 +38,12 @@ class DeliveryLink:
     def token_of(self, request: Request) -> str:
         """Return the delivery token of a request; empty if it has none."""
         return str(request.path_params.get("copy", "")) or request.query_params.get(self._field, "")
+
+
+def is_sample_link(link: DeliveryLink, request: Request) -> bool:
+    """Return whether a request comes from a test message, a draft or a copy of an issue without a token."""
+    token = link.token_of(request)
+    return not token or is_sample_token(token)
 
 
 class NullLog:
@@ -167,6 +174,22 @@ class Context:
             **(headers or {}),
         }
         return Response(text, status, all_headers, "text/html; charset=utf-8")
+
+    def sample_page(self, target: str, way: str) -> Response:
+        """Return the page of a personal link in a message that is not a delivery.
+
+        Args:
+            target: where the link leads in a delivery, in one sentence.
+            way: how a subscriber gets there.
+        """
+        site = self.site
+        link = ("Newsletters", f"{site.newsletters_url}/") if site.digests else None
+        if site.accepts_subscriptions:
+            link = ("Subscribe", f"{site.newsletters_url}/join")
+        sample = (
+            "Here it is in a test message, a draft or a copy of an issue: it belongs to no subscriber and does nothing."
+        )
+        return self.message_page("This link is personal", f"{target} {sample}", way, link=link)
 
     def message_page(
         self,

@@ -66,8 +66,6 @@ class Feeds:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
-        if scope["type"] != "http":
-            return
         method, path = scope["method"], scope["path"]
         if method not in ("GET", "HEAD"):
             allow = [(b"allow", b"GET, HEAD, OPTIONS"), *_CORS]

@@ -61,7 +61,9 @@ class Metrics:
         try:
             server, thread = start_http_server(port, host, registry=self.registry)
         except OSError as error:
-            raise PublisherError(f"cannot listen on {host}:{port} for metrics: {error.strerror}") from error
+            raise PublisherError(
+                f"cannot listen on {host}:{port} for metrics: {error.strerror or error}. Give --metrics another address"
+            ) from error
 
         def end() -> None:
             server.shutdown()

@@ -15,7 +15,7 @@ from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions import preferences as actions
 from publisher.subscriptions.subscribe import SubscriptionRequest
-from publisher.web.context import Context, DeliveryLink
+from publisher.web.context import Context, DeliveryLink, is_sample_link
 from publisher.web.forms import Form, form_page
 from publisher.web.subscribe import interest_fields, requested_subscription, zones_by_area
 
@@ -59,6 +59,11 @@ class PreferencesPage:
         return access
 
     def _show(self, request: Request) -> Response:
+        if "t" not in request.query_params and is_sample_link(self._link, request):
+            return self._context.sample_page(
+                "In the mails of subscribers it leads to their preferences.",
+                "To open your preferences, use the link in an email that you got.",
+            )
         return self._page(self._access(request).subscriber_id)
 
     def _post(self, request: Request, form: Form) -> Response:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions.unsubscribe import LinkStatus, link_status, resubscribe_by_link, unsubscribe_by_link
-from publisher.web.context import Context, DeliveryLink
+from publisher.web.context import Context, DeliveryLink, is_sample_link
 from publisher.web.forms import Form, form_page
 
 __all__ = ["UnsubscribePages"]
@@ -40,6 +40,11 @@ class UnsubscribePages:
 
     def _show(self, request: Request) -> Response:
         context = self._context
+        if is_sample_link(self._link, request):
+            return context.sample_page(
+                "In the mails of subscribers it leads to the page on which they unsubscribe.",
+                "To unsubscribe, open the link in the email that you got, or reply to that email.",
+            )
         status = link_status(context.site, context.db, self._link.token_of(request), context.now())
         return self._page(status, is_post=False)
 

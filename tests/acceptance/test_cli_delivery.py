@@ -87,7 +87,7 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     assert b"1 hard: the address does not exist" in done.stdout
     assert b"Suppressed: anna@mail.example.org" in done.stdout
     told = run("trace", "daily", "anna@mail.example.org", cwd=root).stdout
-    assert "suppressed: bounced on" in told and "bounced: hard 5.1.1" in told
+    assert "suppressed after a bounce on" in told and "bounced: hard 5.1.1" in told
     old = run("who", "daily", "anna@mail.example.org", cwd=root)
     assert (old.stdout, old.returncode) == (told, 0)
     assert old.stderr == "publish: 'publish who' is deprecated. Use 'publish trace'.\n"

@@ -39,7 +39,7 @@ def test_check_names_feed_entry_rule_and_fix(site: SiteKit) -> None:
         "  fix: remove the element, or give it its namespace\n"
         "  source: https://validator.w3.org/feed/docs/error/UndefinedElement.html\n"
         "\n"
-        "1 feed checked, 1 finding in 1 of them.\n"
+        "1 feed checked, 1 finding.\n"
     )
 
 
@@ -80,7 +80,7 @@ def test_correct_lists_its_changes(site: SiteKit) -> None:
     assert lines[:2] == ["Corrected: One", "  https://review.example/2026/11/one"]
     assert lines[3] == "  6 files written"
     assert lines[4:] == [
-        "  These issues contain the old version; mail that was sent cannot be recalled:",
+        "  This issue contains the old version; mail that was sent cannot be recalled:",
         f"    outbox/{issue_target(site.newest_issue())}",
     ]
     as_json = json.loads(

@@ -201,7 +201,7 @@ def test_preview_prints_its_folder(site: SiteKit) -> None:
         r"The Daily: One\n  2 articles\n  version (\w+); to approve it: publish approve daily --expect \1\n",
         result.stdout,
     )
-    assert "\n  seen/index.html\n  seen/message.txt\n  no pictures: " in result.stdout
+    assert "\n  seen/index.html\n  seen/message.txt\n  no screenshots: " in result.stdout
     assert "  error placeholder\n    required: no dummy text is left" in result.stdout
     assert "\n    found: <p>: 'Lorem ipsum'\n    fix: finish the article" in result.stdout
     assert not list((site.root / "outbox").glob("daily")) and not list((site.root / "feeds").glob("*.rss"))

@@ -40,6 +40,13 @@ def test_every_command_has_a_page_with_every_option(name: str) -> None:
     assert command.help is not None and "Exit status" in command.help
 
 
+@pytest.mark.parametrize(("name", "summary"), COMMANDS.items())
+def test_the_page_of_a_command_begins_with_the_summary_of_the_help(name: str, summary: str) -> None:
+    """A reader who comes from ``publish --help`` sees that it is the right page."""
+    page = (DOCS / f"publish-{name}.md").read_text("utf-8")
+    assert page.split("\n\n")[1].replace("`", "") == summary
+
+
 #: Keys of a command's JSON whose values are counts by a name, not records.
 COUNTS = frozenset(["deliveries", "subscribers", "programs", "by_day"])
 

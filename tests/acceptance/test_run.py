@@ -395,6 +395,6 @@ def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
     """A digest without a cadence is an error that names the schedules that have one."""
     done = run_publish("next", "daily", "--site", str(kit.root))
     assert done.returncode == 2
-    assert "'daily' has no cadence in publisher.toml; these have one: feeds" in done.stderr
+    assert "digest 'daily' has no cadence. Add one under [digests.daily]" in done.stderr
     kit.add_settings("\n[feeds]\ncadence = []\n")
     assert "No digest has a cadence" in publish(kit, "next")

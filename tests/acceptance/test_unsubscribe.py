@@ -53,7 +53,7 @@ def test_one_click_keeps_a_subscriber_out_of_lists_and_of_the_issue(serving: tup
     with urllib.request.urlopen(f"{web.url}/leave?copy={token}", data=body, timeout=30) as answer:
         assert answer.status == 200
     added = run("subscribers", "add", ANN, cwd=kit.root)
-    assert added.returncode == 2 and "unsubscribed for daily" in added.stderr and "--resubscribe" in added.stderr
+    assert added.returncode == 2 and "unsubscribed from daily" in added.stderr and "--resubscribe" in added.stderr
     again = run("subscribers", "import", "list.csv", cwd=kit.root)
     assert again.returncode == 1 and "Skipped 1 row:" in again.stdout and ANN in again.stdout
     assert run("subscribers", "add", ANN, "--lift", cwd=kit.root).returncode == 2
@@ -61,7 +61,7 @@ def test_one_click_keeps_a_subscriber_out_of_lists_and_of_the_issue(serving: tup
     assert run("resume", "daily", cwd=kit.root).returncode == 0
     until(lambda: server.recipients, 60)
     shown = run("trace", "daily", ANN, cwd=kit.root).stdout
-    assert "unsubscribed for daily since" in shown and "active → unsubscribed (by link)" in shown
+    assert "unsubscribed from daily since" in shown and "active → unsubscribed (by link)" in shown
     assert server.recipients == [BOB]
     assert web.end() == 0
     log = web.log.read_text()

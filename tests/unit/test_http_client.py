@@ -189,3 +189,53 @@ def test_a_callback_in_time_succeeds() -> None:
         answer = remote.request("GET", url)
     assert (answer.status, answer.body) == (200, b"ok")
     thread.join(10)
+
+
+def test_a_callback_with_an_impossible_address_is_rejected_before_a_request() -> None:
+    """For good, if no other attempt can succeed."""
+    with CallbackClient() as client:
+        with pytest.raises(RemoteError, match="a.example: Port out of range 0-65535") as raised:
+            client.request("POST", "https://a.example:99999/")
+        assert raised.value.is_final
+        with pytest.raises(RemoteError, match="no server of that name") as raised:
+            client.request("POST", f"http://{'a' * 70}.example/")
+        assert not raised.value.is_final
+
+
+def test_a_callback_over_tls_is_for_the_host_of_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection goes to the address that was checked."""
+    import urllib3
+
+    seen: dict[str, object] = {}
+
+    class Pool:
+        ConnectionCls = urllib3.connection.HTTPSConnection
+
+        def __init__(self, address: str, port: int, **options: object) -> None:
+            seen.update(address=address, port=port, **options)
+
+        def request(self, *_: object, **__: object) -> None:
+            raise urllib3.exceptions.HTTPError("no TLS here")
+
+        def close(self) -> None:
+            seen["closed"] = True
+
+    monkeypatch.setattr(urllib3, "HTTPSConnectionPool", Pool)
+    monkeypatch.setattr(module.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("198.41.0.4", 443))])
+    with CallbackClient() as client, pytest.raises(RemoteError, match="a.example: no TLS here"):
+        client.request("POST", "https://a.example/")
+    assert (seen["address"], seen["server_hostname"], seen["assert_hostname"]) == (
+        "198.41.0.4",
+        "a.example",
+        "a.example",
+    )
+    assert seen["closed"]
+
+
+def test_a_connection_that_is_opened_after_the_deadline_is_shut_down() -> None:
+    """A redirect may lead to a slow server."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, module._Deadline(60) as deadline:
+        deadline._shut_down()
+        deadline.watch(ours)
+        assert theirs.recv(1) == b""

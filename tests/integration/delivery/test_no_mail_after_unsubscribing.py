@@ -133,7 +133,7 @@ class UnsubscribingSite:
                 (one for one in issues.list_issues(connection) if one.digest == "daily"), key=lambda one: one.slot
             )
             stopped = deliveries.deliveries_in_state(connection, row.id, DeliveryState.SUPPRESSED)
-            assert all("unsubscribed for daily since" in (one.answer or "") for one in stopped)
+            assert all("unsubscribed from daily since" in (one.answer or "") for one in stopped)
             people = {name: subscribers.find_subscriber(connection, self.numbers[address(name)]) for name in EVERYBODY}
         kept = {name: one.digests for name, one in people.items() if one is not None}
         assert kept == {

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pytest
+from sqlalchemy import Connection
 
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
 from publisher.delivery.senders import active_sender, dead_senders, forget_sender
 from publisher.model.delivery import UncertainPolicy
 from publisher.storage.engine import Database
 from tests.conftest import NOW, MailKit
 from tests.support.databases import end_lock_holders
+from tests.support.smtp import Server
 
 SECONDS = int(NOW.timestamp())
+LIMITS: Final = {"after": 0, "limit": 10, "now": SECONDS, "without": ()}
 
 
 def test_a_number_is_given_to_one_sender_only(db: Database, tmp_path: Path) -> None:
@@ -61,24 +66,68 @@ def test_a_sender_that_lost_the_connection_of_its_lock_ends_without_an_error(db:
                 end_lock_holders(connection)
 
 
+def recover(connection: Connection, kit: MailKit, number: int) -> None:
+    """Recover the deliveries of a sender, and forget it."""
+    assert dead_senders(connection, kit.root) == [number]
+    deliveries.recover_deliveries(connection, number, SECONDS, policy=UncertainPolicy.HOLD, is_idempotent=False)
+    forget_sender(connection, number)
+
+
 def test_a_sender_that_lost_its_lock_sends_nothing_that_another_has_claimed(any_mail_kit: MailKit) -> None:
     """It counts as dead and its delivery is claimed by the next sender, so it may not hand the delivery over."""
     kit = any_mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
-    limits = {"after": 0, "limit": 10, "now": SECONDS, "without": ()}
     with kit.open() as db:
         with active_sender(db, kit.root, "lost", SECONDS) as lost, db.write() as connection:
-            old, _, _ = deliveries.claim(connection, 1, lost, **limits)
+            old, _, _ = deliveries.claim(connection, 1, lost, **LIMITS)
         with db.write() as connection:
-            assert dead_senders(connection, kit.root) == [lost]
-            deliveries.recover_deliveries(connection, lost, SECONDS, policy=UncertainPolicy.HOLD, is_idempotent=False)
-            forget_sender(connection, lost)
+            recover(connection, kit, lost)
         with active_sender(db, kit.root, "next", SECONDS) as following, db.write() as connection:
-            new, _, _ = deliveries.claim(connection, 1, following, **limits)
+            new, _, _ = deliveries.claim(connection, 1, following, **LIMITS)
             assert [claim.subscriber_id for claim in new] == [claim.subscriber_id for claim in old] == [1]
             assert deliveries.hand_over(connection, new, following, SECONDS) == (set(), set())
             assert deliveries.hand_over(connection, old, lost, SECONDS) == ({(1, 1)}, set())
+
+
+def test_claims_of_a_sender_that_is_no_longer_registered_are_recovered(any_mail_kit: MailKit) -> None:
+    """A sender that lost its lock claims deliveries after another process has recovered it, and is killed."""
+    kit = any_mail_kit
+    kit.add_subscribers(2)
+    kit.issue("one")
+    with kit.open() as db:
+        with active_sender(db, kit.root, "lost", SECONDS) as lost:
+            pass
+        with db.write() as connection:
+            recover(connection, kit, lost)
+        with db.write() as connection:
+            claims, _, _ = deliveries.claim(connection, 1, lost, **LIMITS)
+            deliveries.hand_over(connection, claims[:1], lost, SECONDS)
+    with Server() as server:
+        kit.mail(server.port)
+        sent = deliver(kit.site, "daily")
+    assert (sent.waiting, sent.counts.accepted, len(server.accepted), len(sent.uncertain)) == (0, 1, 1, 1)
+
+
+def test_claims_of_a_living_sender_are_its_own_if_it_is_not_registered(any_mail_kit: MailKit) -> None:
+    """The lock decides, not the registration."""
+    kit = any_mail_kit
+    kit.add_subscribers(1)
+    kit.issue("one")
+    with kit.open() as db, active_sender(db, kit.root, "living", SECONDS) as number:
+        with db.write() as connection:
+            forget_sender(connection, number)
+            deliveries.claim(connection, 1, number, **LIMITS)
+        with db.write() as connection:
+            assert dead_senders(connection, kit.root) == []
+
+
+def test_senders_with_claims_are_found_by_an_index(tmp_path: Path) -> None:
+    """Most deliveries of all issues are finished, and are not read."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with Database.open(url) as db, db.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {senders._WITH_CLAIMS}").all()
+    assert "ix_delivery_open" in str(plan)
 
 
 def test_lock_files_of_killed_senders_are_deleted(tmp_path: Path) -> None:

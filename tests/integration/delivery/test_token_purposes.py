@@ -227,4 +227,7 @@ def test_the_channel_of_a_bounce_is_stored(mail_kit: MailKit) -> None:
             connection, [keyring(kit.site, connection).address_hash(ANN)]
         )
     assert [(one.reason, one.channel.value, one.is_undoable) for one in found.values()] == [("bounced", "bounce", True)]
-    assert "bounced on 2026-11-23 07:00 (by bounce): 5.1.1" in delivery_history(kit.site, "daily", ANN).suppressed
+    assert (
+        "suppressed after a bounce on 2026-11-23 07:00 (by bounce): 5.1.1"
+        in delivery_history(kit.site, "daily", ANN).suppressed
+    )

@@ -120,6 +120,15 @@ def test_an_article_is_found_by_its_file_without_the_suffix(kit: SiteKit) -> Non
     assert correct(kit.site, LATER, "n3", "Note.").title == "One"
 
 
+def test_a_file_that_was_skipped_is_named_with_its_reason(kit: SiteKit) -> None:
+    """Otherwise an editor looks for the file, which is there."""
+    kit.write("broken.md", "---\ntitle: [x\n---\n")
+    kit.publish()
+    for name in ("broken.md", "./broken.md", "articles/broken.md", "broken"):
+        with pytest.raises(SettingsError, match=r"^broken\.md was skipped: line 3: the front matter is not YAML"):
+            correct(kit.site, LATER, name, "Note.")
+
+
 def test_an_article_that_cannot_be_corrected_is_an_error(kit: SiteKit) -> None:
     kit.article("a/one.md", title="Same", date="2026-11-20")
     kit.article("b/one.md", title="Same", date="2026-10-20")

@@ -309,7 +309,7 @@ def test_a_withdrawal_with_a_reason_outlives_a_draft(any_kit: SiteKit) -> None:
     kit.article(draft="true")
     kit.publish(LATER)
     with pytest.raises(
-        SettingsError, match=re.escape("'One' is a draft: one.md: draft: true. Publish it there first.")
+        SettingsError, match=re.escape("'One' is a draft: one.md: draft: true. Change that, then run the command again")
     ):
         correct(kit.site, LATER, "one.md", "Note.")
     with pytest.raises(SettingsError, match="is a draft"):

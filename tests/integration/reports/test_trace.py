@@ -1,70 +1,74 @@
-"""The history of a delivery shows what was mailed."""
+"""The delivery history of an issue for one subscriber, and the reason if there is no delivery."""
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
-from sqlalchemy import delete
+import pytest
 
-from publisher.cli.trace import lines
-from publisher.delivery.deliver import deliver
-from publisher.digests.lookup import find_issue
-from publisher.pipeline.correct import retract
+from publisher.errors import SettingsError
 from publisher.reports.trace import delivery_history
-from publisher.storage.tables.digests import issue_file
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, unsubscribe
 from publisher.subscriptions.add import add_subscriber
 from tests.conftest import NOW, MailKit
-from tests.support.smtp import Server
+from tests.support.deliveries import accept_all
 
-LATER = NOW + timedelta(days=1)
-
-
-def test_an_edited_headline_is_shown_as_it_was_mailed(any_mail_kit: MailKit) -> None:
-    """A headline that changes after the delivery, or whose article is withdrawn, stays in the history."""
-    kit = any_mail_kit
-    [name] = kit.add_subscribers(1)
-    kit.issue("one", "two")
-    with Server() as server:
-        kit.mail(server.port)
-        deliver(kit.site, "daily")
-    mailed = delivery_history(kit.site, "daily", name)
-    assert sorted(mailed.articles) == ["One", "Two"]
-    kit.article("one.md", "One: a correction")
-    kit.publish(LATER)
-    retract(kit.site, LATER, "two.md", "wrong")
-    shown = delivery_history(kit.site, "daily", name)
-    assert shown.articles == mailed.articles
-    assert json.loads(json.dumps(shown.as_dict()))["articles"] == mailed.articles
-    assert "a correction" not in "\n".join(lines(shown))
+ANN = "ann@mail.example.org"
 
 
-def test_only_the_articles_of_the_subscriber_are_shown_in_the_order_of_the_issue(any_mail_kit: MailKit) -> None:
-    """A subscriber with interests got a part of the issue."""
-    kit = any_mail_kit
-    add_subscriber(kit.site, "all@example.org", NOW, digests=["daily"])
-    add_subscriber(kit.site, "wet@example.org", NOW, digests=["daily"], follows={"topics": ["Water"]})
-    kit.article("rain.md", "Rain", topic="Water")
-    kit.article("sand.md", "Sand", topic="Desert")
-    kit.article("sea.md", "Sea", topic="Water")
-    target = kit.open_issue()
-    row_articles = json.loads(kit.issue_file("issue.json").read_text())["articles"]
-    in_order = [article["title"] for article in row_articles]
-    kit.article("rain.md", "Showers", topic="Water")
-    kit.article("sand.md", "Dust", topic="Desert")
-    kit.publish(LATER)
-    assert delivery_history(kit.site, target, "all@example.org").articles == in_order
-    assert delivery_history(kit.site, target, "wet@example.org").articles == [
-        title for title in in_order if title != "Sand"
-    ]
+@pytest.fixture
+def site(mail_kit: MailKit) -> MailKit:
+    """A site with two newsletters, three subscribers and an issue of the daily."""
+    mail_kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\n')
+    mail_kit.add_subscribers(2)
+    mail_kit.issue("one")
+    return mail_kit
 
 
-def test_an_issue_without_metadata_shows_current_headlines(mail_kit: MailKit) -> None:
-    """Without a stored ``issue.json`` the articles are still named."""
-    kit = mail_kit
-    [name] = kit.add_subscribers(1)
-    kit.issue("one")
-    with kit.open() as db, db.write() as connection:
-        row = find_issue(connection, "daily")
-        connection.execute(delete(issue_file).where(issue_file.c.issue_id == row.id))
-    assert delivery_history(kit.site, "daily", name).articles == ["One"]
+def reason(kit: MailKit, address: str) -> str:
+    return delivery_history(kit.site, "daily", address).reason
+
+
+def test_an_invalid_address_is_an_error(site: MailKit) -> None:
+    """The message repeats it."""
+    with pytest.raises(SettingsError, match="'ann at example' is not an email address: "):
+        delivery_history(site.site, "daily", "ann at example")
+
+
+def test_a_person_who_was_added_later_has_no_delivery(site: MailKit) -> None:
+    """The reason has the time."""
+    add_subscriber(site.site, ANN, NOW + timedelta(hours=1), digests=["daily"])
+    assert reason(site, ANN) == "added on 2026-11-23 08:00, after the issue was made"
+
+
+def test_a_person_without_a_subscription_has_no_delivery(site: MailKit) -> None:
+    """The reason names the newsletter."""
+    add_subscriber(site.site, ANN, NOW - timedelta(days=1), digests=["weekly"])
+    assert reason(site, ANN) == "not subscribed to daily"
+
+
+def test_a_person_who_unsubscribed_has_no_delivery(site: MailKit) -> None:
+    """The reason has the time and the source."""
+    ann = add_subscriber(site.site, ANN, NOW - timedelta(days=1), digests=["daily"])
+    with site.open() as db, db.write() as connection:
+        unsubscribe(connection, ann.id, StateChange(ChangeSource.OPERATOR, int(NOW.timestamp())), ["daily"])
+    assert reason(site, ANN).startswith("unsubscribed from daily since 2026-11-23 07:00 (by ")
+
+
+def test_an_active_subscriber_may_have_no_delivery(site: MailKit) -> None:
+    """Every article was for others, or had been sent to them."""
+    add_subscriber(site.site, ANN, NOW - timedelta(days=1), digests=["daily"])
+    assert reason(site, ANN).startswith("no article in it was for this subscriber")
+    assert reason(site, "nobody@mail.example.org") == "not a subscriber"
+
+
+def test_an_accepted_delivery_has_its_steps_in_order(site: MailKit) -> None:
+    """A delivery of an older version has no time of its hand-over."""
+    accept_all(site, NOW + timedelta(minutes=1))
+    history = delivery_history(site.site, "daily", "reader0@mail.example.org")
+    assert [event.text for event in history.events] == ["queued with the issue", "attempt 1: handed over", "accepted:"]
+    assert history.as_dict()["articles"] == ["One"]
+    with site.open() as db, db.write() as connection:
+        connection.exec_driver_sql("UPDATE delivery SET handed_at = NULL")
+    history = delivery_history(site.site, "daily", "reader0@mail.example.org")
+    assert [event.text for event in history.events] == ["queued with the issue", "accepted:"]

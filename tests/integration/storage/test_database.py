@@ -106,7 +106,7 @@ def test_a_newer_schema_is_rejected(database_url: str) -> None:
     """An older version would not know its tables."""
     with Database.open(database_url) as db, db.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaTooNew, match="newer publisher"):
+    with pytest.raises(SchemaTooNew, match="newer version of publisher"):
         Database.open(database_url)
 
 

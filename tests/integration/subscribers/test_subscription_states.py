@@ -153,8 +153,8 @@ def act_of(name: str, db: Database, number: int) -> None:
 
 
 ACTS = {
-    "newsletter": "unsubscribed for daily since 2026-11-23 07:00 UTC (by link)",
-    "everything": "unsubscribed for daily since 2026-11-23 07:00 UTC (by link)",
+    "newsletter": "unsubscribed from daily since 2026-11-23 07:00 UTC (by link)",
+    "everything": "unsubscribed from daily since 2026-11-23 07:00 UTC (by link)",
     "suppressed": "the address is on the suppression list",
     "erased": "the subscriber was erased",
 }

@@ -84,7 +84,7 @@ def test_a_later_import_does_not_resubscribe_people_who_unsubscribed(any_mail_ki
     assert (again.skipped, again.unchanged, again.inactive) == (2, 1, {})
     lines = import_lines(again, None)
     assert "Skipped 2 rows:" in lines
-    assert "  row 3: left@mail.example.org is unsubscribed for daily since 2026-11-23 (by import)" in lines
+    assert "  row 3: left@mail.example.org is unsubscribed from daily since 2026-11-23 (by import)" in lines
     with pytest.raises(SettingsError, match="unsubscribed"):
         action.add_subscriber(kit.site, "left@mail.example.org", NOW)
     assert active(kit) == ["stays@mail.example.org"]

@@ -194,4 +194,4 @@ def test_the_command_asks_before_it_lifts(mail_kit: MailKit) -> None:
     done = json.loads(run(command, [*site, "--lift", "--yes", "--json"]).output)
     assert done["lifted"] == [names[0]] and done["suppressed"][0]["reason"] == "policy"
     assert statuses(mail_kit)[names[0]] == "active"
-    assert "nothing to review" in run(command, site).output
+    assert "No suppressions to review." in run(command, site).output

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from publisher.cli.subscribers import import_lines
 from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
 from publisher.reports.trace import delivery_history
@@ -115,6 +116,26 @@ def test_a_row_is_rejected_with_its_number_and_reason(mail_kit: MailKit, line: s
     assert [(one.number, reason in one.reason) for one in found.rejections] == [(3, True)]
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"), [("", "the list is empty"), ("name,phone\nAnn,1\n", "names no column 'address' or 'email'")]
+)
+def test_a_list_without_a_column_of_addresses_is_rejected_by_name(mail_kit: MailKit, text: str, reason: str) -> None:
+    """Several lists may be imported by one script."""
+    with pytest.raises(SettingsError, match=rf"\.csv: .*{reason}"):
+        imported(mail_kit, text)
+
+
+def test_the_summary_of_an_import_separates_columns_from_values(mail_kit: MailKit) -> None:
+    """Ignored columns are not listed among the values that were not understood."""
+    found = imported(mail_kit, "address,status,colour\nanna@example.org,gold,red\n")
+    lines = import_lines(found, None)
+    assert lines[-3:] == [
+        "  Ignored columns: colour",
+        "Not understood, and therefore not active:",
+        "  status: 'gold' in 1 row",
+    ]
+
+
 def test_rows_that_are_not_utf_8_are_rejected(mail_kit: MailKit) -> None:
     found = imported(mail_kit, b"address\nanna@example.org\nm\xfcller@example.org\n")
     assert (found.added, found.rejected) == (1, 1)
@@ -168,7 +189,7 @@ def test_suppressed_addresses_stay_suppressed_after_an_import(any_mail_kit: Mail
         "reader2@mail.example.org": "active",
     }
     for reason in (None, "asked by phone"):
-        with pytest.raises(SettingsError, match=r"may not be mailed \(forgotten\)"):
+        with pytest.raises(SettingsError, match="is not mailed: erased"):
             action.add_subscriber(kit.site, "reader1@mail.example.org", NOW, resubscribe=reason)
     with pytest.raises(SettingsError, match="--resubscribe REASON"):
         action.add_subscriber(kit.site, "reader0@mail.example.org", NOW)

@@ -300,7 +300,8 @@ def real(any_mail_kit: MailKit) -> Any:
     any_mail_kit.settings(
         (any_mail_kit.root / "publisher.toml").read_text() + '\n[digests.weekly]\ntitle = "The Weekly"\n'
     )
-    any_mail_kit.issue("one")
+    any_mail_kit.articles("one")
+    any_mail_kit.open_issues()
     made = Real(any_mail_kit)
     yield made
     made.db.close()

@@ -30,7 +30,8 @@ def furnish_leaving(kit: MailKit, page: str = PAGE) -> None:
     kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "{page}"\none_click = true\n'))
     kit.add_settings('\n[digests.other]\ntitle = "The <b>Other</b> & Co"\n')
     kit.add_subscribers(1, digests=("daily", "other"))
-    kit.issue("one")
+    kit.articles("one")
+    kit.open_issues()
 
 
 class Leaving:

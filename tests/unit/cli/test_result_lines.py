@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from publisher.articles.drafts_store import DraftRow
-from publisher.cli import bounces, review, send, stats, status, subscribers, trace
+from publisher.cli import bounces, check, review, send, stats, status, subscribers, trace
 from publisher.cli.common import correction_lines, notification_lines
 from publisher.cli.now import summary as run_lines
 from publisher.delivery.bounces import BounceResult
 from publisher.delivery.deliver import SendResult
 from publisher.delivery.dispatch import DeliveryCounts
+from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.problems import Problem
 from publisher.model.report import (
@@ -29,10 +30,12 @@ from publisher.model.report import (
     ScheduledRunResult,
     WaitingDigest,
 )
+from publisher.pipeline.check import CheckResult
 from publisher.pipeline.correct import CorrectionResult
 from publisher.reports.stats import FeedStats, IssueStats, Stats
 from publisher.reports.status import Status
 from publisher.reports.trace import DeliveryEvent, DeliveryHistory
+from publisher.reports.upcoming import describe_schedules
 from publisher.schedule.store import SlotRun
 from publisher.subscribers.list_parser import RejectedRow
 from publisher.subscriptions.import_list import ImportResult
@@ -162,11 +165,11 @@ def test_statistics_list_the_first_feeds_and_the_subscriptions_of_the_hub(kit: S
     assert shown[42:] == [
         "  … and 3 more; --json lists them all",
         "  hub      2 subscriptions",
-        "  mail     1 active subscribers",
+        "  mail     1 active subscriber",
         "  daily/1  No. 1  One",
-        "    no deliveries; opened 7 times",
+        "    no deliveries; 7 clicks",
         "  daily/2  No. 1  One",
-        "    1 failed, 3 waiting",
+        "    3 queued, 1 failed",
     ]
 
 
@@ -213,7 +216,7 @@ def test_status_shows_drafts_unstaged_feeds_and_a_failed_run(kit: SiteKit) -> No
         "  store    1 article from 1 file, 1 draft",
         "  feeds/   2 feeds in 11 files",
         "           1 feed still to be staged: run 'publish now'",
-        "           slot Mon 2026-11-23 07:00 failed 3 time(s), next attempt at 07:02:00: the disk is full",
+        "           slot Mon 2026-11-23 07:00 failed 3 times, next attempt at 07:02:00: the disk is full",
         "",
         "Drafts (1):",
         "  idea.md: draft: true",
@@ -236,7 +239,7 @@ def test_status_shows_what_is_wrong_with_a_runner(kit: SiteKit) -> None:
     assert status.lines(kit.site, replace(STATUS, runners=(runner,)))[4:] == [
         "  runner   host 7, since Mon 2026-11-23 06:00",
         "           settings rejected, the previous ones stay in use: publisher.toml:3: title is missing",
-        "           publish failed 2 time(s) in a row: x",
+        "           publish failed 2 times in a row: x",
     ]
 
 
@@ -376,9 +379,43 @@ def test_a_correction_lists_the_issues_with_the_old_version() -> None:
         "  1 file written, 1 removed",
         "  skipped: two.md: it has no title",
         "  its URL now responds with 410 and site/feeds/gone/one.html",
-        "  These issues contain the old version; mail that was sent cannot be recalled:",
+        "  This issue contains the old version; mail that was sent cannot be recalled:",
         "    site/outbox/daily/1",
     ]
+    edited.issues = ["outbox/daily/1", "outbox/weekly/1"]
+    assert "  These issues contain the old version; mail that was sent cannot be recalled:" in correction_lines(
+        "Withdrawn", edited, Path("site")
+    )
+
+
+def test_status_counts_subscribers_and_says_once(kit: SiteKit) -> None:
+    """Plurals follow the count."""
+    runner = {
+        "runner": "host 7",
+        "started_at": "2026-11-23T06:00:00+00:00",
+        "settings_error": "",
+        "jobs": [{"name": "hub", "failures": 1, "last_error": "x"}],
+    }
+    people = {"unsubscribed": 2, "active": 1}
+    shown = status.lines(kit.site, replace(STATUS, subscribers=people, runners=(runner,)))
+    assert "  mail     1 active subscriber, 2 unsubscribed" in shown
+    assert "           hub failed once: x" in shown
+
+
+def test_a_check_of_a_site_without_feeds_says_so() -> None:
+    """ "Nothing found" would be read as: all is well."""
+    assert check.lines(CheckResult()) == [
+        "No feeds to check. Run 'publish now' to make them, or name a feed or an issue."
+    ]
+    assert check.lines(CheckResult(feeds=2)) == ["2 feeds checked, nothing found."]
+
+
+def test_a_schedule_that_is_not_there_is_reported_by_what_is_missing(kit: SiteKit) -> None:
+    """A digest without a cadence, and no such digest."""
+    with pytest.raises(SettingsError, match=r"^digest 'daily' has no cadence\. Add one under \[digests\.daily\]"):
+        describe_schedules(kit.site, "daily")
+    with pytest.raises(SettingsError, match=r"^there is no digest 'dialy'\. publisher\.toml has: daily$"):
+        describe_schedules(kit.site, "dialy")
 
 
 def test_notifications_of_hubs_show_what_is_waiting() -> None:

@@ -98,3 +98,11 @@ def test_the_page_cache_is_bounded() -> None:
     assert pages.asked == 20
     page(0)
     assert pages.asked == 21
+
+
+def test_a_head_request_of_a_page_that_is_not_cached_is_not_cached_either() -> None:
+    """Its response has no body."""
+    pages = CountingApp()
+    guest = Visitor(PageCache(pages, 60))
+    assert guest.request("HEAD", "https://review.example/").status == 200
+    assert guest.get("https://review.example/").body == b"2" and pages.asked == 2

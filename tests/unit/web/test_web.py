@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publisher.pipeline.correct import retract
 from publisher.web import Web
-from publisher.web.feeds import Feeds, _choose_encoding
+from publisher.web.feeds import Feeds, _choose_encoding, _request_headers
 from publisher.web.file_cache import FileCache
-from tests.conftest import SiteKit
+from tests.conftest import NOW, SiteKit
 
 
 @dataclass
@@ -258,3 +259,27 @@ def test_pages_below_feeds_have_a_strict_content_security_policy(kit: SiteKit, f
     rules = page.headers["content-security-policy"]
     assert page.status == 200 and "default-src 'none'" in rules and "script-src" not in rules
     assert "style-src 'sha256-" in rules and "content-security-policy" not in ask(feeds, "/feeds/all.rss").headers
+
+
+def test_repeated_headers_count_as_one(feeds: Feeds) -> None:
+    """RFC 9110 section 5.3: a proxy may send a list in several lines."""
+    assert _request_headers([(b"accept", b"a"), (b"if-none-match", b'"1"'), (b"if-none-match", b'"2"')]) == {
+        b"accept": b"a",
+        b"if-none-match": b'"1", "2"',
+    }
+
+
+def test_the_page_of_a_withdrawn_article_has_status_410(kit: SiteKit) -> None:
+    """At the URL of the article, where the site has no other pages, and below the feeds."""
+    kit.settings(
+        (kit.root / "publisher.toml")
+        .read_text()
+        .replace('base_url = "https://review.example"', 'base_url = "https://review.example/feeds"')
+    )
+    kit.add_settings('\n[feeds]\nurl = "https://review.example/feeds"\n')
+    kit.article("one.md", "One")
+    kit.publish()
+    retract(kit.site, NOW, "one.md", "It was wrong.")
+    answer = ask(Feeds(kit.site), "/feeds/2026/11/one")
+    assert answer.status == 410 and b"It was wrong." in answer.body
+    assert "default-src" in answer.headers["content-security-policy"]
