@@ -86,7 +86,13 @@ def site(folder: Path, count: int) -> Site:
         (folder / "articles" / f"{number}.md").write_text(
             f'---\ntitle: "Story {number}"\ndate: 2026-11-20\n---\n' + text * 2, "utf-8"
         )
-    with Database.open(read_site(folder).database_url) as db:
+    add_people(read_site(folder), count)
+    return read_site(folder)
+
+
+def add_people(one: Site, count: int) -> None:
+    """Add subscribers of the daily, straight to the database."""
+    with Database.open(one.database_url) as db:
         for at in range(0, count, 50_000):
             with db.write() as connection:
                 batch = min(50_000, count - at)
@@ -111,7 +117,6 @@ def site(folder: Path, count: int) -> Site:
                 subscriptions.insert_subscriptions(
                     connection, rows, SubscriptionState.ACTIVE, StateChange(ChangeSource.IMPORT, 0)
                 )
-    return read_site(folder)
 
 
 def write_settings(folder: Path, *, port: int, connections: int, keys: tuple[str, ...]) -> Site:

@@ -54,7 +54,8 @@ def open_issue(
 ) -> OpenedIssue | None:
     """Open the send of an issue in one transaction; return None if another process did, or it was cancelled.
 
-    Selections without a variant are rendered from the approved text, and checked, before that transaction.
+    If a selection has no variant, the transaction is rolled back, and starts again once that is rendered from the approved
+    text and checked.
 
     Args:
         db: the database.
@@ -72,13 +73,12 @@ def open_issue(
     digest = site.digests[row.digest].digest(row.digest)
     articles = _approved_articles(db, site, row)
     for _ in range(_MAX_ATTEMPTS):
-        if with_audience:
-            _render_missing(db, site, digest, row, articles, now)
         try:
             with db.write() as connection:
                 return _open(connection, site, digest, row, articles, now, with_audience=with_audience)
         except _SelectionMissing:
-            continue
+            # Rarely needed: looking for them first would read the whole audience once more.
+            _render_missing(db, site, digest, row, articles, now)
     raise IssueHeld(f"{row.path}: its audience changes all the time. Try again later.")
 
 

@@ -155,27 +155,28 @@ def test_an_automatic_issue_is_held_if_a_selection_has_errors(lone_site: Schedul
 def test_a_subscriber_who_comes_while_a_send_opens_gets_it_too(
     site: ScheduledSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transaction starts again, because it has no variant for them."""
+    """The transaction starts again for each selection that it has no variant for, also for one that comes meanwhile."""
     site.subscribe("ann")
     site.approve()
-    real, calls = opening._open, []
+    site.subscribe("trade", follows={"topics": ["Trade"]})
+    real_open, real_render, calls = opening._open, opening._render_missing, []
 
-    def subscribe_first(connection: Connection, *arguments: object, **options: object) -> OpenedIssue | None:
-        calls.append(1)
-        return real(connection, *arguments, **options)  # type: ignore[arg-type]
-
-    real_render = opening._render_missing
+    def count(connection: Connection, *arguments: object, **options: object) -> OpenedIssue | None:
+        calls.append("open")
+        return real_open(connection, *arguments, **options)  # type: ignore[arg-type]
 
     def subscribe_after(*arguments: object) -> None:
         real_render(*arguments)  # type: ignore[arg-type]
-        if not calls:
+        if "render" not in calls:
             site.subscribe("water", follows={"topics": ["Water"]})
+        calls.append("render")
 
-    monkeypatch.setattr(opening, "_open", subscribe_first)
+    monkeypatch.setattr(opening, "_open", count)
     monkeypatch.setattr(opening, "_render_missing", subscribe_after)
     site.tick(MONDAY)
-    assert len(calls) == 2
-    assert site.recipients == ["ann", "water"]
+    assert calls == ["open", "render", "open", "render", "open"]
+    assert site.recipients == ["ann", "trade", "water"]
+    assert variants(site) == 3
 
 
 def test_an_issue_opens_once(site: ScheduledSite) -> None:
