@@ -178,10 +178,10 @@ def _finding_lines(draft: IssueDraft) -> list[str]:
 
 
 def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
-    """Return a mail for each issue that is held, or too late, for a reason that the editors were not told.
+    """Return a mail for each issue that is held, or too late, for a reason that the editors do not know.
 
     A paused issue does not become too late: somebody has stopped it on purpose. Of an issue that is held again after it
-    was released, they are told again.
+    was released, they are notified again.
     """
     reports, released = [], []
     with db.read() as connection:

@@ -147,6 +147,12 @@ def check_site(
             _add_file(report, _check_url(name, now))
         else:
             files += _files(Path(name), site)
+    _check_all(report, files, now, progress)
+    return report
+
+
+def _check_all(report: CheckResult, files: Sequence[_File], now: datetime, progress: Progress) -> None:
+    """Check feeds in files, on all cores."""
     pages = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
     with Workers() as workers:
         done = 0
@@ -155,7 +161,6 @@ def check_site(
                 _add_file(report, file)
             done += len(results)
             progress("checking feeds", done, len(files))
-    return report
 
 
 def _forced(

@@ -106,21 +106,14 @@ def set_note(
     """
     cleaned = _checked(site, digest, text)
     change = _NoteChange(
-        text=cleaned,
-        lead=lead,
-        add=tuple(add),
-        leave_out=tuple(leave_out),
-        order=tuple(order),
-        clear=clear,
+        text=cleaned, lead=lead, add=tuple(add), leave_out=tuple(leave_out), order=tuple(order), clear=clear
     )
+
+    def edit(connection: Connection) -> None:
+        _apply(connection, site, digest, now, change)
+
     if not change.is_empty:
-        publish(
-            site,
-            now,
-            progress=progress,
-            on_wait=on_wait,
-            edit=lambda connection: _apply(connection, site, digest, now, change),
-        )
+        publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
     return _load_result(site, digest, now)
 
 

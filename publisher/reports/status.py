@@ -101,7 +101,7 @@ class Status:
     issue_drafts: tuple[DraftStatus, ...] = ()
     #: Issue ID → the state of the issue in words.
     states: dict[int, str] = field(default_factory=dict)
-    #: What the settings do not do although a reader may expect it, each with the fix.
+    #: What the settings do not do although an operator may expect it, each with the fix.
     notices: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -184,19 +184,7 @@ def load_status(site: Site, now: datetime) -> Status:
             schedule.name: slot.astimezone(site.tz) if (slot := next_slot(schedule.timetable, now)) else None
             for schedule in site.schedules
         }
-        digests = []
-        for digest in site.all_digests():
-            name = f"digest:{digest.slug}"
-            digests.append(
-                DigestStatus(
-                    slug=digest.slug,
-                    title=digest.title,
-                    issues=sum(row.digest == digest.slug for row in rows),
-                    waiting=len(pending.pending_articles(connection, digest.slug, int(now.timestamp()), now)),
-                    next=upcoming.get(name),
-                    last=_newest(connection, name),
-                )
-            )
+        digests = _digests(connection, site, rows, upcoming, now)
         counts = deliveries.state_counts(connection)
         return Status(
             articles=store.count_articles(connection),
@@ -226,6 +214,27 @@ def load_status(site: Site, now: datetime) -> Status:
         )
 
 
+def _digests(
+    connection: Connection,
+    site: Site,
+    rows: Sequence[IssueRow],
+    upcoming: Mapping[str, datetime | None],
+    now: datetime,
+) -> list[DigestStatus]:
+    """Return the state of each digest."""
+    return [
+        DigestStatus(
+            slug=digest.slug,
+            title=digest.title,
+            issues=sum(row.digest == digest.slug for row in rows),
+            waiting=len(pending.pending_articles(connection, digest.slug, int(now.timestamp()), now)),
+            next=upcoming.get(f"digest:{digest.slug}"),
+            last=_newest(connection, f"digest:{digest.slug}"),
+        )
+        for digest in site.all_digests()
+    ]
+
+
 def _deprecated_names(site: Site) -> list[Problem]:
     """Return a warning for each use of a deprecated name in the site's own templates."""
     if not site.templates_dir.is_dir():
@@ -247,7 +256,7 @@ def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
 
 
 def _notices(connection: Connection, site: Site, now: datetime) -> Iterator[str]:
-    """Yield what the settings do not do although a reader may expect it."""
+    """Yield what the settings do not do although an operator may expect it."""
     scheduled = [slug for slug, one in site.digests.items() if one.cadence and one.send is not SendPolicy.NONE]
     if scheduled:
         runs = "'publish run' or 'publish tick' sends them at their slots"

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from datetime import datetime
 
+from sqlalchemy import Connection, text
+
 from publisher.delivery.deliver import make_transport
 from publisher.mail.smtp_connection import Timeouts
 from publisher.mail.smtp_transport import SmtpTransport
@@ -82,3 +84,12 @@ def at(step: str, reply: str | type[Exception], *, times: int = 1, recipient: st
         raise reply
 
     return Script(at=respond)
+
+
+def audience_of(connection: Connection, issue_id: int) -> list[tuple[int, int]]:
+    """Return (subscriber, variant) of the audience of an issue, by subscriber, without welcome issues."""
+    query = (
+        "SELECT subscriber_id, variant FROM delivery WHERE issue_id = :issue AND origin <> 'welcome' "
+        "ORDER BY subscriber_id"
+    )
+    return [(row[0], row[1]) for row in connection.execute(text(query), {"issue": issue_id})]

@@ -26,14 +26,14 @@ NOT_HANDED_OVER: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, Delivery
 def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: Collection[str] = ()) -> int:
     """Cancel the deliveries of an issue that were not handed over; return their number.
 
-    The articles that were in them are pending again, for this digest and for every digest whose issue left them out
-    because this one was to bring them. They make no issue by themselves, and nobody gets an article that they have.
+    The articles that were in them are pending again, for this digest and for every digest that omitted them because
+    this one was to bring them. They make no issue by themselves, and nobody gets an article that they have.
 
     Args:
         connection: a transaction.
         row: the issue.
         now: the current time (Unix time).
-        repeating: digests with ``repeat``: they leave nothing out, and nothing is left out because of them.
+        repeating: digests with ``repeat``: they omit nothing, and nothing is omitted because of them.
     """
     is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_(NOT_HANDED_OVER)
     missed = _missed_articles(connection, row, is_open, repeating)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publisher.delivery import audience_store as audience
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscriptions import manage as action
 from tests.conftest import NOW, MailKit
+from tests.support.deliveries import audience_of
 from tests.support.examples import examples
 
 DIGESTS = """
@@ -45,7 +45,7 @@ def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
         names = {subscriber.id: subscriber.address for subscriber in action.list_subscribers(kit.site)}
         for row in sorted(rows, key=lambda row: row.id):
             variants = issues.load_variants(connection, row.id)
-            for number, variant in audience.frozen_audience(connection, row.id):
+            for number, variant in audience_of(connection, row.id):
                 articles.setdefault(names[number], []).extend(
                     (row.digest, seq) for seq in variants[variant - 1].articles
                 )
@@ -56,13 +56,13 @@ def audience_size(kit: MailKit) -> dict[str, int]:
     """Return digest → number of subscribers in the audience of its newest issue."""
     with kit.open() as db, db.read() as connection:
         rows = issues.list_issues(connection)
-        return {row.digest: len(list(audience.frozen_audience(connection, row.id))) for row in reversed(rows)}
+        return {row.digest: len(list(audience_of(connection, row.id))) for row in reversed(rows)}
 
 
 def used_variants(kit: MailKit) -> set[int]:
     """Return the variants of the newest issue of the daily that subscribers get."""
     with kit.open() as db, db.read() as connection:
-        return {variant for _, variant in audience.frozen_audience(connection, kit.newest_issue().id)}
+        return {variant for _, variant in audience_of(connection, kit.newest_issue().id)}
 
 
 def arrivals(kit: MailKit) -> dict[str, int]:

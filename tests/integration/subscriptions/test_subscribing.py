@@ -18,6 +18,7 @@ from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.manage import add_subscriber, erase_subscriber, suppress_by_operator
 from tests.conftest import NOW
+from tests.support.deliveries import audience_of
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite, call_at_once, href_of
 from tests.support.web_visitor import ReceivedEmail, Visitor
@@ -235,13 +236,12 @@ def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_s
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
         person = subscribers.find_by_key(connection, ANN)
         assert person is not None
-        from publisher.delivery import audience_store as audience
         from publisher.delivery import store as deliveries
 
         copy = deliveries.delivery_of(connection, row.id, person.id)
         assert copy is not None and copy.state.value == "accepted"
         # The approved audience has not changed.
-        assert person.id not in {number for number, _ in audience.frozen_audience(connection, row.id)}
+        assert person.id not in {number for number, _ in audience_of(connection, row.id)}
 
 
 def _welcome_with_an_issue(site: SubscriberSite, slot: datetime, opened_at: datetime) -> list[ReceivedEmail]:
