@@ -27,6 +27,7 @@ from publisher.model.report import OpenedSummary, Progress, PublishResult, no_pr
 from publisher.pipeline.publish import regenerate
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import is_attended, overdue_note, update_drafts
+from publisher.schedule.claims import passed_slot
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
@@ -143,12 +144,32 @@ def _current_draft(
         if slug not in updates:
             reasons = [problem.reason for problem in report.rejected if problem.where == f"digests.{slug}"]
             raise SettingsError(f"{slug}: {reasons[0] if reasons else 'its draft cannot be rendered'}")
+        update = updates[slug]
+        if time is not ApprovalTime.OUT_OF_TURN:
+            update = _draft_of_passed_slot(db, site, update, now)
         if time is ApprovalTime.SLOT:
-            yield db, updates[slug]
+            yield db, update
         else:
-            with _draft_of_this_minute(db, site, updates[slug], now, time) as update:
+            with _draft_of_this_minute(db, site, update, now, time) as update:
                 yield db, update
         stage_outbox(db, site, report)
+
+
+def _draft_of_passed_slot(db: Database, site: Site, before: DraftUpdate, now: datetime) -> DraftUpdate:
+    """Return a draft for its slot that has passed, if that was not run yet; else as it is."""
+    digest = site.digests[before.digest].digest(before.digest)
+    schedule = next((one for one in site.schedules if one.name == f"digest:{digest.slug}"), None)
+    if schedule is None or before.draft is None:
+        return before
+    with db.read() as connection:
+        slot = passed_slot(connection, schedule, now)
+        if slot is None or slot in issues.slots_with_issues(connection, digest.slug, slot):
+            return before
+    if before.draft.waiting_slot is not None and slot <= before.draft.waiting_slot:
+        return before
+    update = update_draft(db, site, digest, now, slot=slot)
+    # Without an article that is out by now, the draft is that of its next slot.
+    return update if update.draft is not None else update_draft(db, site, digest, now)
 
 
 @contextmanager

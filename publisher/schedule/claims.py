@@ -15,7 +15,7 @@ from publisher.schedule.store import ClaimedSlot, SlotRun, StoredSchedule
 from publisher.settings.schedules import Schedule, parse_timetable
 from publisher.storage.engine import Database
 
-__all__ = ["LEASE", "claim_due_slots", "next_lease_end", "retry_time", "save_schedules"]
+__all__ = ["LEASE", "claim_due_slots", "next_lease_end", "passed_slot", "retry_time", "save_schedules"]
 
 #: Duration of a claim. A runner that does not renew it counts as dead.
 LEASE: Final = timedelta(seconds=90)
@@ -147,6 +147,19 @@ def _slots_of_both(schedule: Schedule, before: StoredSchedule, now: datetime) ->
         old, before.effective_from, now, catch_up=schedule.catch_up, at_most_late=schedule.at_most_late
     )
     return [slot for slot in _due(schedule, before.effective_from, now) if slot in old_slots]
+
+
+def passed_slot(connection: Connection, schedule: Schedule, now: datetime) -> datetime | None:
+    """Return the newest slot of a schedule that has passed, if it was not run yet; else None."""
+    stored = slots.load_schedules(connection).get(schedule.name)
+    if stored is None or stored.timetable != schedule.text:
+        return None
+    due = _due(schedule, stored.effective_from, now)
+    if not due:
+        return None
+    pair = (schedule.name, max(due))
+    is_open = pair in {(row.schedule, row.slot) for row in slots.open_runs(connection)}
+    return pair[1] if is_open or not slots.existing_slots(connection, [pair]) else None
 
 
 def next_lease_end(connection: Connection, now: datetime) -> datetime | None:

@@ -50,10 +50,10 @@ def test_a_plan_reads_articles_and_approves_nothing(site: ScheduledSite) -> None
     """It has the subject, the articles in order, the number of people, and when the issue leaves."""
     plan = plan_approval(site.kit.site, "weekly", site.clock.now())
     assert (plan.draft.subject, plan.articles, plan.people) == ("The Weekly: Two", ("Two", "One"), 2)
-    assert plan.leaves == "Mon 2026-11-23 07:00"
+    assert plan.sent == "Mon 2026-11-23 07:00"
     assert (plan.stops, plan.refused) == ((), ())
     assert site.issues() == []
-    assert plan_approval(site.kit.site, "weekly", site.clock.now(), time=ApprovalTime.NOW).leaves == "at once"
+    assert plan_approval(site.kit.site, "weekly", site.clock.now(), time=ApprovalTime.NOW).sent == "at once"
 
 
 def test_a_plan_names_skipped_records(site: ScheduledSite) -> None:
@@ -82,6 +82,27 @@ def test_approval_after_the_slot_opens_at_once(site: ScheduledSite) -> None:
     assert approval.opened is not None and approval.row.slot == MONDAY
     site.tick()
     assert site.recipients == ["ann", "bert"]
+
+
+@pytest.mark.parametrize("time", [ApprovalTime.SLOT, ApprovalTime.NOW])
+def test_approval_after_a_slot_that_was_not_run_yet_takes_it(site: ScheduledSite, time: ApprovalTime) -> None:
+    """The issue opens at once; the run of the slot finds it, and the next slot stays free."""
+    after = MONDAY + timedelta(minutes=2)
+    approval = site.approve(at=after, time=time)
+    assert approval.opened is not None and approval.row.slot == MONDAY
+    site.tick(after + timedelta(minutes=3))
+    assert site.recipients == ["ann", "bert"]
+    site.kit.article("three.md", "Three", date="2026-11-24")
+    assert site.approve(at=MONDAY + timedelta(days=1)).row.slot == MONDAY + timedelta(days=7)
+
+
+def test_an_article_of_a_later_date_is_not_in_an_issue_of_a_slot_that_was_not_run_yet(lone_site: ScheduledSite) -> None:
+    """It is approved for the next slot, also if the passed one has no other article."""
+    site = lone_site
+    site.subscribe("ann")
+    site.kit.article("one.md", "One", date="2026-11-25")
+    approval = site.approve(at=MONDAY + timedelta(minutes=2))
+    assert (approval.opened, approval.row.slot) == (None, MONDAY + timedelta(days=7))
 
 
 def test_approval_out_of_turn_leaves_the_slot_free(site: ScheduledSite) -> None:
