@@ -28,13 +28,14 @@ def server() -> Iterator[Server]:
 
 
 class Fresh:
-    """A site of ``publish init`` with a mail server and subscribers."""
+    """A site of ``publish init`` with a mail server and subscribers, and a newsletter that every run may send."""
 
     def __init__(self, root: Path, server: Server, send: str) -> None:
         self.root = root
         self.server = server
         assert run("init", cwd=root).returncode == 0
-        self.replace('title = "The Weekly"', f'title = "The Weekly"\nsend = "{send}"')
+        self.replace('send = "none" ', f'send = "{send}" ')
+        self.replace('cadence = "0 7 * * mon" ', "# cadence: none ")
         self.path.write_text(self.path.read_text("utf-8") + SMTP.format(port=server.port), "utf-8")
         (root / "people.csv").write_text("email,digests\n" + "".join(f"{one},weekly\n" for one in PEOPLE))
         assert run("subscribers", "import", "people.csv", cwd=root).returncode == 0
@@ -68,20 +69,20 @@ def names_every_setting(text: str) -> bool:
 
 
 def test_publish_now_sends_no_mail_and_names_the_settings(fresh: Fresh) -> None:
-    """Exit status 2, every setting named, feeds and issue staged as usual."""
+    """Exit status 2, every setting named, feeds and draft staged as usual."""
     done = run("now", cwd=fresh.root)
     assert done.returncode == 2, done.stdout + done.stderr
     assert names_every_setting(done.stdout)
-    assert list((fresh.root / "outbox" / "weekly").glob("*/index.html"))
+    assert [path.parent.name for path in (fresh.root / "outbox" / "weekly").glob("*/index.html")] == ["next"]
     assert fresh.server.accepted == []
 
 
 def test_every_other_sending_command_is_blocked(fresh: Fresh) -> None:
-    """``tick``, ``send``, a test message, and ``approve``."""
+    """``tick``, an issue out of turn, a test message, and ``approve``."""
     run("now", cwd=fresh.root)
     for command in (
         ("tick",),
-        ("send", "weekly"),
+        ("now", "weekly", "--yes"),
         ("send", "weekly", "--test", "ed@posteo.de"),
         ("approve", "weekly", "--yes"),
     ):
@@ -92,7 +93,7 @@ def test_every_other_sending_command_is_blocked(fresh: Fresh) -> None:
 
 
 def test_status_and_check_name_the_settings_before_anything_is_sent(fresh: Fresh) -> None:
-    """``publish check`` ends with 1, because the issue may not be sent to its recipients."""
+    """``publish check`` ends with 1, because the draft may not be sent to its recipients."""
     run("now", cwd=fresh.root)
     assert all(f"{name}: " in run("status", cwd=fresh.root).stdout for name in SETTINGS)
     assert len(json.loads(run("status", "--json", cwd=fresh.root).stdout)["blockers"]) == 3
@@ -128,7 +129,7 @@ def test_recipients_at_reserved_names_and_maildirs_get_mail_from_a_fresh_site(fr
     tested = run("send", "weekly", "--test", "ed@mail.example.org", cwd=fresh.root)
     assert (tested.returncode, fresh.server.recipients) == (0, ["ed@mail.example.org"])
     fresh.path.write_text(fresh.path.read_text("utf-8") + '\n[delivery]\ntransport = "maildir"\n', "utf-8")
-    sent = run("send", "weekly", cwd=fresh.root)
+    sent = run("now", cwd=fresh.root)
     assert sent.returncode == 0, sent.stderr
     assert len(list((fresh.root / "outbox" / "maildir" / "new").iterdir())) == 3
 
@@ -145,13 +146,13 @@ def test_one_real_recipient_among_many_blocks_the_whole_issue(fresh: Fresh) -> N
     assert fresh.server.accepted == []
 
 
-def test_a_configured_site_makes_the_issue_again_and_sends_it(fresh: Fresh) -> None:
-    """The same issue, with the links, the sender and the postal address of the settings, and no sample article."""
+def test_a_configured_site_brings_the_draft_up_to_date_and_sends_it(fresh: Fresh) -> None:
+    """The first issue, with the links, the sender and the postal address of the settings, and no sample article."""
     run("now", cwd=fresh.root)
     fresh.set_up()
     done = run("now", cwd=fresh.root)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "weekly No. 1" in done.stdout and "made again" in done.stdout
+    assert "weekly No. 1 is sent to 3 subscribers, 1 article: The Weekly: Water prices rise" in done.stdout
     assert fresh.server.recipients == PEOPLE
     for one in fresh.server.accepted:
         assert one.sender == "news@magazine.co.uk"
