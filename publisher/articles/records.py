@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from publisher.html.urls import url_path
 from publisher.model.articles import Article, Author, Correction, Enclosure, Image, Record
 
-__all__ = ["article_from_text", "article_text", "record_fields", "record_json", "to_article"]
+__all__ = ["article_from_text", "article_text", "is_edited", "record_fields", "record_json", "to_article"]
 
 
 def record_json(record: Record) -> str:
@@ -98,6 +98,12 @@ def article_text(row: Mapping[str, Any], corrections: Sequence[tuple[int, str]] 
     """Return a full table row and its corrections as JSON, to render the article later as it is now."""
     values = {column: row[column] for column in _ROW_COLUMNS}
     return json.dumps({**values, "corrections": list(corrections)}, ensure_ascii=False)
+
+
+def is_edited(before: str, after: str) -> bool:
+    """Return whether the article itself differs between two results of :func:`article_text`. Pure."""
+    first, second = json.loads(before), json.loads(after)
+    return any(first[column] != second[column] for column in ("record", "body", "path"))
 
 
 def article_from_text(text: str, base_url: str, zone: ZoneInfo) -> Article:

@@ -28,7 +28,7 @@ _LINE_SECONDS = 5.0
 @click.command("send")
 @click.argument("issue")
 @site_option
-@click.option("--test", "address", metavar="ADDRESS", help="Send one message, marked [Test], to this address only.")
+@click.option("--test", "address", metavar="ADDRESS", help="Send the draft, marked [Test], to this address only.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Make at most this many deliveries.")
 @click.option(
     "--uncertain",
@@ -48,10 +48,12 @@ def command(
 ) -> None:
     """Send ISSUE to its subscribers, once each.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. The issue
-    must have passed its preflight and, if its digest has send = "review", must be approved. If
-    the command is stopped or killed, run it again: it continues where it was. It may run several
-    times at once. A later run retries deferred deliveries.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
+    completely. The issue must be approved, its slot must have come, and nothing may hold it. If the
+    command is stopped or killed, run it again: it continues where it was. It may run several times at
+    once. A later run retries deferred deliveries.
+
+    With --test, ISSUE is DIGEST: its draft is sent to one address, after new articles were read.
 
     Exit status: 0 all deliveries were made; 1 some wait, failed or are uncertain; 2 usage or
     settings, or the issue is blocked; 3 failed.
@@ -108,7 +110,7 @@ def sent_lines(site: Site, sent: SendResult) -> list[str]:
     rate = f", {counts.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and counts.done > 1 else ""
     lines = [f"Sent {name}: {count_phrase(counts.accepted, 'message')} accepted{rate}"]
     if not sent.states:
-        reason = f"{sent.digest} had no subscribers when the issue was made, or they already had all of its articles"
+        reason = f"{sent.digest} had no subscribers when the issue was sent, or they already had all of its articles"
         lines = [f"{name} has no recipients: {reason}."]
     elif not counts.done and not sent.waiting and not sent.stop_reason:
         lines = [f"{name} has no deliveries left to make."]

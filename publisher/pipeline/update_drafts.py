@@ -8,11 +8,15 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.articles import store as articles
 from publisher.articles.failure_isolation import report_failure
+from publisher.articles.records import article_from_text, is_edited
 from publisher.cadence import previous_slot
+from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
+from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import SettingsError, StoreError
 from publisher.model.digests import CatchUp, SendPolicy
@@ -41,6 +45,7 @@ def update_drafts(
     """
     return_unapproved_issues(db, site, now, report)
     _end_removed(db, site, report)
+    _report_approved(db, site, now, report)
     updates: dict[str, DraftUpdate] = {}
     for digest in site.all_digests():
         if digest.slug in without:
@@ -71,6 +76,38 @@ def _end_removed(db: Database, site: Site, report: PublishResult) -> None:
         with db.write() as connection:
             drafts.delete_draft(connection, slug)
         report.ended_drafts.append(slug)
+
+
+def _report_approved(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
+    """Warn of edits after the approval of an issue that is still to be sent, and of a slot that nothing runs."""
+    with db.read() as connection:
+        for row in issues.list_issues(connection):
+            if not row.is_waiting or row.digest not in site.digests:
+                continue
+            reasons = []
+            if edited := _edited_titles(connection, site, row):
+                reasons.append(
+                    f"edited after its approval: {', '.join(edited)}. The issue keeps the approved text. To change it: "
+                    f"publish reopen {row.digest}"
+                )
+            if row.slot <= now and not row.is_paused and not is_attended(connection, site, now):
+                when = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+                reasons.append(
+                    f"its slot {when} has passed, and nothing runs: start 'publish run', call 'publish tick' from cron, "
+                    f"or send it: publish send {row.path}"
+                )
+            report.warnings += [Problem(where=row.path, is_rejected=False, reason=reason) for reason in reasons]
+
+
+def _edited_titles(connection: Connection, site: Site, row: IssueRow) -> list[str]:
+    """Return the current headlines of the articles of an issue that were edited after its approval."""
+    approved = approvals.approved_texts(connection, row.id)
+    current = articles.article_texts(connection, list(approved))
+    return [
+        repr(article_from_text(text, site.base_url, site.tz).title)
+        for seq, text in current.items()
+        if is_edited(approved[seq], text)
+    ]
 
 
 def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> None:

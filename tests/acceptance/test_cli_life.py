@@ -242,3 +242,27 @@ def test_a_test_message_is_of_the_draft(site: MailKit) -> None:
     name = site.newest_issue().path
     refused = run(site, "send", name, "--test", "ed@review.example")
     assert refused.status == 2 and f"{name} is no draft. The draft of daily has the name daily" in refused.stderr
+
+
+def test_publish_now_names_an_approved_issue_whose_article_was_edited(site: MailKit) -> None:
+    """The edit changes nothing that is mailed; the summary says how to change the issue."""
+    done(site, "approve", "daily", "--yes")
+    path = site.newest_issue().path
+    assert "after its approval" not in done(site, "now")
+    site.article("one.md", "Once", date=f"{now():%Y-%m-%d}")
+    warning = f"  {path}: edited after its approval: 'Once'. The issue keeps the approved text. To change it: publish reopen daily"
+    for _ in range(2):
+        assert warning in done(site, "now").splitlines()
+    assert "The Daily: One" in site.issue_file("message.eml").read_text("utf-8")
+    done(site, "reopen", "daily")
+    assert "after its approval" not in done(site, "now")
+
+
+def test_publish_now_names_an_approved_issue_whose_slot_nothing_runs(site: MailKit) -> None:
+    """It says so with the commands that send it; where ``publish tick`` was called within a day it does not."""
+    path = site.approve_issue(now=now() - timedelta(hours=1))
+    assert f"{path}: its slot " in done(site, "now")
+    assert f"or send it: publish send {path}" in done(site, "now")
+    with site.open() as db, db.write() as connection:
+        facts.set_fact(connection, LAST_TICK, str(int(now().timestamp())))
+    assert "publish send" not in done(site, "now")

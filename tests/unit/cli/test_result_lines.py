@@ -42,7 +42,7 @@ from publisher.subscriptions.import_list import ImportResult
 from publisher.subscriptions.review import UnclearState
 from tests.conftest import NOW, SiteKit
 
-NO_RECIPIENTS = "daily had no subscribers when the issue was made, or they already had all of its articles"
+NO_RECIPIENTS = "daily had no subscribers when the issue was sent, or they already had all of its articles"
 SENT = SendResult(digest="daily", name="1", counts=DeliveryCounts())
 
 
