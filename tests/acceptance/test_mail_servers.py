@@ -235,8 +235,8 @@ def test_a_digest_arrives_unchanged(mail_kit: MailKit, servers: Servers) -> None
 
     import_list(kit.site, kit.root / "gone.csv", NOW)
     kit.article("one.md", "Ein Titel über Wasser — und é", body="Text with a [link](https://review.example/x?a=1&b=2).")
-    kit.open_issue()
     mail(kit, servers)
+    kit.open_issue()
     sent = deliver(kit.site, "daily")
     assert (sent.counts.accepted, sent.counts.failed, sent.stop_reason) == (3, 1, "")
     assert delivery_history(kit.site, "daily", "gone@mail.example.org").status == "suppressed"

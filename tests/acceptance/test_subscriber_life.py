@@ -130,7 +130,7 @@ def test_a_subscriber_from_the_form_to_erasure(
         guest.look("preferences")
         own = page.locator("code.address").first.inner_text()
         assert b"A Story About Water" in get(own)[1]
-        kit.article("new.md", "Water Rises", topic="Water", date="2026-11-22")
+        kit.article("new.md", "Water Rises", topic="Water", date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         command(kit, "now")
         subject, digest = text_of(read_back(servers, before + 2)[-1])
         assert "Water Rises" in digest and b"Water Rises" in get(own)[1]
@@ -148,7 +148,7 @@ def test_a_subscriber_from_the_form_to_erasure(
             assert answer.status == 200
         page.goto(leave)
         assert guest.heading == "You have unsubscribed from The Daily"
-        kit.article("last.md", "Water Falls", topic="Water", date="2026-11-22")
+        kit.article("last.md", "Water Falls", topic="Water", date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         command(kit, "now")
         time.sleep(0.5)
         assert len(read_back(servers, 0)) == before + 2
