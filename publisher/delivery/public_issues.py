@@ -72,9 +72,13 @@ def public_issues(
 
 
 def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:
-    """Return the issue whose send opened last, of those of which every delivery is sent; None if there is none."""
+    """Return the issue whose send opened last, of those of which every delivery is sent; None if there is none.
+
+    New subscribers get it. A cancelled issue is none of them: somebody stopped it for a reason.
+    """
     rows = public_issues(connection, site, digest, limit=_MAX_CANDIDATES)
-    for row in sorted(rows, key=lambda row: row.opened_at or 0, reverse=True):
+    candidates = [row for row in rows if row.cancelled_at is None]
+    for row in sorted(candidates, key=lambda row: row.opened_at or 0, reverse=True):
         counts = deliveries.state_counts(connection, row.id).get(row.id, {})
         if not any(counts.get(state) for state in _UNSENT_STATES):
             return row

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from publisher.delivery import store as deliveries
 from publisher.delivery.bounces import process_messages
+from publisher.delivery.deliver import deliver
 from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
 from publisher.signing.site_key import keyring
@@ -127,6 +128,7 @@ def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(subscriber_si
     """People change their address because the old mailbox ends. Bounces of later deliveries count."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.kit.issue("three")
+    deliver(subscriber_site.kit.site, "daily")
     path = return_path(subscriber_site.kit, ANN)
     with subscriber_site.kit.open() as db, db.read() as connection:
         person = subscribers.find_by_key(connection, ANN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from publisher.delivery.single_messages import send_test
+from publisher.pipeline.draft_mail import send_draft_test
 from publisher.reports.trace import delivery_history
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import import_list
@@ -32,7 +32,8 @@ def test_a_pasted_address_is_the_same_subscriber_in_every_command(any_mail_kit: 
     assert delivery_history(kit.site, "daily", "\u200eann@mail.example.org\u3000").address == "ann@mail.example.org"
     with Server() as server:
         kit.settings((kit.root / "publisher.toml").read_text("utf-8").replace("port = 1\n", f"port = {server.port}\n"))
-        send_test(kit.site, "daily", "Ed <\u00a0ed@mail.example.org\u200b>", NOW)
+        kit.draft("two")
+        send_draft_test(kit.site, "daily", "Ed <\u00a0ed@mail.example.org\u200b>", NOW)
         assert server.recipients == ["ed@mail.example.org"]
     assert action.suppress_by_operator(kit.site, "\u200bbo@mail.example.org ", NOW)
     assert action.erase_subscriber(kit.site, "cy@mail.example.org\u2003", NOW)

@@ -104,6 +104,7 @@ def test_a_paused_subscriber_gets_no_mail_until_the_pause_ends(subscriber_site: 
     with subscriber_site.kit.open() as db, db.write() as connection:
         subscribers.update_subscribers(connection, [(1, {"paused_until": int(datetime.now(UTC).timestamp())})])
     subscriber_site.kit.issue("five", now=datetime.now(UTC))
+    deliver(subscriber_site.kit.site, "daily")
     assert len(subscriber_site.server.accepted) == before + 1
     subscriber_site.submit_preferences(link, "pause", until="2026-12-24")
     assert "Mail is resumed" in subscriber_site.submit_preferences(link, "resume").text
@@ -224,7 +225,8 @@ def test_mail_can_be_paused_without_an_end(subscriber_site: SubscriberSite) -> N
     subscriber_site.submit_preferences(link, "feed")
     assert "You read your own feed" in subscriber_site.submit_preferences(link, "pause", for_ever="yes").text
     before = len(subscriber_site.server.accepted)
-    subscriber_site.kit.issue("three", now=NOW + timedelta(days=300))
+    later = NOW + timedelta(days=300)
+    subscriber_site.kit.issue("three", now=later, date=f"{later:%Y-%m-%d}")
     deliver(subscriber_site.kit.site, "daily")
     assert len(subscriber_site.server.accepted) == before
 

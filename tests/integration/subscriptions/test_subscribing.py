@@ -244,6 +244,26 @@ def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_s
         assert person.id not in {number for number, _ in audience_of(connection, row.id)}
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_stopped_issue_is_no_welcome(subscriber_site: SubscriberSite, is_cancelled: bool) -> None:
+    """Neither an issue that was cancelled, nor one with an article that was withdrawn since."""
+    from publisher.pipeline.correct import retract
+    from publisher.pipeline.undo_issue import cancel
+
+    subscriber_site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
+    for name in ("first", "second"):
+        add_subscriber(subscriber_site.kit.site, f"{name}@mail.example.org", NOW, digests=["daily"])
+    subscriber_site.kit.issue("three", now=NOW + timedelta(hours=1))
+    deliver(subscriber_site.kit.site, "daily", limit=1 if is_cancelled else None)
+    if is_cancelled:
+        cancel(subscriber_site.kit.site, "daily", NOW + timedelta(hours=1))
+    else:
+        retract(subscriber_site.kit.site, NOW + timedelta(hours=1), "three.md", "untrue")
+    subscriber_site.advance(hours=2)
+    subscriber_site.subscribe_and_confirm()
+    assert [email for email in subscriber_site.deliver_emails() if "Three" in email.text] == []
+
+
 def _welcome_with_an_issue(site: SubscriberSite, slot: datetime, opened_at: datetime) -> list[ReceivedEmail]:
     """Send an issue of SLOT at OPENED_AT, and return what somebody who subscribes afterwards is mailed."""
     site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, literal, select
 
-from publisher.delivery.issue_life.approval import approve
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import store as issues
 from publisher.pipeline.correct import reinstate, retract
 from publisher.storage.tables.digests import issue, issue_variant
@@ -54,6 +54,12 @@ def archive_site(mail_kit: MailKit) -> Iterator[ArchiveSite]:
     made = ArchiveSite(mail_kit)
     yield made
     made.web.close()
+
+
+def open_approved(kit: SiteKit) -> None:
+    """Open the send of the newest issue."""
+    with kit.open() as db:
+        assert open_issue(db, kit.site, kit.newest_issue(), NOW + timedelta(hours=1)) is not None
 
 
 def test_the_front_page_links_articles_newsletters_and_feeds(archive_site: ArchiveSite) -> None:
@@ -202,15 +208,15 @@ def test_an_issue_can_be_read_as_plain_text(archive_site: ArchiveSite) -> None:
 
 
 def test_the_text_of_an_issue_that_is_not_public_is_not_served(archive_site: ArchiveSite) -> None:
-    """An issue that waits for its approval has no page."""
+    """An approved issue has no page before its send opens."""
     kit = archive_site.kit
     kit.settings((kit.root / "publisher.toml").read_text().replace('send = "auto"', 'send = "review"'))
     kit.article("two.md", "Two", body="The second text.")
-    name = kit.draft_issue(now=NOW + timedelta(hours=1)).partition("/")[2]
+    path = kit.approve_issue(now=NOW + timedelta(hours=1))
     archive_site.reopen()
-    url = f"{BASE}/newsletters/daily/{name}/message.txt"
+    url = f"{BASE}/newsletters/{path}/message.txt"
     assert archive_site.guest.get(url).status == 404
-    approve(kit.site, f"daily/{name}", NOW + timedelta(hours=1))
+    open_approved(kit)
     assert archive_site.guest.get(url).status == 200
 
 
@@ -305,17 +311,23 @@ def test_pages_link_an_existing_feed(archive_site: ArchiveSite, formats: str, su
     assert f'<link rel="alternate" type="{kind}" href="{BASE}/feeds/all.{suffix}">' in opened
 
 
-def test_draft_issues_have_no_public_page(archive_site: ArchiveSite) -> None:
-    """An issue becomes public with its approval."""
-    path = archive_site.kit.root / "publisher.toml"
+def test_drafts_and_approved_issues_have_no_public_page(archive_site: ArchiveSite) -> None:
+    """An issue becomes public when its send opens."""
+    kit = archive_site.kit
+    path = kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
     archive_site.reopen()
-    archive_site.kit.article("two.md", "Two")
-    address = f"{BASE}/newsletters/{archive_site.kit.draft_issue(now=NOW + timedelta(hours=1))}/"
-    assert archive_site.guest.get(address).status == 404
-    assert address not in archive_site.guest.get(f"{BASE}/newsletters/daily/").text
-    approve(archive_site.kit.site, "daily", NOW + timedelta(hours=1))
-    assert archive_site.guest.get(address).status == 200
+    kit.article("two.md", "Two")
+    name = kit.draft_summary(now=NOW + timedelta(hours=1)).path.rpartition("/")[2]
+    assert name == "next"
+    addresses = [f"{BASE}/newsletters/daily/next/"]
+    assert archive_site.guest.get(addresses[0]).status == 404
+    addresses.append(f"{BASE}/newsletters/{kit.approve_issue(now=NOW + timedelta(hours=1))}/")
+    for address in addresses:
+        assert archive_site.guest.get(address).status == 404
+        assert address not in archive_site.guest.get(f"{BASE}/newsletters/daily/").text
+    open_approved(kit)
+    assert [archive_site.guest.get(address).status for address in addresses] == [404, 200]
 
 
 @pytest.mark.parametrize(
