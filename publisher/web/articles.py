@@ -229,7 +229,9 @@ class ArticlePages:
         )
         names = parameters["digest"], parameters["issue"], parameters["seq"]
         with context.db.write() if is_counted else context.db.read() as connection:
-            return count_click(context.site, connection, *names, is_program=program, is_counted=is_counted)
+            return count_click(
+                context.site, connection, *names, context.now(), is_program=program, is_counted=is_counted
+            )
 
     # -- personal feeds ----------------------------------------------------------------------------
 

@@ -133,7 +133,9 @@ def test_clicks_in_a_draft_are_not_counted(mail_kit: MailKit) -> None:
     (link,) = set(re.findall(r"https://review\.example/(?:2026|newsletters/go)[^\s\"<]*", page))
     web = Web(mail_kit.site)
     assert Visitor(web).get(link, user_agent=PERSON).status == 302
+    assert Visitor(web).get(link.removesuffix("/1") + "/2", user_agent=PERSON).status == 404
     web.close()
+    mail_kit.open_issue()
     (issue,) = load_stats(mail_kit.site, NOW + timedelta(days=1), days=30).issues
     assert issue.clicks == (0, 0)
 
