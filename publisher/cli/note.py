@@ -41,7 +41,7 @@ def command(
     clear: bool,
     as_json: bool,
 ) -> None:
-    """Set the editor's note, and choose and order the articles, of DIGEST's next issue.
+    """Set the editor's note, and choose and order the articles of DIGEST's next issue.
 
     TEXT is Markdown for the top of the next issue only. ARTICLE is an ID, a URL, a file in articles/ or
     the last part of an article's path. New files in articles/ are read first, and the draft is brought
