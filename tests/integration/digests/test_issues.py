@@ -11,6 +11,7 @@ import pytest
 from publisher.articles import store
 from publisher.digests import pending_store as pending
 from publisher.digests.compose import IssueDetails, compose_issue
+from publisher.digests.run_preflight import force_issue
 from publisher.digests.variants_store import whole_variant
 from publisher.errors import SettingsError, StageError
 from publisher.model.query import Interests
@@ -199,8 +200,10 @@ def test_any_article_can_be_in_an_issue(kit: SiteKit, body: str, theme: str) -> 
 
 
 def test_an_article_cannot_forge_a_placeholder(kit: SiteKit) -> None:
-    """Its text stays as it is in every delivery."""
+    """Its text stays as it is in every delivery; the preflight reports it, and a person decides."""
     kit.article("1.md", title="@@address.0123456789ab@@", body="@@unsubscribe.0123456789ab@@")
+    kit.draft_issue()
+    force_issue(kit.site, "daily", "It is about placeholders.")
     kit.open_issue()
     with kit.open() as db, db.read() as connection:
         variant = whole_variant(connection, 1)

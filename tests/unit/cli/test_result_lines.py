@@ -405,7 +405,7 @@ def test_status_counts_subscribers_and_says_once(kit: SiteKit) -> None:
 def test_a_check_of_a_site_without_feeds_says_so() -> None:
     """ "Nothing found" would be read as: all is well."""
     assert check.lines(CheckResult()) == [
-        "No feeds to check. Run 'publish now' to make them, or name a feed or an issue."
+        "No feeds to check. Run 'publish now' to make them, or name a feed, a draft or an issue."
     ]
     assert check.lines(CheckResult(feeds=2)) == ["2 feeds checked, nothing found."]
 
