@@ -211,3 +211,13 @@ def test_a_settings_error_of_a_command_ends_the_program_with_status_2(
     monkeypatch.setattr("publisher.cli.outbox.read_site", fail)
     assert status("outbox", "--site", str(kit.root)) == 3
     assert capsys.readouterr().err == "publish: it failed\n"
+
+    def break_down(folder: Path) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    # Not 1, which would mean that the work is done.
+    monkeypatch.setattr("publisher.cli.outbox.read_site", break_down)
+    assert status("outbox", "--site", str(kit.root)) == 3
+    shown = capsys.readouterr().err
+    assert "in break_down" in shown
+    assert "publish: unexpected error: ZeroDivisionError: division by zero\nThis is a fault of publisher." in shown
