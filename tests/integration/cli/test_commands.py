@@ -132,7 +132,7 @@ def test_an_export_can_be_limited_to_a_newsletter(mail_kit: MailKit) -> None:
     assert len(path.read_text().splitlines()) == 3
     listed = run(kit, "subscribers list", "--digest", "daily", "--json").stdout.splitlines()
     assert [json.loads(line)["address"] for line in listed] == ["reader0@mail.example.org", "reader1@mail.example.org"]
-    with pytest.raises(SettingsError, match="there is no digest 'dialy'; publisher.toml has: daily"):
+    with pytest.raises(SettingsError, match="there is no digest 'dialy'. publisher.toml has: daily"):
         run(kit, "subscribers export", "-", "--digest", "dialy")
     with pytest.raises(SettingsError, match="there is no digest 'dialy'"):
         run(kit, "subscribers list", "--digest", "dialy")
