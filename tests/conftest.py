@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -72,6 +74,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: slow needs a reason: pytest.mark.slow(reason=...)")
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each test process of a whole run compile other test modules first, and share the result with the others.
+
+    To rewrite the assertions of all tests takes several seconds of CPU, in each process if all begin with the same file.
+    """
+    worker: dict[str, Any] = getattr(session.config, "workerinput", {})
+    here = Path(__file__).parent
+    if not worker or [Path(argument).resolve() for argument in session.config.args] != [here]:
+        return
+    modules = sorted(here.rglob("test_*.py"))
+    number, count = int(worker["workerid"].removeprefix("gw")), int(worker["workercount"])
+    start = len(modules) * number // count
+    for path in (*modules[start:], *modules[:start]):
+        # An error or a skipped module is reported when its tests are collected.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(path.relative_to(here.parent).with_suffix("").parts))
 
 
 def pytest_unconfigure() -> None:

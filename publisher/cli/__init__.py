@@ -109,3 +109,11 @@ def main() -> None:
     except PublisherError as error:
         click.echo(f"publish: {error}", err=True)
         sys.exit(error.exit_status)
+    except Exception as error:
+        from publisher.failures import describe_failure
+
+        # Python would end with status 1, which means that the work is done.
+        failure = describe_failure(error)
+        click.echo(f"{failure.traceback}publish: unexpected error: {failure.summary}", err=True)
+        click.echo("This is a fault of publisher. Please report it with the lines above.", err=True)
+        sys.exit(PublisherError.exit_status)

@@ -35,7 +35,7 @@ def command(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
         return
     if not site.hubs and not site.announce.cloud:
-        click.echo("No hub to notify: [announce] in publisher.toml names none.")
+        click.echo("No hubs to notify. Add them under [announce] in publisher.toml.")
         return
     for line in notification_lines(result) or ["Nothing to announce."]:
         click.echo(line)

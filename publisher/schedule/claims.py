@@ -105,7 +105,7 @@ def _newest_only(
     for row in slots.open_runs(connection):
         is_free = row.state == "due" or row.leased_until <= now
         if row.schedule in newest and row.slot < newest[row.schedule] and is_free:
-            slots.skip_slot(connection, row, now, "a newer one stands for it")
+            slots.skip_slot(connection, row, now, "a newer slot replaced it")
     return [(name, slot) for name, slot in claimable if slot >= newest.get(name, slot)]
 
 

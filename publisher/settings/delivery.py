@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from publisher.model.delivery import UncertainPolicy
 from publisher.settings import validators
@@ -130,7 +131,12 @@ class ImapSettings(SettingsTable):
     security: Literal["tls", "starttls", "none"] = "tls"
     username: Text
     password: Secret
-    folder: Annotated[str, StringConstraints(pattern=r'^[^"\\\r\n]+$')] = "INBOX"
+    folder: Annotated[
+        str,
+        AfterValidator(
+            validators.matching(re.compile(r'[^"\\\r\n]+'), "must be a name without quotation marks and backslashes")
+        ),
+    ] = "INBOX"
     #: A file with the certificates to trust instead of the system's, relative to the site.
     ca_file: Text | None = None
 

@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from publisher.model.feeds import FeedFormat
 from publisher.model.taxonomy import FacetKind
@@ -15,6 +15,11 @@ from publisher.settings.field_types import ArticleQuerySettings, Limit, Settings
 from publisher.settings.schedules import Cadences, Zone
 
 __all__ = ["AnnounceSettings", "CloudSettings", "CustomFeedSettings", "FeedSettings", "LogoSettings"]
+
+_UrlPath = Annotated[
+    str,
+    AfterValidator(validators.matching(re.compile(r"/[^\s\"<>]*"), "must be a path that begins with /, as in /ping")),
+]
 
 
 class LogoSettings(SettingsTable):
@@ -33,9 +38,9 @@ class CloudSettings(SettingsTable):
     host: Text
     port: Annotated[int, Field(ge=1, le=65535)] = 5337
     #: Path at which feed readers register for notifications.
-    register_path: Annotated[str, StringConstraints(pattern=r"^/[^\s\"<>]*$")] = "/pleaseNotify"
+    register_path: _UrlPath = "/pleaseNotify"
     #: Path that is notified of a changed feed.
-    ping_path: Annotated[str, StringConstraints(pattern=r"^/[^\s\"<>]*$")] = "/ping"
+    ping_path: _UrlPath = "/ping"
     protocol: Literal["http-post", "https-post"] = "http-post"
 
     @property

@@ -7,7 +7,7 @@ from datetime import time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from publisher.cadence import describe_cadence, parse_local_time
 from publisher.model.digests import MAX_HTML_KIB, Digest, LatePolicy, SendPolicy, Utm
@@ -48,7 +48,15 @@ class DigestSettings(ScheduleSettings, ArticleQuerySettings):
     #: After the first issue, an article dated more than this many days before it was first read is not news.
     news_days: Annotated[int, Field(ge=0, le=36_500)] = 14
     #: A folder below templates/digest/.
-    template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
+    template: Annotated[
+        str,
+        AfterValidator(
+            validators.matching(
+                re.compile(r"[A-Za-z0-9_-]+"),
+                "must be the name of a folder below templates/digest: letters, digits, - and _",
+            )
+        ),
+    ] = "magazine"
     #: A Jinja2 template of one line.
     subject: Text = "{{ digest.title }}: {{ lead.title }}"
     #: A Jinja2 template of the line that mail clients show after the subject.

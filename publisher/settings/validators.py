@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,11 +19,23 @@ __all__ = [
     "language",
     "limit",
     "link",
+    "matching",
     "one_line",
     "sender",
     "slug",
     "zone",
 ]
+
+
+def matching(pattern: re.Pattern[str], requirement: str) -> Callable[[str], str]:
+    """Return a validator that accepts text that a regular expression matches as a whole."""
+
+    def check(value: str) -> str:
+        if pattern.fullmatch(value) is None:
+            raise ValueError(requirement)
+        return value
+
+    return check
 
 
 def one_line(value: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from publisher.settings import validators
 from publisher.settings.field_types import SettingsTable
@@ -30,7 +31,15 @@ def _origin(value: str) -> str:
 
 Network = Annotated[str, AfterValidator(_network)]
 #: As in ``20/hour``.
-Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}/(second|minute|hour|day)$")]
+Rate = Annotated[
+    str,
+    AfterValidator(
+        validators.matching(
+            re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)"),
+            "must be a number per second, minute, hour or day, as in 20/hour",
+        )
+    ),
+]
 
 
 class WebSettings(SettingsTable):

@@ -62,7 +62,7 @@ def _translate(name: str, path: Path | None, error: DBAPIError) -> StoreError:
     reason = " ".join(str(error.orig).split())
     code = str(getattr(error.orig, "sqlite_errorname", ""))
     if "locked" in reason or "lock timeout" in reason:
-        return StoreBusy(f"{name}: {reason}; another process holds it, try again")
+        return StoreBusy(f"{name}: {reason}; another process is writing to it. Try again")
     if code.startswith("SQLITE_IOERR"):
         return StoreError(f"{name}: {_disk_error(code)}")
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) and path is not None:

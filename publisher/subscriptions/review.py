@@ -129,7 +129,7 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
         doubtful: the result of `doubtful_suppressions`.
         now: the current time, for the history.
     """
-    change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
+    change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words were not about the address")
     keys = {entry.key for entry in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
         subscribers.lock_subscribers(connection)

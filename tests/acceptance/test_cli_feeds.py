@@ -117,7 +117,7 @@ def test_retract_names_a_url_on_another_host(kit: SiteKit) -> None:
 def test_announce_lists_the_notified_hubs(kit: SiteKit) -> None:
     """Notified and waiting feeds are counted, and failures have their reasons."""
     kit.article()
-    assert "No hub to notify" in run("announce", cwd=kit.root).stdout
+    assert "No hubs to notify. Add them under [announce]" in run("announce", cwd=kit.root).stdout
     with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         result = run("now", "--at", AT, cwd=kit.root)

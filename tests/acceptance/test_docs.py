@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 import publisher
@@ -18,7 +19,7 @@ from publisher.articles.parsers.fields import _NAMES
 from publisher.cli import COMMANDS
 from publisher.cli import publish as group
 from publisher.settings import Secret, Site
-from tests.conftest import SiteKit
+from tests.conftest import MailKit, SiteKit
 from tests.support.processes import run_publish
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,7 +49,7 @@ def test_the_page_of_a_command_begins_with_the_summary_of_the_help(name: str, su
 
 
 #: Keys of a command's JSON whose values are counts by a name, not records.
-COUNTS = frozenset(["deliveries", "subscribers", "programs", "by_day"])
+COUNTS = frozenset(["unnamed", "deliveries", "subscribers", "programs", "by_day"])
 
 
 def keys_of(value: object) -> Iterator[str]:
@@ -76,6 +77,38 @@ def test_every_key_of_the_json_output_is_documented(command: list[str], kit: Sit
     page = (DOCS / f"publish-{command[0]}.md").read_text("utf-8")
     result = run_publish(*command, "--json", cwd=kit.root, CHROMIUM="/nowhere/chromium")
     assert [key for key in keys_of(json.loads(result.stdout)) if f"`{key}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["stats"],
+        ["trace", "daily", "reader0@mail.example.org"],
+        ["trace", "daily", "nobody@mail.example.org"],
+        ["send", "daily"],
+        ["bounces", "-"],
+        ["subscribers", "import", "list.csv"],
+        ["subscribers", "list"],
+        ["subscribers", "review"],
+        ["correct", "article.md", "--note", "x"],
+        ["retract", "article.md", "--reason", "x"],
+    ],
+    ids=" ".join,
+)
+def test_every_key_of_the_json_output_about_subscribers_is_documented(command: list[str], mail_kit: MailKit) -> None:
+    """These commands need an issue with deliveries."""
+    mail_kit.add_subscribers(1)
+    mail_kit.issue("article")
+    mail_kit.add_settings('\n[delivery]\ntransport = "maildir"\n')
+    (mail_kit.root / "list.csv").write_text("email,status\nann@mail.example.org,gold\nx,y\n")
+    arguments = [*command, "--json", "--site", str(mail_kit.root)]
+    arguments = [str(mail_kit.root / "list.csv") if part == "list.csv" else part for part in arguments]
+    result = CliRunner().invoke(group, arguments, input="Subject: x\n\nx\n")
+    pages = (DOCS / f"publish-{command[0]}.md").read_text("utf-8")
+    if command[0] in ("correct", "retract"):
+        pages += (DOCS / "publish-now.md").read_text("utf-8")
+    assert result.stdout.startswith("{"), result.output
+    assert [key for key in keys_of(json.loads(result.stdout)) if f"`{key}`" not in pages] == []
 
 
 def tables(model: type[BaseModel], path: str = "") -> list[tuple[str, str]]:

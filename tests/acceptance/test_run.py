@@ -392,7 +392,7 @@ def test_next_lists_digests_without_a_cadence(kit: SiteKit) -> None:
 
 
 def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
-    """A digest without a cadence is an error that names the schedules that have one."""
+    """A digest without a cadence is an error that names the table to add one to."""
     done = run_publish("next", "daily", "--site", str(kit.root))
     assert done.returncode == 2
     assert "digest 'daily' has no cadence. Add one under [digests.daily]" in done.stderr

@@ -247,11 +247,11 @@ def test_a_person_unsubscribes_and_resubscribes(
 
 
 def test_a_port_in_use_is_reported(kit: SiteKit, serve: Callable[..., Serving]) -> None:
-    """The process ends with exit status 3 and says that another server uses the port."""
+    """The process ends with exit status 3 and says which options give it another address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         serving = serve("--no-run", port=taken.getsockname()[1])
         assert serving.process.wait(30) == 3
-    assert "another server" in serving.log.read_text()
+    assert "Give another address with --host or --port" in serving.log.read_text()
 
 
 def test_a_runner_that_cannot_start_ends_the_server(kit: SiteKit, serve: Callable[..., Serving]) -> None:

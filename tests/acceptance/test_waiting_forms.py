@@ -125,5 +125,5 @@ def test_a_wait_for_the_database_has_a_timeout(any_mail_kit: MailKit) -> None:
     kit.open().close()
     add: Callable[..., Any] = confirmations.next_due_time
     with held(kit), Database.open(kit.site.database_url, wait_seconds=1) as db:
-        with pytest.raises(StoreBusy, match="another process holds it"), db.write() as connection:
+        with pytest.raises(StoreBusy, match="another process is writing to it"), db.write() as connection:
             add(connection)

@@ -62,7 +62,7 @@ def _changes(record: Record) -> tuple[dict[str, Any], list[str]]:
     if len(record.external_id or "") > _MAX_ID:
         # The hash covers the whole ID: two IDs with the same beginning must stay different.
         changes["external_id"] = f"sha256:{hashlib.sha256(str(record.external_id).encode()).hexdigest()}"
-        warnings.append(f"the id has more than {_MAX_ID} characters; a hash stands for it")
+        warnings.append(f"the id has more than {_MAX_ID} characters; it is replaced by a hash")
     if record.body.count("<a ") > MAX_LINKS:
         changes["body"] = _remove_extra_links(record.body)
         warnings.append(f"links beyond the first {MAX_LINKS:,} of the body are plain text")

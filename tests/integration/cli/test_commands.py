@@ -132,7 +132,7 @@ def test_an_export_can_be_limited_to_a_newsletter(mail_kit: MailKit) -> None:
     assert len(path.read_text().splitlines()) == 3
     listed = run(kit, "subscribers list", "--digest", "daily", "--json").stdout.splitlines()
     assert [json.loads(line)["address"] for line in listed] == ["reader0@mail.example.org", "reader1@mail.example.org"]
-    with pytest.raises(SettingsError, match="there is no digest 'dialy'; publisher.toml has: daily"):
+    with pytest.raises(SettingsError, match="there is no digest 'dialy'. publisher.toml has: daily"):
         run(kit, "subscribers export", "-", "--digest", "dialy")
     with pytest.raises(SettingsError, match="there is no digest 'dialy'"):
         run(kit, "subscribers list", "--digest", "dialy")
@@ -211,3 +211,13 @@ def test_a_settings_error_of_a_command_ends_the_program_with_status_2(
     monkeypatch.setattr("publisher.cli.outbox.read_site", fail)
     assert status("outbox", "--site", str(kit.root)) == 3
     assert capsys.readouterr().err == "publish: it failed\n"
+
+    def break_down(folder: Path) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    # Not 1, which would mean that the work is done.
+    monkeypatch.setattr("publisher.cli.outbox.read_site", break_down)
+    assert status("outbox", "--site", str(kit.root)) == 3
+    shown = capsys.readouterr().err
+    assert "in break_down" in shown
+    assert "publish: unexpected error: ZeroDivisionError: division by zero\nThis is a fault of publisher." in shown

@@ -77,7 +77,7 @@ def test_a_check_without_a_browser_says_why(kit: SiteKit, monkeypatch: pytest.Mo
     (check,) = check_issues(kit.site, ["daily"], NOW)
     assert "/nowhere/chromium does not start" in check.no_browser and check.findings
     (unasked,) = check_issues(kit.site, ["daily"], NOW, with_browser=False)
-    assert unasked.no_browser == "not asked for"
+    assert unasked.no_browser == "--no-browser was given"
 
 
 def test_a_missing_browser_or_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -371,7 +371,7 @@ def test_a_newer_slot_replaces_a_failed_older_one(newsroom: Newsroom) -> None:
     newsroom.configure(subject='"Fixed"')
     newsroom.clock.at = slot(24)
     assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
-    assert newsroom.runs() == [(23, "skipped", "a newer one stands for it"), (24, "done", "daily/2026-11-24T0700")]
+    assert newsroom.runs() == [(23, "skipped", "a newer slot replaced it"), (24, "done", "daily/2026-11-24T0700")]
 
 
 def test_the_slot_of_an_issue_is_in_the_zone_of_the_cadence(any_kit: SiteKit) -> None:

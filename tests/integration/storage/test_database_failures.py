@@ -144,7 +144,7 @@ def test_a_missing_driver_is_reported_with_the_extra() -> None:
 
 def test_a_lock_of_another_process_raises_store_busy(path: Path) -> None:
     """Callers that can wait and try again tell it from others."""
-    with pytest.raises(StoreBusy, match="another process holds it"), translate_errors(f"sqlite:///{path}"):
+    with pytest.raises(StoreBusy, match="another process is writing to it"), translate_errors(f"sqlite:///{path}"):
         raise driver_error("database is locked", "SQLITE_BUSY")
 
 

@@ -53,7 +53,7 @@ def test_an_article_within_the_limits_is_unchanged(tmp_path: Path) -> None:
         ),
         ({"title": "x" * 5_000}, "title", 1_000, "the title was cut: it has more than 1,000 characters"),
         ({"dek": "x" * 50_000}, "dek", 10_000, "the dek was cut"),
-        ({"id": "x" * 5_000}, "external_id", 71, "a hash stands for it"),
+        ({"id": "x" * 5_000}, "external_id", 71, "it is replaced by a hash"),
     ],
 )
 def test_values_beyond_a_limit_are_left_out_with_a_warning(

@@ -100,6 +100,15 @@ def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Pat
         ('[smtp]\nhost = "h"\nsecurity = "ssl"', "smtp.security: must be 'starttls', 'tls' or 'none'"),
         ('[feeds]\nby = "topic"', 'feeds.by: must be a list, as in ["a", "b"]'),
         ("[theme]\nlogo = 3", "theme.logo: must be a table of keys"),
+        ('[web]\nform_limit = "20"', "web.form_limit: must be a number per second, minute, hour or day, as in 20/hour"),
+        (
+            '[announce.cloud]\nhost = "h.example"\nping_path = "ping"',
+            "announce.cloud.ping_path: must be a path that begins with /, as in /ping",
+        ),
+        (
+            '[mail]\nsender = "a@t.example"\n[digests.d]\ntitle = "D"\ntemplate = "../x"',
+            "digests.d.template: must be the name of a folder below templates/digest: letters, digits, - and _",
+        ),
     ],
 )
 def test_a_value_of_a_wrong_type_is_reported_in_plain_words(tmp_path: Path, toml: str, expected: str) -> None:

@@ -163,7 +163,7 @@ def test_a_busy_database_is_a_503_with_the_time_to_try_again(kit: SiteKit, monke
     web = Web(kit.site)
 
     def fail(*_: object, **__: object) -> None:
-        raise StoreBusy("another process holds it")
+        raise StoreBusy("another process is writing to it")
 
     monkeypatch.setattr(type(web._context.db), "read", fail)
     answer = Visitor(web).get(f"{BASE}/newsletters/")
