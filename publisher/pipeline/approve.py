@@ -136,7 +136,7 @@ def _current_draft(
     """Read articles/ and bring all drafts up to date, this one for TIME, while the site is locked."""
     slug = target.strip("/").removesuffix("/next")
     if slug not in site.digests:
-        raise SettingsError(f"there is no digest {target!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+        raise SettingsError(f"there is no digest {target!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait):
         with Workers() as workers:
             regenerate(db, site, now, report, progress, workers)

@@ -148,7 +148,7 @@ def _checked(site: Site, digest: str, text: str | None) -> str | None:
     """Return the cleaned note, or None without one."""
     if digest not in site.digests:
         known = ", ".join(site.digests) or "none"
-        raise SettingsError(f"there is no digest {digest!r}; publisher.toml has: {known}")
+        raise SettingsError(f"there is no digest {digest!r}. publisher.toml has: {known}")
     cleaned = None if text is None else clean_characters(text)[0].strip()
     if cleaned is not None and len(cleaned) > _MAX_NOTE_LENGTH:
         raise SettingsError(

@@ -29,11 +29,11 @@ def output(kit: SiteKit, command: str, *arguments: str) -> object:
     return json.loads(run(kit, command, *arguments, "--json").stdout)
 
 
-def test_an_empty_site_has_no_issue_yet(kit: SiteKit) -> None:
+def test_an_empty_site_has_no_draft_and_no_issue_yet(kit: SiteKit) -> None:
     """The command that makes one is named."""
     kit.open().close()
-    assert run(kit, "outbox").stdout == "No issue yet. Run 'publish now' to make one.\n"
-    assert output(kit, "outbox") == []
+    assert run(kit, "outbox").stdout == "No draft and no issue yet. 'publish now' reads articles/ and makes drafts.\n"
+    assert output(kit, "outbox") == {"drafts": [], "issues": []}
 
 
 def test_older_issues_are_counted_and_shown_with_all(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_refused_deliveries_are_queued_again(mail_kit: MailKit) -> None:
         prepared(mail_kit, server, 30)
         send(mail_kit, server)
         failed = states(mail_kit)["failed"]
-        (issue,) = output(mail_kit, "outbox")  # type: ignore[misc]
+        (issue,) = output(mail_kit, "outbox")["issues"]  # type: ignore[index]
         assert 0 < issue["stopped"][0]["refused"] <= failed
         shown = run(mail_kit, "resume", "daily", "--retry").stdout
         assert shown.startswith(f"Queued {failed} refused deliver") and "nobody is suppressed" in shown
@@ -132,7 +132,7 @@ def test_an_export_can_be_limited_to_a_newsletter(mail_kit: MailKit) -> None:
     assert len(path.read_text().splitlines()) == 3
     listed = run(kit, "subscribers list", "--digest", "daily", "--json").stdout.splitlines()
     assert [json.loads(line)["address"] for line in listed] == ["reader0@mail.example.org", "reader1@mail.example.org"]
-    with pytest.raises(SettingsError, match="there is no digest 'dialy'. publisher.toml has: daily"):
+    with pytest.raises(SettingsError, match=r"there is no digest 'dialy'\. publisher.toml has: daily"):
         run(kit, "subscribers export", "-", "--digest", "dialy")
     with pytest.raises(SettingsError, match="there is no digest 'dialy'"):
         run(kit, "subscribers list", "--digest", "dialy")
@@ -155,7 +155,9 @@ def test_a_note_in_another_encoding_is_an_error(kit: SiteKit, tmp_path: Path) ->
     with pytest.raises(SettingsError, match=r"cannot read .*note\.md: 'utf-8' codec"):
         run(kit, "note", "daily", "--file", str(tmp_path / "note.md"))
     kit.article()
-    assert run(kit, "note", "daily", "--lead", "one.md").stdout == "The next issue of daily\n  lead: One\n"
+    assert run(kit, "note", "daily", "--lead", "one.md").stdout == (
+        "The next issue of daily: No. 1, Fri 2026-11-20 00:00\n  lead: One\n"
+    )
 
 
 def test_a_preview_names_records_that_are_skipped(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:

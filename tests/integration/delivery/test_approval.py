@@ -226,7 +226,7 @@ def test_without_a_draft_there_is_nothing_to_approve(lone_site: ScheduledSite) -
     (lone_site.kit.root / "articles" / "one.md").unlink()
     with pytest.raises(SettingsError, match="weekly has no draft: nothing new"):
         lone_site.approve()
-    with pytest.raises(SettingsError, match="there is no digest 'monthly'; publisher.toml has: weekly"):
+    with pytest.raises(SettingsError, match=r"there is no digest 'monthly'\. publisher.toml has: weekly"):
         lone_site.approve("monthly")
 
 
