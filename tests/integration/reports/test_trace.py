@@ -38,7 +38,7 @@ def test_an_invalid_address_is_an_error(site: MailKit) -> None:
 def test_a_person_who_was_added_later_has_no_delivery(site: MailKit) -> None:
     """The reason has the time."""
     add_subscriber(site.site, ANN, NOW + timedelta(hours=1), digests=["daily"])
-    assert reason(site, ANN) == "added on 2026-11-23 08:00, after the issue was made"
+    assert reason(site, ANN) == "added on 2026-11-23 08:00, after its send had opened"
 
 
 def test_a_person_without_a_subscription_has_no_delivery(site: MailKit) -> None:
