@@ -21,6 +21,7 @@ import pytest
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
+from publisher.model.delivery import DeliveryState
 from publisher.reports.outbox import list_issues
 from tests.conftest import MailKit
 from tests.support.processes import PIPE, Process
@@ -128,8 +129,8 @@ class Site:
 
     def _check_messages(self) -> None:
         boxes = list_issues(self.kit.site)
-        uncertain = {(address, _story(box.slot)) for box in boxes for address in box.uncertain}
-        assert not any(box.states.get("queued") for box in boxes)
+        uncertain = {(address, _story(box.row.slot)) for box in boxes for address in box.uncertain}
+        assert not any(box.states.get(DeliveryState.QUEUED) for box in boxes)
         received = Counter((one.recipient, story) for one in self.server.accepted for story in _stories(one.data))
         assert {pair: count for pair, count in received.items() if count > 1} == {}
         people = {*self.both, *self.daily, *self.other}
