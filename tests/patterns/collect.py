@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 FUNCTIONS = frozenset(["compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"])
@@ -25,10 +26,17 @@ class PatternUse:
     uses: frozenset[str] = field(default=frozenset())
 
 
+@cache
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """Return the nodes that the functions of this module look for; to walk through a package takes half a second."""
+    wanted = (ast.Call, ast.Attribute, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    return [node for node in ast.walk(tree) if isinstance(node, wanted)]
+
+
 def calls_of_re(tree: ast.AST) -> list[ast.Call]:
     """Return the calls of functions of ``re`` that take a pattern."""
     found = []
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             if isinstance(owner, ast.Name) and owner.id == "re" and node.func.attr not in WITHOUT_PATTERN:
@@ -40,7 +48,7 @@ def calls_of_re(tree: ast.AST) -> list[ast.Call]:
 def other_imports(tree: ast.AST) -> list[str]:
     """Return imports of ``re`` that hide its calls from this check."""
     found = []
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.ImportFrom) and node.module in ("re", "regex", "sre_compile"):
             found.append(f"from {node.module} import …")
         if isinstance(node, ast.Import):
@@ -55,8 +63,11 @@ def other_imports(tree: ast.AST) -> list[str]:
 def collect(folder: Path, package: str) -> tuple[list[PatternUse], int, list[str]]:
     """Return the patterns of a package, the number of calls of ``re``, and the problems of calls that cannot be checked."""
     trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(folder.rglob("*.py"))}
-    uses = _uses(trees.values())
-    own = {path: _uses([tree]) for path, tree in trees.items()}
+    own = {path: _uses(tree) for path, tree in trees.items()}
+    uses: dict[str, set[str]] = {}
+    for names_used in own.values():
+        for name, methods in names_used.items():
+            uses.setdefault(name, set()).update(methods)
     patterns: list[PatternUse] = []
     problems: list[str] = []
     calls = 0
@@ -122,7 +133,7 @@ def _pattern_use(
 def _names(tree: ast.AST) -> dict[int, str]:
     """Return ID of a call → the name that its result is assigned to."""
     found = {}
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
@@ -131,15 +142,14 @@ def _names(tree: ast.AST) -> dict[int, str]:
     return found
 
 
-def _uses(trees: object) -> dict[str, set[str]]:
-    """Return name → the methods of a pattern that are called on this name, in the given modules."""
+def _uses(tree: ast.AST) -> dict[str, set[str]]:
+    """Return name → the methods of a pattern that are called on this name, in a module."""
     found: dict[str, set[str]] = {}
-    for tree in trees:  # type: ignore[attr-defined]
-        for node in _attributes(tree):
-            if isinstance(node.value, ast.Name) and node.attr in FUNCTIONS:
-                found.setdefault(node.value.id, set()).add(node.attr)
+    for node in _attributes(tree):
+        if isinstance(node.value, ast.Name) and node.attr in FUNCTIONS:
+            found.setdefault(node.value.id, set()).add(node.attr)
     return found
 
 
 def _attributes(tree: ast.AST) -> Iterator[ast.Attribute]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return (node for node in _nodes(tree) if isinstance(node, ast.Attribute))
