@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.acceptance.test_cli import AT, run
-from tests.conftest import SiteKit, issue_target
+from tests.conftest import SiteKit
 from tests.support.http_servers import run_web_server
 
 
@@ -81,7 +81,7 @@ def test_correct_lists_its_changes(site: SiteKit) -> None:
     assert lines[3] == "  6 files written"
     assert lines[4:] == [
         "  This issue contains the old version; mail that was sent cannot be recalled:",
-        f"    outbox/{issue_target(site.newest_issue())}",
+        f"    outbox/{site.newest_issue().path}",
     ]
     as_json = json.loads(
         run("correct", "one", "--note", "x", "--json", "--at", "2026-11-23T09:00", cwd=site.root).stdout

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from publisher.delivery.approval import approve
 from sqlalchemy import select
 
-from publisher.delivery.single_messages import send_test
+from publisher.pipeline.approve import approve
+from publisher.pipeline.draft_mail import send_draft_test
 from publisher.signing.keyring import Keyring
 from publisher.signing.sample_tokens import is_sample_token, sample_token
 from publisher.storage.tables.base import metadata
@@ -39,7 +39,7 @@ def samples(kit: MailKit) -> list[ReceivedEmail]:
     with Server() as server:
         kit.mail(server.port, send="review")
         kit.draft("one")
-        send_test(kit.site, "daily", "test@review.example", NOW)
+        send_draft_test(kit.site, "daily", "test@review.example", NOW)
         return received_emails(server)
 
 
@@ -98,7 +98,7 @@ def test_links_without_a_token_explain_themselves(mail_kit: MailKit, visit: Call
     """A staged issue has such links; a forged token is still not found."""
     settle_links(mail_kit, QUERY)
     mail_kit.draft("one")
-    staged, visitor = mail_kit.issue_file("index.html").read_text(), visit()
+    staged, visitor = (mail_kit.root / "outbox/daily/next/index.html").read_text(), visit()
     for url in QUERY:
         assert f'href="{url}"' in staged
         assert (visitor.get(url).status, visitor.get(url).heading) == (200, "This link is personal")

@@ -12,10 +12,11 @@ from publisher.delivery.claims_store import Claim
 from publisher.delivery.deliver import make_transport
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.ledger import Ledger
-from publisher.delivery.single_messages import send_messages, send_test
+from publisher.delivery.single_messages import send_messages
 from publisher.errors import RemoteError, SettingsError
 from publisher.mail.outcome import Outcome, RelayFault
 from publisher.model.delivery import DeliveryState
+from publisher.pipeline.draft_mail import send_draft_test
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.message_list import outgoing_message
 
@@ -122,4 +123,4 @@ def test_a_test_message_needs_an_address(mail_kit: MailKit) -> None:
     mail_kit.draft("one")
     mail_kit.mail(1)
     with pytest.raises(SettingsError, match="'nobody' is not an email address: "):
-        send_test(mail_kit.site, "daily", "nobody", NOW)
+        send_draft_test(mail_kit.site, "daily", "nobody", NOW)
