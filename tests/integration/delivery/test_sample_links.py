@@ -147,7 +147,7 @@ def test_links_to_other_servers_stay_as_they_are_configured(mail_kit: MailKit) -
         links = links_of(email)
         assert re.fullmatch(r"https://lists\.elsewhere\.example/u\?id=0[0-9a-f]{31}", links["Unsubscribe"])
         assert re.fullmatch(r"https://lists\.elsewhere\.example/p\?copy=0[0-9a-f]{31}", links["Choose what you get"])
-        assert links["View in browser"] == "https://read.elsewhere.example/2026-11-23T0700"
+        assert links["View in browser"] == "https://read.elsewhere.example/2026-11-20T0000"
 
 
 @given(key=st.binary(min_size=16, max_size=40), issue=st.integers(0, 2**32 - 1), subscriber=st.integers(0, 2**32 - 1))

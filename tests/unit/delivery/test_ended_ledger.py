@@ -57,7 +57,7 @@ def test_requests_that_wait_when_the_ledger_fails_get_no_delivery() -> None:
     db.may_fail.set()
     waiting.join(30)
     assert not waiting.is_alive()
-    assert is_ours() is False and claimed[0].claims == []
+    assert is_ours() is None and claimed[0].claims == []
     failing.close()
     assert str(failing.error) == "the disk is gone"
 
@@ -71,7 +71,7 @@ def test_requests_after_the_end_of_the_ledger_get_no_delivery() -> None:
     claimed: list[Any] = []
     failing.claim(0, 10, frozenset(), claimed.append)
     failing.record_outcome(CLAIM, Outcome(state=DeliveryState.FAILED, answer="550", suppress=True))
-    assert failing.hand_over(CLAIM)() is False and claimed[0].claims == []
+    assert failing.hand_over(CLAIM)() is None and claimed[0].claims == []
     assert DeliveryCounts(accepted=1, suppressed=2).done == 3
 
 
