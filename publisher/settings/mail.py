@@ -38,7 +38,7 @@ class UtmSettings(SettingsTable):
 
 
 class DigestSettings(ScheduleSettings, ArticleQuerySettings):
-    """A newsletter. Without a cadence only ``publish now`` makes its issues."""
+    """A newsletter. Without a cadence its issues have the date of their newest article."""
 
     title: Text
     #: The description on the subscribe page; empty by default.

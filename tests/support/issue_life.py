@@ -36,8 +36,8 @@ __all__ = ["DIGESTS", "START", "Kill", "Killed", "LifeSite", "RecordedMail", "ad
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DIGESTS = {
     "weekly": 'title = "The Weekly"\ncadence = "0 7 * * mon"\nat_most = 2\n',
-    "daily": 'title = "The Daily"\nsend = "auto"\ncadence = "0 6 * * *"\nat_most = 3\n',
-    "extra": 'title = "The Extra"\n',
+    "daily": 'title = "The Daily"\nsend = "auto"\ncadence = "0 6 * * *"\nat_most = 2\n',
+    "extra": 'title = "The Extra"\nat_most = 1\n',
     "archive": 'title = "The Archive"\nsend = "none"\ncadence = "0 5 * * *"\n',
     "again": 'title = "Once Again"\nsend = "auto"\ncadence = "0 8 * * *"\nrepeat = true\n',
 }
@@ -116,7 +116,7 @@ class _RecordingTransport:
     """Accepts or defers each message, and calls back before and after."""
 
     on_message: Callable[[RecordedMail], None]
-    after_message: Callable[[], None]
+    after_message: Callable[[RecordedMail], None]
     defers: Callable[[str], bool]
     is_idempotent: bool = False
     is_local: bool = True
@@ -128,14 +128,15 @@ class _RecordingTransport:
                 source.record_outcome(taken, Outcome(state=DeliveryState.QUEUED, answer=""))
                 continue
             source.record_outcome(taken, self._outcome(final))
-            self.after_message()
 
     def _outcome(self, sent: OutgoingMessage) -> Outcome:
         name = sent.recipient.partition("@")[0]
         if self.defers(name):
             return Outcome(state=DeliveryState.DEFERRED, answer="451 later", wait=3_600)
         claim = sent.reference
-        self.on_message(RecordedMail(name=name, issue=claim.issue_id, variant=claim.variant, data=sent.data))
+        mail = RecordedMail(name=name, issue=claim.issue_id, variant=claim.variant, data=sent.data)
+        self.on_message(mail)
+        self.after_message(mail)
         return Outcome(state=DeliveryState.ACCEPTED, answer="250 taken")
 
 
@@ -156,14 +157,14 @@ class LifeSite:
     #: People whose messages the mail server defers.
     deferred: set[str] = field(default_factory=set)
     #: Called after each message, as long as a command sends.
-    after_message: Callable[[], None] = lambda: None
+    after_message: Callable[[RecordedMail], None] = lambda mail: None
     #: Why the last command was refused; empty if it was not.
     refusal: str = ""
 
     def __post_init__(self) -> None:
         self._patches = ExitStack()
         transport = _RecordingTransport(
-            self.on_message, lambda: self.after_message(), lambda name: name in self.deferred
+            self.on_message, lambda mail: self.after_message(mail), lambda name: name in self.deferred
         )
         self._patches.enter_context(patch.object(delivering, "make_transport", lambda site: transport))
         # Preflight has its own tests, and takes most of the time of a draft.

@@ -161,7 +161,7 @@ class Model:
         assert len(slots) == len(set(slots)), "a slot was used twice"
         numbers = [(row.digest, row.number) for row in rows.values()]
         assert len(numbers) == len(set(numbers)), "a number was used twice"
-        kept = [one for one in self.fixed.values() if not one.is_cancelled]
+        kept = (one for one in self.fixed.values() if not one.is_cancelled)
         carried = Counter((one.row.digest, number) for one in kept for number in one.versions)
         twice = {pair for pair, count in carried.items() if count > 1 and pair[1] not in self.returned}
         assert not twice, f"two issues have the same articles: {twice}"
@@ -264,8 +264,7 @@ class Model:
             self.discarded[row.digest] = set()
         for name, person in self.people.items():
             # People who left while messages were sent.
-            gone = {slug for slug in DIGESTS if not person.is_mailed(slug)}
-            self.leave(name, gone)
+            self.leave(name, {slug for slug in DIGESTS if not person.is_mailed(slug)})
 
     def _audience(self, db: Database, row: IssueRow) -> dict[str, set[int]]:
         numbers = self.numbers(db)
@@ -349,7 +348,7 @@ class Model:
         withdrawn = [number for number in known.versions if self.stories[number].is_withdrawn]
         assert not withdrawn, f"{path} was mailed with withdrawn articles {withdrawn}"
         assert not known.is_cancelled, f"{path} was mailed after it was cancelled"
-        slug, variant = known.row.digest, known.variants[mail.variant - 1]
+        variant = known.variants[mail.variant - 1]
         message = message_from_bytes(mail.data, policy=policy.default)
         assert isinstance(message, EmailMessage)
         for kind, template in (("plain", variant.text), ("html", variant.html)):
@@ -359,7 +358,7 @@ class Model:
         numbers = self.owed.pop((mail.name, mail.issue), None) or self.lapsed.pop((mail.name, mail.issue), None)
         assert numbers is not None, f"{mail.name} was mailed {known.row.path} twice, or without a delivery"
         assert set(_markers(variant.text.decode())) == numbers
-        self.received[mail.name] += [(slug, number) for number in sorted(numbers)]
+        self.received[mail.name] += [(known.row.digest, number) for number in sorted(numbers)]
 
     # -- promises --------------------------------------------------------------------------------
 
@@ -382,9 +381,8 @@ class Model:
                 yield f"{name} has not got {numbers} of {self.fixed[issue_id].row.path}"
         for slug in set(self.expected) - {"archive"}:
             for name, person in self.people.items():
-                has = {one for where, one in self.received[name] if slug != "again" or where == slug} | self._queued(
-                    self.owed, name, ""
-                )
+                arrived = {one for where, one in self.received[name] if slug != "again" or where == slug}
+                has = arrived | self._queued(self.owed, name, "")
                 for number in self.expected[slug] - self.discarded[slug] - has:
                     if person.follows(slug, self.stories[number]) and (name, slug, number) not in self.excused:
                         yield f"{name} follows {slug} and has not got {number}"

@@ -133,6 +133,16 @@ def _note(editorial: dict[str, Any]) -> NextIssueNote:
     return NextIssueNote(note=stored["note"], lead_seq=stored["lead_seq"], order=tuple(stored["order"]))
 
 
+def _without_later(connection: Connection, row: IssueRow, rows: list[PendingArticle]) -> list[PendingArticle]:
+    """Return articles without those that had no room in an issue and that a later issue has."""
+    own = set(issues.issue_article_seqs(connection, row.id))
+    later = [
+        other.id for other in issues.list_issues(connection) if other.digest == row.digest and other.number > row.number
+    ]
+    brought = {seq for number in later for seq in issues.issue_article_seqs(connection, number)}
+    return [article for article in rows if article.seq in own or article.seq not in brought]
+
+
 def unfix_issue(connection: Connection, row: IssueRow) -> None:
     """Delete an approved issue whose send has not opened; its articles and note return to the draft.
 
@@ -141,7 +151,7 @@ def unfix_issue(connection: Connection, row: IssueRow) -> None:
     editorial = json.loads(row.editorial or "{}")
     if editorial:
         rows = [PendingArticle(**one) for one in editorial["pending"]]
-        pending.restore_pending(connection, row.digest, rows)
+        pending.restore_pending(connection, row.digest, _without_later(connection, row, rows))
         before, since = _note(editorial), notes.load_next_issue_note(connection, row.digest)
         merged = NextIssueNote(
             note=since.note or before.note,
