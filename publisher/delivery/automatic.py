@@ -11,28 +11,38 @@ from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.editors_mail import notify_editors
 from publisher.delivery.issue_life.approval import OpeningTime, hold_reason, lateness_reason, opening_time
-from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
+from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, PublisherError, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
-from publisher.model.report import HeldIssue, IssueSendResult, OpenedSummary, Progress, PublishResult
+from publisher.model.report import HeldIssue, IssueSendResult, Progress, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
 
-__all__ = ["next_send_time", "open_due_issues", "opened_summary", "send_due_issues", "sendable_issues"]
+__all__ = ["next_send_time", "open_due_issues", "send_due_issues", "sendable_issues"]
 
 
-def open_due_issues(site: Site, db: Database, now: datetime, report: PublishResult) -> None:
+def open_due_issues(
+    site: Site, db: Database, now: datetime, report: PublishResult, *, digests: Collection[str] | None = None
+) -> None:
     """Open the send of each approved issue whose slot has come; report issues that are held or blocked.
 
     An issue that is paused, or that waits for a mail server, is left alone.
+
+    Args:
+        site: the settings.
+        db: the database.
+        now: the current time.
+        report: gets the opened, held and blocked issues.
+        digests: only issues of these newsletters; of all by default.
     """
+    wanted = site.digests if digests is None else site.digests.keys() & set(digests)
     with db.read() as connection:
-        rows = [row for row in issues.list_issues(connection) if row.is_waiting and row.digest in site.digests]
+        rows = [row for row in issues.list_issues(connection) if row.is_waiting and row.digest in wanted]
     for row in sorted(rows, key=lambda row: row.slot):
         with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):
@@ -70,24 +80,6 @@ def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_au
         if with_audience:
             require_sendable(connection, site, row, is_local=site.delivers_locally)
     return True
-
-
-def opened_summary(site: Site, opened: OpenedIssue) -> OpenedSummary:
-    """Return an issue whose send is open, for the report of a run."""
-    row = opened.row
-    unknown = tuple(
-        f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time"
-        for zone, count in sorted(opened.unknown_zones.items())
-    )
-    return OpenedSummary(
-        digest=row.digest,
-        number=row.number,
-        subject=row.subject,
-        articles=row.articles,
-        subscribers=opened.deliveries,
-        path=f"{site.paths.outbox}/{row.path}",
-        warnings=unknown,
-    )
 
 
 def send_due_issues(

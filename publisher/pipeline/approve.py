@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 from publisher.articles import sources_store as sources
 from publisher.articles import store as articles
 from publisher.delivery.audience import count_audience
-from publisher.delivery.automatic import opened_summary
 from publisher.delivery.issue_life.fixed_issue import fix_draft
-from publisher.delivery.issue_life.opening import open_issue
+from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 from publisher.articles.failure_isolation import report_failure
 from publisher.delivery.audience import count_audience
-from publisher.delivery.automatic import opened_summary
 from publisher.delivery.issue_life.fixed_issue import fix_draft
-from publisher.delivery.issue_life.opening import open_issue
+from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers

@@ -88,8 +88,20 @@ def _update_outbox(
         save_schedules(db, site.schedules, now)
     updates = update_drafts(db, site, now, report)
     if may_open and not dry_run:
+        _open_approved(db, site, now, report)
         open_new_issues(db, site, updates, now, report)
     stage_outbox(db, site, report, dry_run=dry_run)
+
+
+def _open_approved(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
+    """Open automatic issues of a run that was killed between their approval and their opening."""
+    automatic = _automatic_digests(site)
+    if not automatic:
+        return
+    # Imported here, because most sites have no such digest.
+    from publisher.delivery.automatic import open_due_issues
+
+    open_due_issues(site, db, now, report, digests=automatic)
 
 
 def regenerate(
@@ -117,5 +129,9 @@ def _mail(site: Site, db: Database, now: datetime, report: PublishResult, progre
     # Outside the lock, because a long list takes time. Imported here, because most runs send nothing.
     from publisher.delivery.automatic import send_due_issues
 
-    automatic = [slug for slug, one in site.digests.items() if one.send is SendPolicy.AUTO and not one.cadence]
-    send_due_issues(site, db, now, report, progress, digests=automatic)
+    send_due_issues(site, db, now, report, progress, digests=_automatic_digests(site))
+
+
+def _automatic_digests(site: Site) -> list[str]:
+    """Return the digests whose issues ``publish now`` opens and sends: automatic, and without a cadence."""
+    return [slug for slug, one in site.digests.items() if one.send is SendPolicy.AUTO and not one.cadence]

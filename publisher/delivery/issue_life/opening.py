@@ -22,11 +22,12 @@ from publisher.errors import IssueHeld, StoreError
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, IssueVariant
 from publisher.model.query import Interests, group_by_variant
+from publisher.model.report import OpenedSummary
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.storage.locks import advisory_lock
 
-__all__ = ["OpenedIssue", "open_issue"]
+__all__ = ["OpenedIssue", "open_issue", "opened_summary"]
 
 #: Transactions that may find a new selection before the send is given up; subscribers change rarely.
 _MAX_ATTEMPTS: Final = 20
@@ -162,3 +163,21 @@ def _open(
         opened, zones = frozen.deliveries, frozen.unknown_zones
     (current,) = issues.list_issues(connection, only=[row.id])
     return OpenedIssue(row=current, deliveries=opened, unknown_zones=zones)
+
+
+def opened_summary(site: Site, opened: OpenedIssue) -> OpenedSummary:
+    """Return an issue whose send is open, for the report of a run."""
+    row = opened.row
+    unknown = tuple(
+        f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time"
+        for zone, count in sorted(opened.unknown_zones.items())
+    )
+    return OpenedSummary(
+        digest=row.digest,
+        number=row.number,
+        subject=row.subject,
+        articles=row.articles,
+        subscribers=opened.deliveries,
+        path=f"{site.paths.outbox}/{row.path}",
+        warnings=unknown,
+    )
