@@ -104,6 +104,8 @@ class Model:
     expected: dict[str, set[int]] = field(default_factory=dict)
     fresh: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     discarded: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: Newsletter → articles that arrived while it was not in the settings.
+    absent: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     #: Articles of cancelled issues, which may return.
     returned: set[int] = field(default_factory=set)
 
@@ -142,7 +144,7 @@ class Model:
             with db.read() as connection:
                 rows = {row.id: row for row in issues.list_issues(connection)}
             self._note_reopened(rows, by_person)
-            self._start_digests(db)
+            self._start_digests(db, site)
             for row in sorted(rows.values(), key=lambda row: row.id):
                 if row.id not in self.fixed:
                     self._note_fixed(db, site, row, by_person, is_at_once=is_at_once, opens=opens)
@@ -157,10 +159,8 @@ class Model:
         self._check_issues(rows)
 
     def _check_issues(self, rows: dict[int, IssueRow]) -> None:
-        slots = [(row.digest, row.slot) for row in rows.values()]
-        assert len(slots) == len(set(slots)), "a slot was used twice"
-        numbers = [(row.digest, row.number) for row in rows.values()]
-        assert len(numbers) == len(set(numbers)), "a number was used twice"
+        assert len({(row.digest, row.slot) for row in rows.values()}) == len(rows), "a slot was used twice"
+        assert len({(row.digest, row.number) for row in rows.values()}) == len(rows), "a number was used twice"
         kept = (one for one in self.fixed.values() if not one.is_cancelled)
         carried = Counter((one.row.digest, number) for one in kept for number in one.versions)
         twice = {pair for pair, count in carried.items() if count > 1 and pair[1] not in self.returned}
@@ -174,7 +174,7 @@ class Model:
             others = [one.versions for one in self.fixed.values() if one.row.digest == gone.row.digest]
             self.fresh[gone.row.digest] |= gone.fresh - {number for versions in others for number in versions}
 
-    def _start_digests(self, db: Database) -> None:
+    def _start_digests(self, db: Database, site: LifeSite) -> None:
         """Note which articles a newsletter brings that has begun in this step, and new ones of the others."""
         numbers = self.numbers(db)
         with db.read() as connection:
@@ -189,9 +189,10 @@ class Model:
             if slug not in self.expected:
                 first = {numbers[seq] for one, seq in (*waiting, *carried) if one == slug}
                 self.expected[slug], self.fresh[slug] = set(first), set(first)
-            news = {number for seq, number in numbers.items() if seq > last} - self.expected[slug]
-            self.expected[slug] |= news
-            self.fresh[slug] |= news
+            news = {number for seq, number in numbers.items() if seq > last} - self.expected[slug] - self.absent[slug]
+            # What arrives while a newsletter is not in the settings is not its news.
+            for known in (self.expected, self.fresh) if slug in site.digests else (self.absent,):
+                known[slug] |= news
 
     @staticmethod
     def numbers(db: Database) -> dict[int, int]:
@@ -353,8 +354,7 @@ class Model:
         assert isinstance(message, EmailMessage)
         for kind, template in (("plain", variant.text), ("html", variant.html)):
             part = message.get_body((kind,))
-            assert part is not None
-            _assert_filled(template.decode(), part.get_content())
+            _assert_filled(template.decode(), part.get_content() if part else "")
         numbers = self.owed.pop((mail.name, mail.issue), None) or self.lapsed.pop((mail.name, mail.issue), None)
         assert numbers is not None, f"{mail.name} was mailed {known.row.path} twice, or without a delivery"
         assert set(_markers(variant.text.decode())) == numbers

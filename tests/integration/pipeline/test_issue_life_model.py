@@ -40,7 +40,9 @@ class IssueLife(RuleBasedStateMachine):
     @initialize(count=st.integers(1, 3), topic=TOPICS)
     def begin(self, count: int, topic: str) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.model = Model()
+        self.model = Model(people={name: Person(set(), None) for name in NAMES})
+        #: People whom the site knows.
+        self.known = set(NAMES[:2])
         self.site = LifeSite(SiteKit(Path(self.folder.name) / "site"), self.model.take_mail)
         self.has_failed = True
         for _ in range(count):
@@ -168,16 +170,14 @@ class IssueLife(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), chosen=SUBSCRIPTIONS, topic=st.none() | TOPICS)
     def preferences(self, name: str, chosen: set[str], topic: str | None) -> None:
-        person, available = self.model.people.get(name), set(self.site.digests)
+        person, available = self.model.people[name], set(self.site.digests)
         chosen &= available
-        if person is not None and person.is_suppressed:
+        if person.is_suppressed or not (chosen or name in self.known):
             return
-        if person is None:
-            if chosen:
-                self.site.add_person(name, sorted(chosen), topic)
-                self.model.people[name] = Person(chosen, topic)
-            return
-        self.site.save_preferences(name, sorted(chosen), topic)
+        self.site.advance(timedelta(seconds=2))
+        save = self.site.save_preferences if name in self.known else self.site.add_person
+        save(name, sorted(chosen), topic)
+        self.known.add(name)
         self.model.leave(name, (person.digests & available) - chosen)
         person.digests, person.topic = chosen | (person.digests - available), topic
 
@@ -203,8 +203,8 @@ class IssueLife(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def a_pause_of_mail(self, name: str) -> None:
-        person = self.model.people.get(name)
-        if person is None or person.is_suppressed:
+        person = self.model.people[name]
+        if name not in self.known or person.is_suppressed:
             return
         self.site.pause_person(name, is_paused=not person.is_paused)
         person.is_paused = not person.is_paused
@@ -213,11 +213,10 @@ class IssueLife(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), is_rare=st.integers(0, 3))
     def a_suppression(self, name: str, is_rare: int) -> None:
-        person = self.model.people.get(name)
-        if person is None or is_rare:
+        if name not in self.known or is_rare:
             return
         self.site.suppress_person(name)
-        person.is_suppressed = True
+        self.model.people[name].is_suppressed = True
         self.model.leave(name, set(DIGESTS))
 
     # -- editors -----------------------------------------------------------------------------------
