@@ -33,8 +33,8 @@ class MessageList:
     def take(self, *, wait: bool) -> OutgoingMessage | None:
         return self.messages.pop(0) if self.messages else None
 
-    def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
-        return lambda: message.name not in self.lost
+    def hand_over(self, message: OutgoingMessage) -> Callable[[], OutgoingMessage | None]:
+        return lambda: None if message.name in self.lost else message
 
     def record_outcome(self, message: OutgoingMessage, outcome: Outcome) -> None:
         self.outcomes.append((message.name, outcome))

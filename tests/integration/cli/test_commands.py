@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -203,7 +202,11 @@ def test_a_settings_error_of_a_command_ends_the_program_with_status_2(
     assert status("outbox", "--unknown") == 2
     assert status("--version") == 0
     capsys.readouterr()
-    monkeypatch.setattr("publisher.cli.outbox.read_site", lambda folder: os.kill(os.getpid(), 2))
+
+    def interrupt(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("publisher.cli.outbox.read_site", interrupt)
     assert status("outbox", "--site", str(kit.root)) == 130
     assert capsys.readouterr().err.lstrip() == "publish: interrupted; run the command again to continue\n"
 

@@ -61,7 +61,7 @@ def test_a_message_outside_of_a_site_is_checked_without_its_images(
     monkeypatch.setattr(run_preflight, "Browser", FakeBrowser)
     kit.article()
     kit.draft_issue()
-    message = kit.issue_file("message.eml")
+    message = kit.root / "outbox/daily/next/message.eml"
     (check,) = check_issues(None, [str(message)], NOW)
     assert "accessibility" in {finding.id for finding in check.findings}
     with pytest.raises(SettingsError, match=r"cannot read .*nowhere\.eml: No such file"):

@@ -47,7 +47,7 @@ def test_an_issue_waits_for_its_minimum_of_articles(kit: SiteKit) -> None:
     assert "not due: 1 new, an issue needs at least 2" in kit.draft_summary().due
     kit.article("2.md", title="2")
     draft = kit.draft_summary(now=NOW + timedelta(hours=1))
-    assert (draft.articles, draft.due) == (2, "leaves once approved: publish approve daily")
+    assert (draft.articles, draft.due) == (2, "is sent once you approve it: publish approve daily")
 
 
 def test_an_edit_that_makes_an_article_match_adds_it_once(kit: SiteKit) -> None:

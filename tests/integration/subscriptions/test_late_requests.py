@@ -219,7 +219,7 @@ def test_a_welcome_issue_is_sent_only_if_it_is_still_wanted(subscriber_site: Sub
         site.advance(days=60)
     elif change == "old issue":
         with site.kit.open() as db, db.write() as connection:
-            connection.exec_driver_sql("UPDATE issue SET slot = 1577836800 WHERE digest = 'daily'")
+            connection.exec_driver_sql("UPDATE issue SET opened_at = 1577836800 WHERE digest = 'daily'")
     elif change == "has it":
         ann = site.subscriber()
         assert ann is not None
