@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -385,6 +386,6 @@ class IssueLife(RuleBasedStateMachine):
 
 
 IssueLife.TestCase.settings = settings(
-    max_examples=examples(15), stateful_step_count=20, deadline=None, derandomize=True
+    max_examples=examples(10), stateful_step_count=20, deadline=None, derandomize=True
 )
-TestIssueLife = IssueLife.TestCase
+TestIssueLife = pytest.mark.timeout(1800)(IssueLife.TestCase)
