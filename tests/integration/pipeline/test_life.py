@@ -6,6 +6,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -118,4 +119,4 @@ class Newsroom(RuleBasedStateMachine):
 
 
 Newsroom.TestCase.settings = settings(max_examples=examples(12), stateful_step_count=14, deadline=None)
-TestNewsroom = Newsroom.TestCase
+TestNewsroom = pytest.mark.timeout(900)(Newsroom.TestCase)
