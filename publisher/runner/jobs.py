@@ -14,7 +14,8 @@ from publisher.clock import Clock
 from publisher.errors import PublisherError
 from publisher.model.report import IssueSendResult, PublishResult
 from publisher.runner.background_job import JobStopped, backoff_seconds, report_progress
-from publisher.runner.logs import Log
+from publisher.runner.logs import Log, utc_text
+from publisher.runner.report_log import MAX_LOGGED, ReportLog
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
 from publisher.schedule.claims import LEASE, next_lease_end
@@ -33,8 +34,6 @@ __all__ = ["Jobs"]
 _MIN_PAUSE: Final = timedelta(seconds=15)
 #: An issue without waiting deliveries is checked again after this; an operator may have queued some again.
 _RECHECK_AFTER: Final = timedelta(minutes=10)
-#: Skipped records that are logged one by one.
-_MAX_LOGGED: Final = 20
 #: The shortest interval of progress lines.
 _PROGRESS_SECONDS: Final = 5.0
 
@@ -80,10 +79,7 @@ class Jobs:
         self._retries_of = site
         #: Issue without waiting deliveries → the monotonic time of that finding.
         self._settled: dict[str, float] = {}
-        #: Skipped records after the last run; each is logged once.
-        self._skipped: set[tuple[str, str]] = set()
-        #: Placeholder values that blocked issues in the last run; each is logged once.
-        self._blockers: tuple[str, ...] = ()
+        self._reports = ReportLog(log)
         self._progress_logged_at = 0.0
 
     def close(self) -> None:
@@ -126,7 +122,7 @@ class Jobs:
             self._is_changed.set()
             raise
         if report is not None:
-            self._log_report(report)
+            self._reports.write(report)
             if report.opened or any(draft.is_changed for draft in report.issue_drafts) or report.scheduled_runs:
                 self._wake("mail")
         self._schedule_next(db)
@@ -143,7 +139,7 @@ class Jobs:
         self._log.info(
             "slot started",
             schedule=claim.schedule,
-            slot=_utc_text(claim.slot),
+            slot=utc_text(claim.slot),
             late=round(late, 3),
             attempt=claim.attempt,
         )
@@ -160,61 +156,6 @@ class Jobs:
             self._wake_at("expiry", "articles", datetime.fromtimestamp(next_expiry, UTC))
         if lease_end is not None:
             self._wake_at("lease", "publish", lease_end)
-
-    def _log_report(self, report: PublishResult) -> None:
-        for run in report.scheduled_runs:
-            write = self._log.error if run.is_failed else self._log.info
-            write(
-                "slot failed" if run.is_failed else "slot done",
-                schedule=run.schedule,
-                slot=_utc_text(run.slot),
-                outcome=run.outcome,
-            )
-        if report.changed:
-            self._log.info(
-                "published",
-                read=report.files_read,
-                new=report.new,
-                edited=report.edited,
-                files=len(report.feeds_changed),
-                removed=len(report.feeds_removed),
-                issues=len(report.opened),
-            )
-        self._log_issues(report)
-        for text in report.blockers if report.blockers != self._blockers else ():
-            self._log.error("placeholder value", fix=text)
-        self._blockers = report.blockers
-        for problem in report.warnings[:_MAX_LOGGED]:
-            self._log.warning("warning", where=problem.where, reason=problem.reason)
-        skipped = {(problem.where, problem.reason) for problem in report.rejected}
-        new = sorted(skipped - self._skipped)
-        self._skipped = skipped
-        for where, reason in new[:_MAX_LOGGED]:
-            self._log.warning("skipped", where=where, reason=reason)
-        if len(new) > _MAX_LOGGED:
-            self._log.warning("skipped", more=len(new) - _MAX_LOGGED, see="publish status")
-
-    def _log_issues(self, report: PublishResult) -> None:
-        for draft in report.issue_drafts:
-            if draft.is_changed:
-                self._log.info(
-                    "draft updated",
-                    digest=draft.digest,
-                    number=draft.number,
-                    slot=draft.slot,
-                    articles=draft.articles,
-                    errors=len(draft.errors),
-                )
-        for issue in report.opened:
-            self._log.info(
-                "issue opened",
-                issue=issue.path.partition("/")[2],
-                number=issue.number,
-                articles=issue.articles,
-                subscribers=issue.subscribers,
-            )
-        for held in report.held:
-            self._log.warning("issue held", issue=held.issue, reason=held.reason)
 
     # -- mail ----------------------------------------------------------------------------------
 
@@ -301,7 +242,7 @@ class Jobs:
             self._log.warning(
                 "confirmation emails paused",
                 reason="every relay has lost messages",
-                until=_utc_text(result.paused_until),
+                until=utc_text(result.paused_until),
             )
             self._wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
         elif due is not None:
@@ -346,7 +287,7 @@ class Jobs:
                 unsubscribed=result.unsubscribed,
                 dropped=result.dropped,
             )
-        for reason in result.failed[:_MAX_LOGGED]:
+        for reason in result.failed[:MAX_LOGGED]:
             self._log.warning("hub failed", reason=reason)
         with db.read() as connection:
             due = hub.next_task_time(connection)
@@ -391,7 +332,3 @@ class Jobs:
         if now - self._progress_logged_at >= _PROGRESS_SECONDS and done != total:
             self._progress_logged_at = now
             self._log.info("progress", doing=label, done=done, of=total)
-
-
-def _utc_text(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

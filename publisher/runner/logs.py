@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
 
-__all__ = ["Log", "make_log"]
+__all__ = ["Log", "make_log", "utc_text"]
 
 #: Usage: ``log.info("event", key=value)``.
 Log = structlog.typing.FilteringBoundLogger
@@ -53,3 +54,8 @@ def make_log(stream: TextIO, *, as_json: bool = False) -> Log:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return log
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a time to the minute in UTC, as in ``2026-11-23T07:00Z``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

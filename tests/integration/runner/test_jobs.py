@@ -133,6 +133,24 @@ def test_a_skipped_file_is_logged_once(kit: SiteKit, make_harness: Make) -> None
     assert [line["where"] for line in one.logged("skipped")[21:]] == ["new.txt"]
 
 
+def test_a_warning_that_stays_is_logged_once(kit: SiteKit, make_harness: Make) -> None:
+    """A setting that means something else is not reported at every run; after it was gone, it is."""
+    text = (kit.root / "publisher.toml").read_text()
+    cadence = 'cadence = "0 7 * * *"\ncatch_up = '
+    kit.settings(text.replace('title = "The Daily"', f'title = "The Daily"\n{cadence}"all"'))
+    one = make_harness(kit)
+    for _ in range(3):
+        one.jobs.articles_changed()
+        one.jobs.publish()
+    assert [line["where"] for line in one.logged("warning")] == ["digests.daily.catch_up"]
+    for value in ("latest", "all"):
+        kit.settings(text.replace('title = "The Daily"', f'title = "The Daily"\n{cadence}"{value}"'))
+        one.jobs.current = (kit.site, one.db)
+        one.jobs.articles_changed()
+        one.jobs.publish()
+    assert len(one.logged("warning")) == 2
+
+
 def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, make_harness: Make) -> None:
     """The next run starts without a change of files."""
     kit.article()
