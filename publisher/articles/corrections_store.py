@@ -22,7 +22,6 @@ __all__ = [
     "add_correction",
     "clear_retraction",
     "clear_send_overrides",
-    "corrected_since",
     "drop_retraction_reason",
     "find_articles",
     "issue_folders_with",
@@ -132,14 +131,6 @@ def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
         )
         is_unsent = issue.c.id.in_(waiting) | (issue.c.id.in_(carrying) & issue.c.opened_at.is_(None))
         connection.execute(update(issue).where(is_unsent).values(forced=None))
-
-
-def corrected_since(connection: Connection, seqs: Collection[int], since: int) -> list[int]:
-    """Return those of the articles that were corrected after SINCE (seconds since 1970), by arrival."""
-    query = select(correction.c.article_seq).where(
-        correction.c.article_seq.in_(seqs), correction.c.corrected_at > since
-    )
-    return sorted(set(connection.execute(query).scalars()))
 
 
 def clear_retraction(connection: Connection, seq: int, at: int) -> None:

@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 from publisher.html.urls import url_path
 from publisher.model.articles import Article, Author, Correction, Enclosure, Image, Record
 
-__all__ = ["article_from_text", "article_text", "is_edited", "record_fields", "record_json", "to_article"]
+__all__ = [
+    "article_from_text",
+    "article_text",
+    "is_corrected",
+    "is_edited",
+    "record_fields",
+    "record_json",
+    "to_article",
+]
 
 
 def record_json(record: Record) -> str:
@@ -104,6 +112,11 @@ def is_edited(before: str, after: str) -> bool:
     """Return whether the article itself differs between two results of :func:`article_text`. Pure."""
     first, second = json.loads(before), json.loads(after)
     return any(first[column] != second[column] for column in ("record", "body", "path"))
+
+
+def is_corrected(before: str, after: str) -> bool:
+    """Return whether a correction was published between two results of :func:`article_text`. Pure."""
+    return bool(json.loads(before)["corrections"] != json.loads(after)["corrections"])
 
 
 def article_from_text(text: str, base_url: str, zone: ZoneInfo) -> Article:

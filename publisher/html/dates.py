@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
-__all__ = ["long_date", "short_date"]
+__all__ = ["long_date", "minute_text", "short_date"]
 
 _DAYS: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _MONTHS: Final = [
@@ -34,3 +35,8 @@ def long_date(moment: datetime, language: str) -> str:
 def short_date(moment: datetime, language: str) -> str:
     """Return ``20 November 2026``, or the ISO date if the language is not English."""
     return long_date(moment, language).rpartition(", ")[2]
+
+
+def minute_text(moment: datetime, zone: ZoneInfo) -> str:
+    """Return ``Mon 2026-11-23 07:00``, for operators."""
+    return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"

@@ -9,15 +9,17 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from publisher.articles import corrections_store as corrections
 from publisher.articles import store as articles
+from publisher.articles.records import is_corrected
 from publisher.delivery import brakes_store as brakes
+from publisher.digests import approval_store as approvals
 from publisher.digests import store as issues
 from publisher.digests.draft_content import mail_settings
 from publisher.digests.lookup import find_issue, is_unfinished
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, SettingsError
+from publisher.html.dates import minute_text
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
@@ -66,7 +68,7 @@ def lateness_reason(site: Site, row: IssueRow, now: datetime) -> str:
     approved_at = datetime.fromtimestamp(row.approved_at or 0, UTC)
     if opening_time(row.slot, approved_at, now, timedelta(hours=hours)) is not OpeningTime.TOO_LATE:
         return ""
-    slot = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    slot = minute_text(row.slot, site.tz)
     return f"its slot of {slot} passed more than {hours} hours ago. To send it: publish send {row.path}"
 
 
@@ -109,9 +111,11 @@ def _article_hold(connection: Connection, row: IssueRow, now: datetime) -> str:
     later = [one.id for one in known.values() if one.published_at > now.timestamp() and one.id not in accepted]
     if later and row.slot <= now:
         return f"articles of it are not published yet ({', '.join(later)}). Wait for them, {_or_reopen(row)}{force}"
-    corrected = corrections.corrected_since(connection, known, row.approved_at)
+    approved = approvals.approved_texts(connection, row.id)
+    current = articles.article_texts(connection, list(approved))
+    corrected = [known[seq].id for seq, text in current.items() if is_corrected(approved[seq], text)]
     if corrected:
-        names = ", ".join(known[seq].id for seq in corrected)
+        names = ", ".join(corrected)
         return f"articles of it were corrected after it was approved ({names}). {_REOPEN.format(digest=row.digest)}"
     return ""
 

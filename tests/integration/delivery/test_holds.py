@@ -37,6 +37,20 @@ def reason_of(site: ScheduledSite) -> str:
         return hold_reason(connection, site.kit.site, row, site.clock.now())
 
 
+def test_a_correction_in_the_second_of_the_approval_holds_an_issue(site: ScheduledSite) -> None:
+    """It is not in the approved text."""
+    correct(site.kit.site, FRIDAY, "one.md", "It was four, not five.")
+    assert "articles of it were corrected" in reason_of(site)
+
+
+def test_a_correction_before_the_approval_holds_nothing(site: ScheduledSite) -> None:
+    """The approved text has it, also if both are of one second."""
+    reopen(site.kit.site, "weekly", FRIDAY)
+    correct(site.kit.site, FRIDAY, "one.md", "It was four, not five.")
+    site.approve()
+    assert reason_of(site) == ""
+
+
 def test_nothing_holds_an_approved_issue(site: ScheduledSite) -> None:
     """Edits and new articles are no reason."""
     site.kit.article("one.md", "One, again")
