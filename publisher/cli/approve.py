@@ -49,7 +49,7 @@ def command(
 
     Reads articles/ first, shows the draft, the number of its recipients, when it is sent and what blocks
     it, and asks. From then on its text is fixed. It is sent at its slot, or at once if that has passed, to
-    everybody who subscribes by then. Until then, 'publish reopen DIGEST' takes the approval back.
+    the subscribers at that time. Until then, 'publish reopen DIGEST' takes the approval back.
 
     Exit status: 0 success; 2 usage or settings, no draft, it cannot be approved, or the answer was no;
     3 failed.

@@ -25,8 +25,8 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, as
     """Cancel the deliveries of ISSUE that were not handed over to a mail server yet.
 
     ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
-    completely. Shows how many messages were handed over, which nobody can recall, and how many are
-    cancelled, and asks. The articles return to everybody who went without them, with the next issue.
+    completely. Shows how many messages were handed over, which cannot be recalled, and how many are
+    cancelled, and asks. The articles return to the subscribers who did not get them, with the next issue.
 
     Exit status: 0 success; 2 usage or settings, no such issue, nothing to cancel, or the answer was no;
     3 failed.
@@ -48,4 +48,4 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, as
         click.echo(json.dumps({"issue": row.path, "cancelled": cancelled, "handed_over": handed_over}))
         return
     click.echo(f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {handed_over:,} were handed over.")
-    click.echo(f"The next issue of {row.digest} brings its articles to everybody who did not get them.")
+    click.echo(f"The next issue of {row.digest} brings its articles to the subscribers who did not get them.")

@@ -180,7 +180,7 @@ def _finding_lines(draft: IssueDraft) -> list[str]:
 def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
     """Return a mail for each issue that is held, or too late, for a reason that the editors do not know.
 
-    A paused issue does not become too late: somebody has stopped it on purpose. Of an issue that is held again after it
+    A paused issue does not become too late: an operator has stopped it. Of an issue that is held again after it
     was released, they are notified again.
     """
     reports, released = [], []

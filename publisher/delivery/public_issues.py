@@ -74,7 +74,7 @@ def public_issues(
 def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:
     """Return the issue whose send opened last, of those of which every delivery is sent; None if there is none.
 
-    New subscribers get it. A cancelled issue is none of them: somebody stopped it for a reason.
+    New subscribers get it. A cancelled issue is none of them: an operator stopped it.
     """
     rows = public_issues(connection, site, digest, limit=_MAX_CANDIDATES)
     candidates = [row for row in rows if row.cancelled_at is None]

@@ -48,7 +48,7 @@ class SkipKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingArticle:
-    """An article that no issue of the digest has brought to everybody yet."""
+    """An article that is a candidate for the next issue of a digest."""
 
     seq: int
     #: True if an earlier issue was full.

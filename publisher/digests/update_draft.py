@@ -62,7 +62,7 @@ def compose_content(
     articles: Sequence[Article],
     interests: Sequence[Interests] = _EVERYTHING,
 ) -> ComposedIssue:
-    """Render and check an issue of this content, for everybody and for each of the interests."""
+    """Render and check an issue of this content: with all articles, and for each of the interests."""
     # Imported here, because a run without changes needs neither templates nor the preflight.
     from publisher.digests.compose import IssueDetails, compose_issue
 

@@ -57,7 +57,7 @@ class DraftSummary:
     hash: str
     #: True if this run made it or rendered it again.
     is_changed: bool
-    #: What nobody does although its time has come, with the command; empty for nothing.
+    #: That its slot has passed and no process runs it, with the command; empty otherwise.
     overdue: str = ""
 
 

@@ -245,9 +245,9 @@ def _stops(db: Database, site: Site, update: DraftUpdate, now: datetime, *, open
 def _nobody(draft: IssueDraft, *, has_subscribers: bool) -> str:
     if has_subscribers:
         why = "each subscriber has its articles from another newsletter, or does not follow them"
-        return f"nobody would get {draft.digest} now: {why}. Wait for a new article, or leave these out: publish discard {draft.digest}"
+        return f"no subscriber would get {draft.digest} now: {why}. Wait for a new article, or leave these out: publish discard {draft.digest}"
     return (
-        f"nobody subscribes to {draft.digest}: its articles would be brought to nobody. Import subscribers first, or set "
+        f"{draft.digest} has no subscribers: no one would get its articles. Import subscribers first, or set "
         'send = "none" to publish it without mail'
     )
 

@@ -18,7 +18,7 @@ __all__ = ["return_unapproved_issues"]
 
 
 def return_unapproved_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
-    """Return the articles of recent issues that nobody approved, sent or saw to the drafts of their digests.
+    """Return the articles of recent issues that were never approved, sent or public to the drafts of their digests.
 
     Automatic issues that are on the web go on being sent. Issues that are too old to be sent keep number and folder, and
     are never mailed. The caller holds the site's lock.
@@ -37,7 +37,7 @@ def return_unapproved_issues(db: Database, site: Site, now: datetime, report: Pu
             else:
                 approvals.mark_cancelled(connection, row.id, int(row.slot.timestamp()))
         if not is_public and row.slot >= since:
-            reason = "nobody had approved it: its articles are in the draft, which follows them until it is approved"
+            reason = "it was not approved: its articles are in the draft, which follows them until it is approved"
             report.warnings.append(Problem(where=row.path, is_rejected=False, reason=reason))
 
 

@@ -162,7 +162,7 @@ def cancel(
 ) -> tuple[IssueRow, int]:
     """Cancel what was not handed over of an issue; return the issue, and how many deliveries were cancelled.
 
-    Its articles return to everybody who went without them for that reason.
+    Its articles return to the subscribers who did not get them for that reason.
 
     Raises:
         SettingsError: there is no such issue, or nothing is left to cancel.

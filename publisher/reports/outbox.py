@@ -120,7 +120,7 @@ def _finished_status(site: Site, row: IssueRow, states: dict[DeliveryState, int]
     settings = site.digests.get(row.digest)
     if settings is not None and settings.send is SendPolicy.NONE:
         return "published, without mail"
-    return f"no recipients: nobody subscribed to {row.digest}, or everybody already had all of its articles"
+    return f"no recipients: {row.digest} had no subscribers, or they already had all of its articles"
 
 
 def list_issues(site: Site, digest: str | None = None, *, now: datetime | None = None) -> list[OutboxIssue]:

@@ -102,7 +102,7 @@ def test_a_draft_that_waits_for_a_missed_slot_still_waits_after_the_answer_no(si
 
 
 def test_a_newsletter_without_mail_is_published_out_of_turn(site: MailKit) -> None:
-    """With ``send = "none"`` nobody is mailed, and the issue is on the web."""
+    """With ``send = "none"`` no mail is sent, and the issue is on the web."""
     set_send(site, "none")
     shown = done(site, "now", "daily", answer="y")
     assert "  goes to  the web, without mail\n" in shown

@@ -27,7 +27,7 @@ def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: 
     """Cancel the deliveries of an issue that were not handed over; return their number.
 
     The articles that were in them are pending again, for this digest and for every digest that omitted them because
-    this one was to bring them. They make no issue by themselves, and nobody gets an article that they have.
+    this one was to bring them. They make no issue by themselves, and no subscriber gets an article twice.
 
     Args:
         connection: a transaction.

@@ -64,7 +64,7 @@ def test_a_plan_names_skipped_records(site: ScheduledSite) -> None:
 
 
 def test_an_approved_issue_opens_at_its_slot(site: ScheduledSite) -> None:
-    """Before its slot nobody is mailed; at its slot everybody is, once."""
+    """No mail is sent before its slot; at its slot each subscriber gets it once."""
     approval = site.approve()
     assert (approval.row.path, approval.row.slot, approval.opened) == ("weekly/2026-11-23T0700", MONDAY, None)
     assert site.draft() is None
@@ -195,10 +195,10 @@ def test_a_changed_template_is_a_change_too(lone_site: ScheduledSite) -> None:
 def test_nobody_to_mail_is_refused_where_the_send_would_open(lone_site: ScheduledSite) -> None:
     """Before its slot, somebody may still subscribe; at its slot, the issue waits for somebody."""
     site = lone_site
-    with pytest.raises(SettingsError, match="nobody subscribes to weekly: its articles would be brought to nobody"):
+    with pytest.raises(SettingsError, match="weekly has no subscribers: no one would get its articles"):
         site.approve(time=ApprovalTime.NOW)
     (stop,) = plan_approval(site.kit.site, "weekly", FRIDAY, time=ApprovalTime.NOW).stops
-    assert stop.startswith("nobody subscribes to weekly")
+    assert stop.startswith("weekly has no subscribers")
     assert plan_approval(site.kit.site, "weekly", FRIDAY).stops == ()
     site.approve()
     assert [held.reason for held in site.tick(MONDAY).held] == [
@@ -213,7 +213,7 @@ def test_an_issue_that_no_subscriber_wants_is_refused(lone_site: ScheduledSite) 
     """Its articles would be brought to nobody; they stay for somebody who subscribes later."""
     site = lone_site
     site.subscribe("ann", follows={"topics": ["Water"]})
-    with pytest.raises(SettingsError, match="nobody would get weekly now"):
+    with pytest.raises(SettingsError, match="no subscriber would get weekly now"):
         site.approve(time=ApprovalTime.NOW)
     site.subscribe("bert")
     site.approve(time=ApprovalTime.NOW)

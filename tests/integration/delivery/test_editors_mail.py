@@ -145,7 +145,7 @@ def test_a_reopened_issue_is_told_at_its_next_slot(make_site: MakeSite) -> None:
 
 
 def test_an_automatic_issue_with_errors_is_told_and_opens_when_they_are_mended(make_site: MakeSite) -> None:
-    """Within ``catch_up_hours``; before that nobody is mailed."""
+    """Within ``catch_up_hours``; before that no mail is sent."""
     site = make_site('send = "auto"\n')
     site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.")
     for minutes in (0, 5):

@@ -147,7 +147,7 @@ def test_status_says_loudly_that_publish_now_mails_nothing_where_there_is_a_cade
 
 
 def test_status_says_that_a_mail_server_alone_changes_nothing(site: MailKit) -> None:
-    """With ``send = "none"`` nobody is mailed although a mail server is set."""
+    """With ``send = "none"`` no mail is sent although a mail server is set."""
     set_send(site, "none")
     site.draft_issue()
     (notice,) = load_status(site.site, NOW).notices

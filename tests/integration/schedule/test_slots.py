@@ -40,7 +40,7 @@ class Newsroom:
     def __init__(self, kit: SiteKit, **options: Any) -> None:
         self.kit = kit
         self.clock = ManualClock(SIX)
-        # Issues that nobody is mailed: they need no subscribers.
+        # Issues that no mail is sent: they need no subscribers.
         self.options = {"cadence": '"0 7 * * *"', "send": '"none"', "catch_up": '"latest"', **options}
         self.base = (kit.root / "publisher.toml").read_text()
         self.configure()
