@@ -10,6 +10,7 @@ import click
 
 from publisher.cli.common import ProgressLine, count_phrase, parse_at, report_wait, site_option
 from publisher.cli.reopen import reopened_lines
+from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.pipeline.approve import Approval, ApprovalPlan, ApprovalTime, approve, plan_approval
 from publisher.pipeline.undo_issue import reopen
@@ -141,7 +142,7 @@ def approval_lines(site: Site, approval: Approval) -> list[str]:
     if is_mailed and not site.can_send:
         lines.append("  It is sent once publisher.toml has a mail server ([smtp]).")
     else:
-        when = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+        when = minute_text(row.slot, site.tz)
         lines.append(f"  It is {'sent' if is_mailed else 'published, without mail,'} {when}.")
         if not approval.is_attended:
             lines.append("  Nothing runs then: start 'publish run', or call 'publish tick' from cron.")

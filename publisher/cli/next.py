@@ -12,6 +12,7 @@ import click
 
 from publisher.cli.common import parse_at, site_option
 from publisher.digests.store import IssueRow
+from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.reports.issue_drafts import DraftStatus, upcoming_issues
 from publisher.reports.outbox import issue_dict
@@ -116,7 +117,7 @@ def lines(
     is_utc = site.zone == "UTC"
     shown += ["", f"  {site.zone}" if is_utc else f"  {site.zone:<20}  UTC"]
     for slot in runs:
-        local = f"{slot.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+        local = minute_text(slot.slot, site.tz)
         utc = "" if is_utc else f"{slot.slot.astimezone(UTC):%Y-%m-%d %H:%M}  "
         shown.append(
             f"  {local:<{20 if is_utc else max(20, len(site.zone))}}  {utc}{_in(slot.slot, now):>9}  {slot.name}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import count_phrase, parse_at, site_option, times_phrase
+from publisher.html.dates import minute_text
 from publisher.model.delivery import DeliveryState
 from publisher.reports.status import Status, load_status
 from publisher.schedule.store import SlotRun
@@ -116,7 +117,7 @@ def _slot(site: Site, run: SlotRun | None) -> list[str]:
     """Return the result of the newest slot of a schedule."""
     if run is None:
         return []
-    slot = f"{run.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    slot = minute_text(run.slot, site.tz)
     late = f", started {run.late:,.1f} s late" if run.late is not None else ""
     if run.state == "due":
         again = f"{run.leased_until.astimezone(site.tz):%H:%M:%S}"

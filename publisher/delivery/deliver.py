@@ -30,6 +30,7 @@ from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
 from publisher.errors import PublisherError, SettingsError, StoreError
+from publisher.html.dates import minute_text
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
@@ -176,7 +177,7 @@ def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_loc
     if row.opened_at is not None:
         return row
     if row.slot > now:
-        opens = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+        opens = minute_text(row.slot, site.tz)
         raise SettingsError(
             f"{row.path} is approved, and opens at its slot: {opens}. To send it now: publish reopen {row.digest}, then "
             f"publish approve {row.digest} --now"

@@ -29,6 +29,7 @@ from publisher.digests.readiness import require_reserved, sample_blockers, setti
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
 from publisher.errors import PublisherError, SendingBlocked
+from publisher.html.dates import minute_text
 from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
@@ -161,7 +162,7 @@ def _passed_over_lines(content: DraftContent) -> list[str]:
 
 
 def _minute(site: Site, moment: datetime | None) -> str:
-    return f"{moment.astimezone(site.tz):%a %Y-%m-%d %H:%M}" if moment is not None else ""
+    return minute_text(moment, site.tz) if moment is not None else ""
 
 
 def _finding_lines(draft: IssueDraft) -> list[str]:

@@ -21,6 +21,7 @@ from publisher.digests.readiness import require_reserved, sample_blockers, setti
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import PublisherError, SendingBlocked, SettingsError
+from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.model.report import OpenedSummary, Progress, PublishResult, no_progress
 from publisher.pipeline.publish import regenerate
@@ -204,7 +205,7 @@ def _sent(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) -> s
         return "once a mail server is set in publisher.toml ([smtp])"
     if time is not ApprovalTime.SLOT or draft.slot <= now:
         return "at once"
-    return f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    return minute_text(draft.slot, site.tz)
 
 
 def _opens_now(draft: IssueDraft, now: datetime, time: ApprovalTime) -> bool:

@@ -19,6 +19,7 @@ from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import SettingsError, StoreError
+from publisher.html.dates import minute_text
 from publisher.model.digests import CatchUp, SendPolicy
 from publisher.model.problems import Problem
 from publisher.model.report import DraftSummary, PublishResult, WaitingDigest
@@ -91,7 +92,7 @@ def _report_approved(db: Database, site: Site, now: datetime, report: PublishRes
                     f"publish reopen {row.digest}"
                 )
             if row.slot <= now and not row.is_paused and not is_attended(connection, site, now):
-                when = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+                when = minute_text(row.slot, site.tz)
                 reasons.append(
                     f"its slot {when} has passed, and nothing runs: start 'publish run', call 'publish tick' from cron, "
                     f"or send it: publish send {row.path}"
@@ -154,7 +155,7 @@ def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, r
 def describe_due(site: Site, draft: IssueDraft, reason: str) -> str:
     """Return when a draft becomes an issue, in words; REASON is why it is not due, or empty."""
     settings, slug = site.digests[draft.digest], draft.digest
-    when = f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    when = minute_text(draft.slot, site.tz)
     if reason:
         return f"not due: {reason}. To send it anyway: publish approve {slug}"
     if not settings.cadence:
@@ -198,5 +199,5 @@ def overdue_note(db: Database, site: Site, slug: str, now: datetime) -> str:
         is_running = is_attended(connection, site, now)
     if stored is None or stored.effective_from >= slot or is_known or is_taken or is_running:
         return ""
-    when = f"{slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    when = minute_text(slot, site.tz)
     return f"its slot {when} has passed, and nothing runs it: start 'publish run', or run 'publish tick' from cron"

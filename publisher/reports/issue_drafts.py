@@ -13,6 +13,7 @@ from publisher.digests import store as issues
 from publisher.digests.draft_content import load_content
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
+from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.pipeline.update_drafts import describe_due, overdue_note
 from publisher.settings import Site
@@ -100,7 +101,7 @@ def approved_status(db: Database, site: Site, row: IssueRow, now: datetime) -> s
     is_mailed = site.digests[row.digest].send is not SendPolicy.NONE
     if is_mailed and not site.can_send:
         return "approved: it is sent once publisher.toml has a mail server ([smtp])"
-    when = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}" if row.slot > now else "by the next run"
+    when = minute_text(row.slot, site.tz) if row.slot > now else "by the next run"
     return f"approved: it is {'sent' if is_mailed else 'published, without mail,'} {when}"
 
 
