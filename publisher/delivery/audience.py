@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from publisher.delivery import audience_store as store
 from publisher.delivery.local_time import LocalDeliveryTimes
-from publisher.digests import store as issues
+from publisher.digests.variants_store import variants_with_articles
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, IssueVariant
 from publisher.model.query import Interests, group_by_variant
@@ -39,7 +39,7 @@ class Audience:
 def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
     """Return the audience of an issue with these articles."""
     seqs = [article.seq for article in articles]
-    carried = issues.variants_with_articles(connection, seqs, only_digest=digest.slug if digest.repeat else None)
+    carried = variants_with_articles(connection, seqs, only_digest=digest.slug if digest.repeat else None)
     queries = subscribers.load_interest_queries(connection)
     groups: dict[_SubscriberGroup, int] = {}
     for _, interests_id, _, received in store.audience_members(connection, digest.slug, carried.keys(), now):

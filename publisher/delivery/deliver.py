@@ -29,6 +29,7 @@ from publisher.delivery.suppression_brake import SuppressionBrake, settle_finish
 from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
+from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError, SettingsError, StoreError
 from publisher.html.dates import minute_text
 from publisher.mail.smtp_transport import SmtpTransport
@@ -366,7 +367,7 @@ class _SendRun:
 
     def _variant(self, number: int) -> IssueVariant:
         with self._db.read() as connection:
-            return issues.load_variants(connection, self._row.id)[number - 1]
+            return load_variants(connection, self._row.id)[number - 1]
 
     @staticmethod
     def _stop(brake: Brake, dispatcher: Dispatcher, transport: Transport) -> None:

@@ -28,6 +28,7 @@ from publisher.digests.preflight.rules import stored_finding
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
+from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError, SendingBlocked
 from publisher.html.dates import minute_text
 from publisher.mail.message_template import MessageTemplate
@@ -193,7 +194,7 @@ def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
             if not reason and not row.is_paused:
                 reason = lateness_reason(site, row, now)
             if reason and reason != row.notified_hold:
-                variant = issues.load_variants(connection, row.id)[0]
+                variant = load_variants(connection, row.id)[0]
                 reports.append(_hold_report(row, reason, variant))
             elif not reason and row.notified_hold is not None:
                 released.append(row.id)

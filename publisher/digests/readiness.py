@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from publisher.digests import store as issues
+from publisher.digests.variants_store import whole_variant
 from publisher.errors import SendingBlocked
 from publisher.model.hosts import host_of, is_reserved_host
 from publisher.model.mailbox import parse_mailbox
@@ -143,7 +144,8 @@ def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[B
     """Return why an issue must not be sent to real people: old placeholder values, or the sample article."""
     blockers = list(_outdated_value_blockers(connection, site, row))
     if row.forced is None:
-        blockers += sample_blockers(row.path, issues.full_text(connection, row.id))
+        whole = whole_variant(connection, row.id)
+        blockers += sample_blockers(row.path, whole.text.decode()) if whole is not None else []
     return tuple(blockers)
 
 

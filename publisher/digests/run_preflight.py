@@ -21,6 +21,7 @@ from publisher.digests.preflight.message import check_message, html_of
 from publisher.digests.preflight.rules import finding
 from publisher.digests.readiness import is_blocked, require_reserved, sample_blockers, visible_blockers
 from publisher.digests.update_draft import render_draft
+from publisher.digests.variants_store import load_variants
 from publisher.errors import BrowserMissing, SendingBlocked, SettingsError
 from publisher.findings import Finding
 from publisher.html.text import clean_characters, one_line
@@ -114,9 +115,7 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
         with db.read() as connection:
             row = find_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
-            variants = [
-                (variant.html.decode(), variant.text.decode()) for variant in issues.load_variants(connection, row.id)
-            ]
+            variants = [(variant.html.decode(), variant.text.decode()) for variant in load_variants(connection, row.id)]
             blockers = tuple(str(blocker) for blocker in visible_blockers(connection, site, row))
             blocked = bool(blockers) and is_blocked(connection, site, row)
         # The staged message has the date of the slot, which may be still to come.

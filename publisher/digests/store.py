@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
 
-from publisher.model.digests import Issue, IssueVariant
+from publisher.digests.variants_store import add_variants
+from publisher.model.digests import Issue
 from publisher.storage.bulk import insert_rows
 from publisher.storage.facts import increment_fact
 from publisher.storage.tables.articles import article
@@ -23,10 +24,8 @@ __all__ = [
     "ApprovalRecord",
     "IssueRow",
     "add_issue",
-    "add_variants",
     "delete_issue",
     "digests_with_issues",
-    "full_text",
     "get_issue",
     "issue_article_seqs",
     "issue_file",
@@ -34,7 +33,6 @@ __all__ = [
     "issues_to_stage",
     "last_issue_number",
     "list_issues",
-    "load_variants",
     "mark_staged",
     "newest_approved",
     "public_issues",
@@ -42,7 +40,6 @@ __all__ = [
     "save_forced_reason",
     "set_paused",
     "slots_with_issues",
-    "variants_with_articles",
     "withdrawn_article_ids",
 ]
 
@@ -164,7 +161,7 @@ def add_issue(
             mail_settings=approval.mail_settings,
         )
     )
-    insert_rows(connection, issue_variant, _variant_rows(number, new_issue.variants, 1))
+    add_variants(connection, number, new_issue.variants)
     rows = [
         {
             "digest": new_issue.digest,
@@ -181,33 +178,11 @@ def add_issue(
     return number
 
 
-def add_variants(connection: Connection, issue_id: int, variants: Sequence[IssueVariant]) -> None:
-    """Add variants to an issue, after those that it has."""
-    query = select(func.max(issue_variant.c.number)).where(issue_variant.c.issue_id == issue_id)
-    first = int(connection.execute(query).scalar_one()) + 1
-    insert_rows(connection, issue_variant, _variant_rows(issue_id, variants, first))
-
-
 def delete_issue(connection: Connection, issue_id: int) -> None:
     """Delete an issue whose send has not opened."""
     for table in (click, delivery, issue_variant, issue_article, file_table):
         connection.execute(delete(table).where(table.c.issue_id == issue_id))
     connection.execute(delete(issue).where(issue.c.id == issue_id))
-
-
-def _variant_rows(issue_id: int, variants: Sequence[IssueVariant], first: int) -> list[dict[str, object]]:
-    return [
-        {
-            "issue_id": issue_id,
-            "number": number,
-            "articles": json.dumps(variant.articles),
-            "subject": variant.subject,
-            "placeholder_hash": variant.placeholder_hash,
-            "html": variant.html,
-            "text": variant.text,
-        }
-        for number, variant in enumerate(variants, first)
-    ]
 
 
 _ARTICLES = (
@@ -280,45 +255,6 @@ def issue_article_seqs(connection: Connection, issue_id: int) -> list[int]:
     return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
 
 
-def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
-    """Return the variants of an issue, by number."""
-    query = select(issue_variant).where(issue_variant.c.issue_id == issue_id).order_by(issue_variant.c.number)
-    return [
-        IssueVariant(
-            articles=tuple(json.loads(row.articles)),
-            placeholder_hash=row.placeholder_hash,
-            html=row.html,
-            text=row.text,
-            subject=row.subject,
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def variants_with_articles(
-    connection: Connection, seqs: Iterable[int], *, only_digest: str | None = None
-) -> dict[int, dict[int, frozenset[int]]]:
-    """Return issue ID → variant number → the articles of SEQS in it, for all variants with at least one.
-
-    Args:
-        connection: the database connection.
-        seqs: arrival numbers of articles.
-        only_digest: only issues of this digest; all issues by default.
-    """
-    wanted = set(seqs)
-    having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
-    if only_digest is not None:
-        having = having.where(issue_article.c.digest == only_digest)
-    query = select(issue_variant.c.issue_id, issue_variant.c.number, issue_variant.c.articles).where(
-        issue_variant.c.issue_id.in_(having)
-    )
-    result: dict[int, dict[int, frozenset[int]]] = {}
-    for issue_id, number, articles in connection.execute(query):
-        if common := wanted.intersection(json.loads(articles)):
-            result.setdefault(issue_id, {})[number] = frozenset(common)
-    return result
-
-
 def save_error_count(connection: Connection, issue_id: int, errors: int) -> None:
     """Save the number of errors of the last check of an issue."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
@@ -381,12 +317,6 @@ def issue_file(connection: Connection, issue_id: int, name: str) -> bytes:
     """Return one file of an issue."""
     query = select(file_table.c.data).where(file_table.c.issue_id == issue_id, file_table.c.name == name)
     return bytes(connection.execute(query).scalar_one())
-
-
-def full_text(connection: Connection, issue_id: int) -> str:
-    """Return the plain text of the variant with all articles, with placeholders."""
-    query = select(issue_variant.c.text).where(issue_variant.c.issue_id == issue_id, issue_variant.c.number == 1)
-    return bytes(connection.execute(query).scalar_one()).decode()
 
 
 def mark_staged(connection: Connection, issue_id: int) -> None:

@@ -17,6 +17,7 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
 from publisher.digests.store import IssueRow
+from publisher.digests.variants_store import load_variants
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import SubscriptionState
@@ -165,7 +166,7 @@ def _add_delivery(
     if delivery is None:
         return
     history.state = delivery.state
-    variant = issues.load_variants(connection, issue_id)[delivery.variant - 1]
+    variant = load_variants(connection, issue_id)[delivery.variant - 1]
     history.subject = variant.subject or history.subject
     history.articles = _issue_titles(connection, site, issue_id, variant.articles)
     row = issues.list_issues(connection, only=[issue_id])[0]

@@ -25,6 +25,7 @@ from publisher.delivery.store import Claim
 from publisher.digests import store as issues
 from publisher.digests.envelope import bare_address, with_query
 from publisher.digests.readiness import Blocker, issue_blockers, setting_blockers
+from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError
 from publisher.html.dates import long_date
 from publisher.mail import Envelope
@@ -362,7 +363,7 @@ class _Batch:
             return None
         if issues.withdrawn_article_ids(connection, row.id):
             return None
-        variants = issues.load_variants(connection, row.id)
+        variants = load_variants(connection, row.id)
         variant = self._variant(connection, subscriber, variants)
         if variant is None or deliveries.delivery_of(connection, row.id, subscriber.id) is not None:
             return None

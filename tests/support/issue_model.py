@@ -16,6 +16,7 @@ from sqlalchemy import select
 from publisher.digests import store as issues
 from publisher.digests.draft_content import mail_settings
 from publisher.digests.store import IssueRow
+from publisher.digests.variants_store import load_variants
 from publisher.model.digests import IssueVariant
 from publisher.storage.engine import Database
 from publisher.storage.tables.articles import article
@@ -214,7 +215,7 @@ class Model:
         numbers = self.numbers(db)
         with db.read() as connection:
             chosen = [numbers[seq] for seq in issues.issue_article_seqs(connection, row.id)]
-            variants = list(issues.load_variants(connection, row.id))
+            variants = list(load_variants(connection, row.id))
         versions = {number: self.stories[number].version for number in chosen}
         assert _markers(variants[0].text.decode()) == versions, "the approved text is not the current one"
         assert not any(self.stories[number].is_withdrawn for number in chosen)
@@ -270,7 +271,7 @@ class Model:
     def _audience(self, db: Database, row: IssueRow) -> dict[str, set[int]]:
         numbers = self.numbers(db)
         with db.read() as connection:
-            variants = issues.load_variants(connection, row.id)
+            variants = load_variants(connection, row.id)
             query = select(subscriber.c.address, delivery.c.variant).join(
                 subscriber, subscriber.c.id == delivery.c.subscriber_id
             )
@@ -323,7 +324,7 @@ class Model:
         for number, row in rows.items():
             known = self.fixed[number]
             with db.read() as connection:
-                variants = list(issues.load_variants(connection, number))
+                variants = list(load_variants(connection, number))
             assert variants[: len(known.variants)] == known.variants, f"the text of {row.path} has changed"
             for variant in variants:
                 shown = _markers(variant.text.decode())

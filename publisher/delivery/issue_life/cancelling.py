@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from publisher.digests import approval_store as approvals
 from publisher.digests import pending_store as pending
-from publisher.digests import store as issues
 from publisher.digests.pending_store import PendingArticle
 from publisher.digests.store import IssueRow
+from publisher.digests.variants_store import load_variants
 from publisher.model.delivery import DeliveryState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article
@@ -61,7 +61,7 @@ def _missed_articles(
         .where(is_open)
         .distinct()
     )
-    variants = issues.load_variants(connection, row.id)
+    variants = load_variants(connection, row.id)
     missed: dict[str, set[int]] = {}
     for slug, variant in connection.execute(query):
         if slug == row.digest or not {slug, row.digest} & set(repeating):

@@ -18,6 +18,7 @@ from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import compose_content
+from publisher.digests.variants_store import add_variants, load_variants
 from publisher.errors import IssueHeld, StoreError
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, IssueVariant
@@ -106,7 +107,7 @@ def _render_missing(
 ) -> None:
     """Render and check the selections of today's subscribers that the issue has no variant for."""
     with db.read() as connection:
-        variants = issues.load_variants(connection, row.id)
+        variants = load_variants(connection, row.id)
         audience = load_audience(connection, digest, articles, int(now.timestamp()))
     missing = _missing(articles, variants, audience.interests)
     if not missing:
@@ -126,10 +127,10 @@ def _render_missing(
             f"{errors[0].message}. {_repair(row)}"
         )
     with db.write() as connection:
-        known = {frozenset(variant.articles) for variant in issues.load_variants(connection, row.id)}
+        known = {frozenset(variant.articles) for variant in load_variants(connection, row.id)}
         new = [variant for variant in composed.issue.variants[1:] if frozenset(variant.articles) not in known]
         if new and issues.list_issues(connection, only=[row.id]):
-            issues.add_variants(connection, row.id, new)
+            add_variants(connection, row.id, new)
 
 
 def _repair(row: IssueRow) -> str:
@@ -154,7 +155,7 @@ def _open(
     zones: Mapping[str, int] = {}
     if with_audience:
         audience = load_audience(connection, digest, articles, int(now.timestamp()))
-        variants = issues.load_variants(connection, row.id)
+        variants = load_variants(connection, row.id)
         if _missing(articles, variants, audience.interests):
             raise _SelectionMissing
         base = local_time_base(row.slot, now, late_hours=site.digests[row.digest].late_hours)

@@ -9,6 +9,7 @@ import pytest
 
 from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests import store as issues
+from publisher.digests.variants_store import load_variants
 from publisher.errors import SendingBlocked, SettingsError
 from publisher.pipeline.approve import ApprovalTime, plan_approval
 from publisher.pipeline.publish import publish
@@ -43,7 +44,7 @@ def stored_content(site: ScheduledSite) -> tuple[object, ...]:
     """Return headers, texts and files of the only issue."""
     (row,) = site.issues()
     with site.kit.open() as db, db.read() as connection:
-        return row.subject, issues.load_variants(connection, row.id), issues.issue_files(connection, row.id)
+        return row.subject, load_variants(connection, row.id), issues.issue_files(connection, row.id)
 
 
 def test_a_plan_reads_articles_and_approves_nothing(site: ScheduledSite) -> None:

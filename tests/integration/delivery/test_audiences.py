@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
+from publisher.digests.variants_store import load_variants
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscriptions import manage as action
 from tests.conftest import NOW, MailKit
@@ -44,7 +45,7 @@ def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
         rows: list[IssueRow] = issues.list_issues(connection)
         names = {subscriber.id: subscriber.address for subscriber in action.list_subscribers(kit.site)}
         for row in sorted(rows, key=lambda row: row.id):
-            variants = issues.load_variants(connection, row.id)
+            variants = load_variants(connection, row.id)
             for number, variant in audience_of(connection, row.id):
                 articles.setdefault(names[number], []).extend(
                     (row.digest, seq) for seq in variants[variant - 1].articles
@@ -210,7 +211,7 @@ class _Site:
             for row in issues.list_issues(connection):
                 if row.id in before:
                     continue
-                whole = issues.load_variants(connection, row.id)[0].articles
+                whole = load_variants(connection, row.id)[0].articles
                 known = articles.articles_by_seq(connection, list(whole), site.base_url, site.tz)
                 for person in active.values():
                     if row.digest in person.digests:

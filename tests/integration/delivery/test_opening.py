@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from publisher.delivery.issue_life import opening
 from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
+from publisher.digests.variants_store import load_variants
 from publisher.pipeline.correct import retract
 from publisher.pipeline.undo_issue import reopen
 from publisher.subscriptions.manage import suppress_by_operator
@@ -50,7 +51,7 @@ def lone_site(mail_kit: MailKit, server: Server) -> ScheduledSite:
 def variants(site: ScheduledSite, digest: str = "weekly") -> int:
     """Return the number of variants of the newest issue, with the one for everybody."""
     with site.kit.open() as db, db.read() as connection:
-        return len(issues.load_variants(connection, site.issues(digest)[-1].id))
+        return len(load_variants(connection, site.issues(digest)[-1].id))
 
 
 def test_who_subscribes_between_approval_and_slot_gets_the_issue(site: ScheduledSite) -> None:

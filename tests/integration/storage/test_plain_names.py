@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from publisher.delivery import bounces_store
 from publisher.delivery import store as deliveries
 from publisher.digests import notes_store
-from publisher.digests import store as issues
+from publisher.digests.variants_store import load_variants
 from publisher.feeds import facets_store
 from publisher.feeds import store as feeds
 from publisher.model.subscriptions import ConfirmationKind
@@ -111,7 +111,7 @@ def test_an_upgrade_to_plain_names_keeps_all_rows(database_url: str) -> None:
     """Every renamed table and column holds what the table and column of the old name held."""
     old_database(database_url)
     with Database.open(database_url) as db, db.read() as connection:
-        (variant,) = issues.load_variants(connection, 1)
+        (variant,) = load_variants(connection, 1)
         assert (variant.articles, variant.html, variant.text) == ((1,), b"<p>", b"T")
         assert scalar(connection, "SELECT placeholder_hash FROM issue_variant") == "0123456789ab"
         note = notes_store.load_next_issue_note(connection, "daily")
