@@ -10,7 +10,13 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.editors_mail import notify_editors
-from publisher.delivery.issue_life.approval import OpeningTime, hold_reason, lateness_reason, opening_time
+from publisher.delivery.issue_life.approval import (
+    OpeningTime,
+    hold_reason,
+    lateness_reason,
+    opening_time,
+    require_subscribers,
+)
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_sendable
@@ -21,7 +27,6 @@ from publisher.model.digests import SendPolicy
 from publisher.model.report import HeldIssue, IssueSendResult, Progress, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.subscribers import recipients_store as recipients
 
 __all__ = ["next_send_time", "open_due_issues", "send_due_issues", "sendable_issues"]
 
@@ -75,9 +80,8 @@ def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_au
             raise IssueHeld(reason)
         if when is not OpeningTime.NOW:
             return False
-        if with_audience and not recipients.subscribed_domains(connection, row.digest):
-            raise IssueHeld(f"nobody subscribes to {row.digest} yet; it opens once somebody does")
         if with_audience:
+            require_subscribers(connection, row)
             require_sendable(connection, site, row, is_local=site.delivers_locally)
     return True
 

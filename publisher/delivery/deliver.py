@@ -20,7 +20,7 @@ from publisher.delivery import senders
 from publisher.delivery import store as deliveries
 from publisher.delivery.brakes_store import DOMAIN, Brake
 from publisher.delivery.dispatch import DeliveryCounts, Dispatcher
-from publisher.delivery.issue_life.approval import require_sendable_issue, stop_reason
+from publisher.delivery.issue_life.approval import require_sendable_issue, require_subscribers, stop_reason
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.delivery.ledger import Ledger, LedgerRules
 from publisher.delivery.messages import DeliveryMessages, read_signers
@@ -183,7 +183,11 @@ def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_loc
             f"{row.path} is approved, and opens at its slot: {opens}. To send it now: publish reopen {row.digest}, then "
             f"publish approve {row.digest} --now"
         )
-    open_issue(db, site, row, now, with_audience=site.digests[row.digest].send is not SendPolicy.NONE)
+    with_audience = site.digests[row.digest].send is not SendPolicy.NONE
+    if with_audience:
+        with db.read() as connection:
+            require_subscribers(connection, row)
+    open_issue(db, site, row, now, with_audience=with_audience)
     with db.read() as connection:
         current = issues.list_issues(connection, only=[row.id])
     if not current or current[0].opened_at is None:

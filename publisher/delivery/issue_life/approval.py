@@ -22,6 +22,7 @@ from publisher.errors import IssueHeld, SettingsError
 from publisher.html.dates import minute_text
 from publisher.settings import Site
 from publisher.storage.engine import Database
+from publisher.subscribers import recipients_store as recipients
 
 __all__ = [
     "OpeningTime",
@@ -31,6 +32,7 @@ __all__ = [
     "opening_time",
     "pause",
     "require_sendable_issue",
+    "require_subscribers",
     "resume",
     "stop_reason",
 ]
@@ -149,6 +151,12 @@ def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, no
         raise IssueHeld(f"{row.path} is held: {reason}")
     if row.is_paused:
         raise SettingsError(f"{row.path} is paused. Run 'publish resume {row.path}' first.")
+
+
+def require_subscribers(connection: Connection, row: IssueRow) -> None:
+    """Raise ``IssueHeld`` if a newsletter has no subscribers: later ones would never get the articles of the issue."""
+    if not recipients.subscribed_domains(connection, row.digest):
+        raise IssueHeld(f"{row.path} is held: {row.digest} has no subscribers yet; it opens once it has one")
 
 
 def stop_reason(connection: Connection, site: Site, issue_id: int, now: datetime) -> str:

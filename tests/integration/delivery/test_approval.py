@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests import store as issues
 from publisher.digests.variants_store import load_variants
-from publisher.errors import SendingBlocked, SettingsError
+from publisher.errors import IssueHeld, SendingBlocked, SettingsError
 from publisher.pipeline.approve import ApprovalTime, plan_approval
 from publisher.pipeline.publish import publish
 from publisher.pipeline.undo_issue import reopen
@@ -203,8 +204,10 @@ def test_nobody_to_mail_is_refused_where_the_send_would_open(lone_site: Schedule
     assert plan_approval(site.kit.site, "weekly", FRIDAY).stops == ()
     site.approve()
     assert [held.reason for held in site.tick(MONDAY).held] == [
-        "nobody subscribes to weekly yet; it opens once somebody does"
+        "weekly has no subscribers yet; it opens once it has one"
     ]
+    with pytest.raises(IssueHeld, match="weekly/2026-11-23T0700 is held: weekly has no subscribers yet"):
+        deliver(site.kit.site, "weekly", clock=site.clock.now)
     site.subscribe("ann")
     site.tick(MONDAY + timedelta(hours=1))
     assert site.recipients == ["ann"]
