@@ -34,7 +34,7 @@ from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
-from publisher.model.digests import IssueVariant
+from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.model.hosts import is_reserved_host
 from publisher.model.query import matches_query
 from publisher.model.subscriptions import ConfirmationKind
@@ -343,7 +343,7 @@ class _Batch:
     def _welcome(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
         """Return the newest issue for a new subscriber.
 
-        None if there is no recent public issue in their interests, or they have it already.
+        None if there is no recent public issue in their interests, they have it already, or the newsletter sends no mail.
         """
         slug, number = str(email.request["digest"]), email.subscriber_id
         subscriber = subscribers.find_subscriber(connection, number) if number is not None else None
@@ -352,6 +352,7 @@ class _Batch:
             or subscriber.is_suppressed
             or slug not in subscriber.digests
             or slug not in self.site.digests
+            or self.site.digests[slug].send is SendPolicy.NONE
         ):
             return None
         if brakes.is_provisionally_suppressed(

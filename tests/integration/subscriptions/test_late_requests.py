@@ -205,9 +205,9 @@ def test_an_erased_subscriber_is_not_told_that_they_are_subscribed(subscriber_si
     assert site.deliver_emails() == []
 
 
-@pytest.mark.parametrize("change", ["nothing", "unsubscribed", "a long time", "has it", "old issue"])
+@pytest.mark.parametrize("change", ["nothing", "unsubscribed", "a long time", "has it", "old issue", "no mail"])
 def test_a_welcome_issue_is_sent_only_if_it_is_still_wanted(subscriber_site: SubscriberSite, change: str) -> None:
-    """Not to people who have unsubscribed, or have the issue; and no issue that is old."""
+    """Not to people who have unsubscribed, or have the issue; no issue that is old, or of a newsletter without mail."""
     site = subscriber_site
     site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
     site.subscribe()
@@ -220,6 +220,8 @@ def test_a_welcome_issue_is_sent_only_if_it_is_still_wanted(subscriber_site: Sub
     elif change == "old issue":
         with site.kit.open() as db, db.write() as connection:
             connection.exec_driver_sql("UPDATE issue SET opened_at = 1577836800 WHERE digest = 'daily'")
+    elif change == "no mail":
+        site.replace_setting('welcome = true\nsend = "auto"', 'welcome = true\nsend = "none"')
     elif change == "has it":
         ann = site.subscriber()
         assert ann is not None
