@@ -47,7 +47,7 @@ def open_due_issues(
     """
     wanted = site.digests if digests is None else site.digests.keys() & set(digests)
     with db.read() as connection:
-        rows = [row for row in issues.list_issues(connection) if row.is_waiting and row.digest in wanted]
+        rows = [row for row in issues.waiting_issues(connection) if row.digest in wanted]
     for row in sorted(rows, key=lambda row: row.slot):
         with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):
@@ -163,14 +163,14 @@ def sendable_issues(site: Site, db: Database, now: datetime) -> list[IssueRow]:
     An issue that opened longer than ``delivery.retry_days`` ago is not sent: a mail server that is configured today must
     not send the news of last month. Placeholder values and holds are checked later.
     """
-    since = (now - timedelta(days=site.delivery.retry_days)).timestamp()
+    since = now - timedelta(days=site.delivery.retry_days)
     with db.read() as connection:
-        rows = issues.list_issues(connection)
+        rows = issues.list_issues(connection, since=since)
     sendable = [
         row
         for row in rows
         if row.opened_at is not None
-        and row.opened_at >= since
+        and row.opened_at >= since.timestamp()
         and row.cancelled_at is None
         and not row.is_paused
         and row.digest in site.digests

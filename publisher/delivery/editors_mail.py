@@ -187,8 +187,8 @@ def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
     """
     reports, released = [], []
     with db.read() as connection:
-        for row in issues.list_issues(connection):
-            if not row.is_waiting or row.digest not in site.digests:
+        for row in issues.waiting_issues(connection):
+            if row.digest not in site.digests:
                 continue
             reason = hold_reason(connection, site, row, now)
             if not reason and not row.is_paused:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, insert, select, update
 
 from publisher.digests.variants_store import add_variants
 from publisher.model.digests import Issue
@@ -30,11 +30,12 @@ __all__ = [
     "issue_article_seqs",
     "issue_file",
     "issue_files",
+    "issue_ids",
     "issues_to_stage",
     "last_issue_number",
     "list_issues",
     "mark_staged",
-    "newest_approved",
+    "newest_slot",
     "public_issues",
     "save_error_count",
     "save_forced_reason",
@@ -129,6 +130,12 @@ def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
 
 
+def newest_slot(connection: Connection, slug: str) -> datetime | None:
+    """Return the newest slot that has an issue of the digest; None without an issue."""
+    seconds = connection.execute(select(func.max(issue.c.slot)).where(issue.c.digest == slug)).scalar()
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+
+
 def add_issue(
     connection: Connection,
     new_issue: Issue,
@@ -207,6 +214,31 @@ def list_issues(
     return [_issue_row(row) for row in connection.execute(query).mappings()]
 
 
+#: True for issues that are approved, and whose send has not opened.
+_IS_WAITING: Final = and_(issue.c.approved_at.is_not(None), issue.c.opened_at.is_(None), issue.c.cancelled_at.is_(None))
+#: True for issues of versions in which an issue existed before its approval.
+_IS_UNAPPROVED: Final = and_(issue.c.approved_at.is_(None), issue.c.opened_at.is_(None), issue.c.cancelled_at.is_(None))
+
+
+def waiting_issues(connection: Connection, digest: str | None = None) -> list[IssueRow]:
+    """Return the issues that are approved and whose send has not opened, newest first: all, or those of a digest."""
+    query = select(issue, _ARTICLES).where(_IS_WAITING).order_by(issue.c.slot.desc())
+    if digest is not None:
+        query = query.where(issue.c.digest == digest)
+    return [_issue_row(row) for row in connection.execute(query).mappings()]
+
+
+def unapproved_issues(connection: Connection) -> list[IssueRow]:
+    """Return the issues of older versions that were made and never approved, newest first."""
+    query = select(issue, _ARTICLES).where(_IS_UNAPPROVED).order_by(issue.c.slot.desc())
+    return [_issue_row(row) for row in connection.execute(query).mappings()]
+
+
+def issue_ids(connection: Connection) -> set[int]:
+    """Return the IDs of all issues."""
+    return set(connection.execute(select(issue.c.id)).scalars())
+
+
 def _issue_row(row: RowMapping) -> IssueRow:
     return IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
 
@@ -277,18 +309,6 @@ def save_forced_reason(connection: Connection, issue_id: int, reason: str) -> No
 def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> None:
     """Pause or resume sending an issue."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(is_paused=is_paused))
-
-
-def newest_approved(connection: Connection, digest: str) -> IssueRow | None:
-    """Return the newest issue of a digest that is approved and whose send has not opened; None if there is none."""
-    query = select(issue, _ARTICLES).where(
-        issue.c.digest == digest,
-        issue.c.approved_at.is_not(None),
-        issue.c.opened_at.is_(None),
-        issue.c.cancelled_at.is_(None),
-    )
-    row = connection.execute(query.order_by(issue.c.slot.desc()).limit(1)).mappings().first()
-    return _issue_row(row) if row is not None else None
 
 
 def withdrawn_article_ids(connection: Connection, issue_id: int) -> list[str]:

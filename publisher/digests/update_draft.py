@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DraftUpdate", "compose_content", "content_hash", "render_draft", "update_draft"]
 
-#: Everything, which a subscriber without interests follows.
+#: The interests of a subscriber who follows everything.
 _EVERYTHING = (Interests(),)
 
 

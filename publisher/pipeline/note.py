@@ -180,7 +180,7 @@ def _load_result(site: Site, slug: str, now: datetime) -> NoteResult:
         seqs = [*added, *left_out, *stored.order, *([stored.lead_seq] if stored.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         rows = store.rows_by_seq(connection, seqs)
-        approved = issues.newest_approved(connection, slug)
+        approved = issues.waiting_issues(connection, slug)
 
     def titles(chosen: Sequence[int]) -> tuple[str, ...]:
         return tuple(known[seq].title for seq in chosen if rows[seq].retracted_at is None)
@@ -194,7 +194,7 @@ def _load_result(site: Site, slug: str, now: datetime) -> NoteResult:
         added=titles(added),
         left_out=titles(left_out),
         order=titles(stored.order),
-        approved=approved.path if approved is not None else "",
+        approved=approved[0].path if approved else "",
     )
 
 

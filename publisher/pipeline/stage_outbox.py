@@ -90,7 +90,7 @@ def _remove_ended(db: Database, stage: StagedFolder) -> None:
     """Remove the files of drafts that ended and of issues that were reopened."""
     with db.read() as connection:
         known = {f"draft:{draft.digest}" for draft in drafts.list_drafts(connection)}
-        known |= {f"issue:{row.id}" for row in issues.list_issues(connection)}
+        known |= {f"issue:{number}" for number in issues.issue_ids(connection)}
         staged = [file for kind in ("draft", "issue") for file in table.staged_files(connection, kind, below=True)]
     ended = [file for file in staged if file.owner not in known]
     if not ended:

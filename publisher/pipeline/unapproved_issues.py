@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import approval_store as approvals
 from publisher.digests import store as issues
-from publisher.digests.store import IssueRow
 from publisher.model.digests import SendPolicy
 from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
@@ -24,7 +23,7 @@ def return_unapproved_issues(db: Database, site: Site, now: datetime, report: Pu
     are never mailed. The caller holds the site's lock.
     """
     with db.read() as connection:
-        rows = [row for row in issues.list_issues(connection) if _is_unapproved(row)]
+        rows = issues.unapproved_issues(connection)
     since = now - timedelta(days=site.delivery.retry_days)
     for row in rows:
         settings = site.digests.get(row.digest)
@@ -39,8 +38,3 @@ def return_unapproved_issues(db: Database, site: Site, now: datetime, report: Pu
         if not is_public and row.slot >= since:
             reason = "it was not approved: its articles are in the draft, which follows them until it is approved"
             report.warnings.append(Problem(where=row.path, is_rejected=False, reason=reason))
-
-
-def _is_unapproved(row: IssueRow) -> bool:
-    """Return whether an issue was made by a version in which issues existed before their approval."""
-    return row.approved_at is None and row.opened_at is None and row.cancelled_at is None

@@ -76,7 +76,7 @@ def reopen(site: Site, target: str, now: datetime, *, on_wait: Callable[[str], N
     with _locked(site, on_wait) as db:
         with db.write() as connection:
             slug, _, name = target.strip("/").partition("/")
-            row = find_issue(connection, target) if name else issues.newest_approved(connection, slug)
+            row = find_issue(connection, target) if name else next(iter(issues.waiting_issues(connection, slug)), None)
             if row is None:
                 raise SettingsError(f"no approved issue of {slug} waits for its slot: there is nothing to reopen")
             if not row.is_waiting:

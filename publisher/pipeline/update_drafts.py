@@ -82,8 +82,8 @@ def _end_removed(db: Database, site: Site, report: PublishResult) -> None:
 def _report_approved(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
     """Warn of edits after the approval of an issue that is still to be sent, and of a slot that nothing runs."""
     with db.read() as connection:
-        for row in issues.list_issues(connection):
-            if not row.is_waiting or row.digest not in site.digests:
+        for row in issues.waiting_issues(connection):
+            if row.digest not in site.digests:
                 continue
             reasons = []
             if edited := _edited_titles(connection, site, row):

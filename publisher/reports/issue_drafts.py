@@ -109,6 +109,6 @@ def upcoming_issues(site: Site, now: datetime) -> tuple[list[DraftStatus], list[
     """Return the drafts, and the approved issues with their state in words, oldest slot first. Nothing is changed."""
     with Database.open(site.database_url, dry_run=True) as db:
         with db.read() as connection:
-            rows = [row for row in issues.list_issues(connection) if row.is_waiting]
+            rows = issues.waiting_issues(connection)
         approved = [(row, approved_status(db, site, row, now)) for row in reversed(rows)]
         return list_draft_status(db, site, now), approved

@@ -230,9 +230,6 @@ def skip_slot(connection: Connection, run: SlotRun, now: datetime, outcome: str)
     connection.execute(update(slot_run).where(is_free).values(state="skipped", outcome=outcome))
 
 
-# # -- queries ---------------------------------------------------------------------------------------
-
-
 def existing_slots(connection: Connection, pairs: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
     """Return those of the (schedule, slot) pairs that have a row, in any state."""
     existing: set[tuple[str, datetime]] = set()

@@ -225,8 +225,6 @@ class _Batch:
             blockers += issue_blockers(connection, self.site, row) if row is not None else ()
         return blockers
 
-    # # -- content -------------------------------------------------------------------------------------
-
     def _message(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
         # The address may have been suppressed after the message was asked for.
         if not may_confirm(connection, email.hash):
@@ -337,8 +335,6 @@ class _Batch:
             button=("My newsletters", link),
             after=("If that was not you, ignore this message: nothing has changed.",),
         )
-
-    # # -- welcome issues --------------------------------------------------------------------------------
 
     def _welcome(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
         """Return the newest issue for a new subscriber.
