@@ -22,7 +22,7 @@ from publisher.digests.notes_store import NextIssueNote
 from publisher.digests.pending_store import PendingArticle
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
-from publisher.model.query import Candidate, choose_articles, matches_query
+from publisher.model.query import ArticleChoice, Candidate, choose_articles, matches_query
 from publisher.settings import Site
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["DraftContent", "input_hash", "load_content", "mail_settings", "skip_slot", "start_digest_queue"]
 
 _PAGE = 200
-#: The start of all times.
-_ALWAYS = datetime.fromtimestamp(0, UTC)
+#: Before every slot.
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class DraftContent:
     slot: datetime
     name: str
     number: int
-    #: The time as of which it is rendered: the slot, or the minute in which it leaves before or without one.
+    #: The time as of which it is rendered: the slot, or the minute in which it is sent before or without one.
     moment: datetime
     #: In the order of display; empty if nothing is new.
     articles: tuple[Article, ...]
@@ -80,12 +80,20 @@ def load_content(
     """
     from publisher.digests.compose import correction_notices
 
-    slot = _slot(connection, site, digest, now, waiting_slot, out_of_turn=out_of_turn)
-    until = as_of or max(slot, now)
-    waiting = _pending(connection, site, digest, until, skip_slot(connection, site, digest, slot))
     note = notes.load_next_issue_note(connection, digest.slug)
-    candidates = _candidates(connection, site, waiting)
-    choice = choose_articles(digest, candidates, until, lead=note.lead_seq, order=note.order)
+
+    def choose(until: datetime, slot: datetime) -> tuple[list[PendingArticle], ArticleChoice]:
+        waiting = _pending(connection, site, digest, until, skip_slot(connection, site, digest, slot))
+        candidates = _candidates(connection, site, waiting)
+        return waiting, choose_articles(digest, candidates, until, lead=note.lead_seq, order=note.order)
+
+    slot = None if out_of_turn else _scheduled_slot(connection, site, digest, now, waiting_slot)
+    if slot is not None:
+        waiting, choice = choose(as_of or max(slot, now), slot)
+    else:
+        waiting, choice = choose(as_of or now, now)
+        newest = max((article.published for article in choice.articles), default=now)
+        slot = _free_minute(connection, digest, now if out_of_turn else newest)
     return DraftContent(
         slot=slot,
         name=issue_name(slot, site.tz),
@@ -101,22 +109,20 @@ def load_content(
     )
 
 
-def _slot(
-    connection: Connection,
-    site: Site,
-    digest: Digest,
-    now: datetime,
-    waiting_slot: datetime | None,
-    *,
-    out_of_turn: bool,
-) -> datetime:
-    """Return the slot that the next issue would get."""
+def _scheduled_slot(
+    connection: Connection, site: Site, digest: Digest, now: datetime, waiting_slot: datetime | None
+) -> datetime | None:
+    """Return the slot that the next issue would get; None without a cadence, or after its last slot."""
     timetable = site.digests[digest.slug].timetable(site.tz)
-    taken = issues.slots_with_issues(connection, digest.slug, _ALWAYS)
-    if out_of_turn:
-        return free_minute(now, taken)
-    newest = _newest_publication(connection, site, digest, now) if timetable is None else now
-    return slot_of_draft(timetable, now, taken=taken, waiting=waiting_slot, newest=newest)
+    since = now if waiting_slot is None else min(now, waiting_slot)
+    taken = issues.slots_with_issues(connection, digest.slug, since)
+    return slot_of_draft(timetable, now, taken=taken, waiting=waiting_slot)
+
+
+def _free_minute(connection: Connection, digest: Digest, moment: datetime) -> datetime:
+    """Return the minute of MOMENT, or the first one after it that no issue of the digest has."""
+    since = moment.replace(second=0, microsecond=0)
+    return free_minute(since, issues.slots_with_issues(connection, digest.slug, since))
 
 
 def _candidates(connection: Connection, site: Site, waiting: Sequence[PendingArticle]) -> list[Candidate]:
@@ -132,13 +138,6 @@ def _candidates(connection: Connection, site: Site, waiting: Sequence[PendingArt
     ]
 
 
-def _newest_publication(connection: Connection, site: Site, digest: Digest, now: datetime) -> datetime:
-    """Return the publication time of the newest article that the next issue may have; NOW if there is none."""
-    seqs = [row.seq for row in _pending(connection, site, digest, now, skip_slot(connection, site, digest, now))]
-    articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz).values()
-    return max((article.published for article in articles if matches_query(digest.query, article)), default=now)
-
-
 def skip_slot(connection: Connection, site: Site, digest: Digest, slot: datetime) -> datetime:
     """Return the slot with which the slots of skipped articles are compared.
 
@@ -146,7 +145,7 @@ def skip_slot(connection: Connection, site: Site, digest: Digest, slot: datetime
     """
     if site.digests[digest.slug].cadence:
         return slot
-    return max(issues.slots_with_issues(connection, digest.slug, _ALWAYS), default=_ALWAYS)
+    return issues.newest_slot(connection, digest.slug) or _NEVER
 
 
 def _pending(

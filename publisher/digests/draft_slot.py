@@ -28,23 +28,21 @@ def slot_of_draft(
     *,
     taken: Collection[datetime],
     waiting: datetime | None,
-    newest: datetime,
-) -> datetime:
-    """Return the slot that a draft would get if it were approved now.
+) -> datetime | None:
+    """Return the slot that a draft would get if it were approved now; None without a further slot.
 
     Args:
         timetable: the timetable of the digest; None for a digest without a cadence.
         now: the current time.
         taken: slots that have an issue of the digest.
         waiting: the newest slot that has passed without an issue, while the draft waits for it.
-        newest: the publication time of its newest article.
     """
     if waiting is not None and waiting not in taken:
         return waiting
     slot = next_slot(timetable, now) if timetable is not None else None
     while timetable is not None and slot is not None and slot in taken:
         slot = next_slot(timetable, slot)
-    return free_minute(newest, taken) if slot is None else slot
+    return slot
 
 
 def free_minute(moment: datetime, taken: Collection[datetime]) -> datetime:

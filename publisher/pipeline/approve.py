@@ -116,7 +116,9 @@ def plan_approval(
             people=_count_people(db, site, update, now),
             sent=_sent(site, draft, now, time),
             is_mailed=site.digests[draft.digest].send is not SendPolicy.NONE,
-            stops=tuple(str(stop) for stop in _stops(db, site, update, now, opens_now=_opens_now(draft, now, time))),
+            stops=tuple(
+                str(stop) for stop in _stops(db, site, update, now, opens_now=_opens_now(site, draft, now, time))
+            ),
             refused=tuple(f"{problem.where}: {problem.reason}" for problem in skipped),
             as_of=now if time is not ApprovalTime.SLOT else None,
             overdue=overdue_note(db, site, draft.digest, now) if time is ApprovalTime.SLOT else "",
@@ -203,13 +205,14 @@ def _sent(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) -> s
     is_mailed = settings.send is not SendPolicy.NONE
     if is_mailed and not site.can_send:
         return "once a mail server is set in publisher.toml ([smtp])"
-    if time is not ApprovalTime.SLOT or draft.slot <= now:
+    if _opens_now(site, draft, now, time):
         return "at once"
     return minute_text(draft.slot, site.tz)
 
 
-def _opens_now(draft: IssueDraft, now: datetime, time: ApprovalTime) -> bool:
-    return time is not ApprovalTime.SLOT or draft.slot <= now
+def _opens_now(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) -> bool:
+    # Without a cadence, the slot only names the issue; it may be some minutes ahead if earlier ones are taken.
+    return time is not ApprovalTime.SLOT or draft.slot <= now or not site.digests[draft.digest].cadence
 
 
 def _count_people(db: Database, site: Site, update: DraftUpdate, now: datetime) -> int:
@@ -286,8 +289,9 @@ def approve(
             raise SettingsError(
                 f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}"
             )
-        opens_now = _opens_now(draft, now, time)
-        for stop in _stops(db, site, update, now, opens_now=opens_now):
+        opens_now = _opens_now(site, draft, now, time)
+        stop = next(_stops(db, site, update, now, opens_now=opens_now), None)
+        if stop is not None:
             raise stop
         row = fix_draft(db, site, update, now)
         with db.read() as connection:
