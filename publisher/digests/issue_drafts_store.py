@@ -165,7 +165,8 @@ def draft_files(connection: Connection, digest: str) -> dict[str, bytes]:
 
 def draft_file(connection: Connection, digest: str, name: str) -> bytes:
     """Return one file of a draft."""
-    return draft_files(connection, digest)[name]
+    is_file = (issue_draft_file.c.digest == digest) & (issue_draft_file.c.name == name)
+    return bytes(connection.execute(select(issue_draft_file.c.data).where(is_file)).scalar_one())
 
 
 def save_draft(connection: Connection, draft: IssueDraft) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.variants_store import whole_variant
 from publisher.errors import SendingBlocked
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Blocker",
     "blockers_for",
+    "draft_blockers",
     "is_blocked",
     "issue_blockers",
     "placeholder_values",
     "require_reserved",
     "require_sendable",
+    "require_sendable_draft",
     "sample_blockers",
     "setting_blockers",
     "visible_blockers",
@@ -149,6 +152,12 @@ def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[B
     return tuple(blockers)
 
 
+def draft_blockers(connection: Connection, site: Site, slug: str) -> tuple[Blocker, ...]:
+    """Return why the draft of a digest must not be sent to real people: placeholder values, or the sample article."""
+    text = drafts.draft_file(connection, slug, "message.txt").decode()
+    return (*setting_blockers(site), *sample_blockers(f"{slug}/next", text))
+
+
 def sample_blockers(name: str, text: str) -> list[Blocker]:
     """Return a blocker if the plain text of an issue contains the sample article of ``publish init``."""
     shown = _plain(text)
@@ -240,6 +249,17 @@ def require_sendable(
             else recipients.subscribed_domains(connection, row.digest)
         )
     require_reserved(row.path, domains, blockers)
+
+
+def require_sendable_draft(connection: Connection, site: Site, slug: str) -> None:
+    """Reject a draft that would be sent to real people with placeholder values.
+
+    Raises:
+        SendingBlocked: a subscriber is not at a reserved name, and the settings or the draft have placeholder values.
+    """
+    if not site.delivers_locally:
+        domains = recipients.subscribed_domains(connection, slug)
+        require_reserved(f"{slug}/next", domains, draft_blockers(connection, site, slug))
 
 
 def require_reserved(name: str, domains: Mapping[str, int], blockers: Collection[Blocker]) -> None:

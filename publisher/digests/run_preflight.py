@@ -19,7 +19,7 @@ from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_message, html_of
 from publisher.digests.preflight.rules import finding
-from publisher.digests.readiness import is_blocked, require_reserved, sample_blockers, visible_blockers
+from publisher.digests.readiness import draft_blockers, is_blocked, require_sendable_draft, visible_blockers
 from publisher.digests.update_draft import render_draft
 from publisher.digests.variants_store import load_variants
 from publisher.errors import BrowserMissing, SendingBlocked, SettingsError
@@ -28,7 +28,6 @@ from publisher.html.text import clean_characters, one_line
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.subscribers import recipients_store as recipients
 
 __all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue_target"]
 
@@ -157,18 +156,15 @@ def _draft_blockers(db: Database, site: Site, draft: IssueDraft) -> tuple[tuple[
     """Return the placeholder values that block the mail of a draft, and whether they reach real people."""
     if site.digests[draft.digest].send is SendPolicy.NONE:
         return (), False
-    name = f"{draft.digest}/next"
+    if site.smtp is None or site.delivers_locally:
+        return (), False
     with db.read() as connection:
-        domains = recipients.subscribed_domains(connection, draft.digest)
-        text = drafts.draft_file(connection, draft.digest, "message.txt").decode()
-        blockers = visible_blockers(connection, site)
-    if site.smtp is not None and not site.delivers_locally:
-        blockers = (*blockers, *sample_blockers(name, text))
-    try:
-        require_reserved(name, domains, blockers)
-    except SendingBlocked:
-        return tuple(map(str, blockers)), True
-    return tuple(map(str, blockers)), False
+        blockers = tuple(map(str, draft_blockers(connection, site, draft.digest)))
+        try:
+            require_sendable_draft(connection, site, draft.digest)
+        except SendingBlocked:
+            return blockers, True
+    return blockers, False
 
 
 def _all_findings(

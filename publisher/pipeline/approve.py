@@ -14,10 +14,9 @@ from publisher.articles import store as articles
 from publisher.delivery.audience import count_audience
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
-from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
-from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
+from publisher.digests.readiness import require_sendable_draft
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import PublisherError, SendingBlocked, SettingsError
@@ -235,15 +234,13 @@ def _stops(db: Database, site: Site, update: DraftUpdate, now: datetime, *, open
     if site.digests[draft.digest].send is SendPolicy.NONE:
         return
     with db.read() as connection:
-        domains = recipients.subscribed_domains(connection, draft.digest)
-        text = drafts.draft_file(connection, draft.digest, "message.txt").decode()
-    blockers = (*setting_blockers(site), *sample_blockers(f"{draft.digest}/next", text))
-    try:
-        require_reserved(f"{draft.digest}/next", domains, () if site.delivers_locally else blockers)
-    except SendingBlocked as error:
-        yield error
+        has_subscribers = bool(recipients.subscribed_domains(connection, draft.digest))
+        try:
+            require_sendable_draft(connection, site, draft.digest)
+        except SendingBlocked as error:
+            yield error
     if opens_now and not _count_people(db, site, update, now):
-        yield SettingsError(_nobody(draft, has_subscribers=bool(domains)))
+        yield SettingsError(_nobody(draft, has_subscribers=has_subscribers))
 
 
 def _nobody(draft: IssueDraft, *, has_subscribers: bool) -> str:

@@ -11,7 +11,7 @@ from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
-from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
+from publisher.digests.readiness import require_sendable_draft
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError, StoreError
 from publisher.model.digests import SendPolicy
@@ -21,9 +21,8 @@ from publisher.schedule import store as slots
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.subscribers import recipients_store as recipients
 
-__all__ = ["open_new_issues", "open_waiting_issues", "run_slot"]
+__all__ = ["open_ready_issues", "run_slot"]
 
 
 def run_slot(
@@ -83,7 +82,7 @@ def _run_slot(
 def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> str:
     """Return why a draft does not become an issue although its time has come; empty for no reason.
 
-    An issue without mail needs nobody.
+    An issue without mail needs no subscriber.
     """
     settings = site.digests[update.digest]
     if settings.send is SendPolicy.NONE:
@@ -93,18 +92,13 @@ def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime
         return "no mail server is configured ([smtp] in publisher.toml)"
     digest = settings.digest(update.digest)
     with db.read() as connection:
-        people = count_audience(connection, digest, update.content.articles, int(now.timestamp()))
-        domains = recipients.subscribed_domains(connection, update.digest)
-        text = drafts.draft_file(connection, update.digest, "message.txt").decode()
-    if not people:
-        return "nobody to mail"
-    if site.delivers_locally:
-        return ""
-    try:
-        require_reserved(update.digest, domains, (*setting_blockers(site), *sample_blockers(update.digest, text)))
-    except SendingBlocked as error:
-        report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
-        return "mail to real people is blocked by placeholder values ('publish status' lists them)"
+        if not count_audience(connection, digest, update.content.articles, int(now.timestamp())):
+            return "no subscriber to mail"
+        try:
+            require_sendable_draft(connection, site, update.digest)
+        except SendingBlocked as error:
+            report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
+            return "mail to real people is blocked by placeholder values ('publish status' lists them)"
     return ""
 
 
@@ -126,40 +120,51 @@ def _make_issue(db: Database, site: Site, update: DraftUpdate, now: datetime, re
     return row.path
 
 
-def open_waiting_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
-    """Make issues of drafts whose slot has passed and whose errors were fixed since, within ``catch_up_hours``."""
-    with db.read() as connection:
-        waiting = [draft for draft in drafts.list_drafts(connection) if draft.opens_by_itself]
-    for draft in waiting:
-        settings = site.digests.get(draft.digest)
-        if settings is None or draft.waiting_slot is None:
-            continue
-        digest = settings.digest(draft.digest)
-        if now > draft.waiting_slot + timedelta(hours=settings.catch_up_hours):
-            with db.write() as connection:
-                drafts.clear_waiting(connection, draft.digest)
-            report_draft(db, site, update_draft(db, site, digest, now), now, report)
-            continue
-        update = update_draft(db, site, digest, now)
-        is_ready = update.is_due and update.draft is not None and update.draft.may_be_approved
-        if is_ready and not _reason_to_wait(db, site, update, now, report):
-            _make_issue(db, site, update, now, report)
-
-
-def open_new_issues(
-    db: Database, site: Site, updates: Mapping[str, DraftUpdate], now: datetime, report: PublishResult
+def open_ready_issues(
+    db: Database,
+    site: Site,
+    updates: Mapping[str, DraftUpdate],
+    now: datetime,
+    report: PublishResult,
+    *,
+    with_cadence: bool,
 ) -> None:
-    """Make issues of automatic digests without a cadence that have something new, and somebody to mail."""
+    """Make issues of the drafts that need no person, one after the other; a digest that fails stops no other.
+
+    Args:
+        db: the database.
+        site: the settings.
+        updates: the drafts, up to date.
+        now: the time.
+        report: gets the issues, drafts and failures.
+        with_cadence: False for digests without a cadence only, whose issues need no slot.
+    """
     for slug, update in updates.items():
-        settings = site.digests[slug]
-        if settings.send is not SendPolicy.AUTO or settings.cadence or not update.is_due or update.draft is None:
-            continue
-        waits_for_person = update.draft.waiting_slot is not None
-        if waits_for_person or not update.draft.may_be_approved or _reason_to_wait(db, site, update, now, report):
+        if site.digests[slug].cadence and not with_cadence:
             continue
         try:
-            _make_issue(db, site, update, now, report)
+            _open_if_ready(db, site, update, now, report)
         except (SettingsError, StoreError):
             raise
         except Exception as error:
             report_failure(report, site, f"digests.{slug}", "no issue was made", error)
+
+
+def _open_if_ready(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> None:
+    """Make an issue of a draft whose slot has passed and whose errors were fixed since, or that needs no slot."""
+    draft, settings = update.draft, site.digests[update.digest]
+    if draft is None:
+        return
+    if draft.waiting_slot is not None:
+        is_automatic = draft.opens_by_itself
+        if is_automatic and now > draft.waiting_slot + timedelta(hours=settings.catch_up_hours):
+            with db.write() as connection:
+                drafts.clear_waiting(connection, draft.digest)
+            report_draft(db, site, update_draft(db, site, settings.digest(draft.digest), now), now, report)
+            return
+    else:
+        is_automatic = settings.send is SendPolicy.AUTO and not settings.cadence
+    if not is_automatic or not update.is_due or not draft.may_be_approved:
+        return
+    if not _reason_to_wait(db, site, update, now, report):
+        _make_issue(db, site, update, now, report)

@@ -13,7 +13,7 @@ from publisher.feeds.definitions import sync_custom_feeds
 from publisher.feeds.stage_feeds import stage_feeds
 from publisher.model.digests import SendPolicy
 from publisher.model.report import Progress, PublishResult, no_progress
-from publisher.pipeline.due_issues import open_new_issues
+from publisher.pipeline.due_issues import open_ready_issues
 from publisher.pipeline.ingest import ingest
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import update_drafts
@@ -89,7 +89,7 @@ def _update_outbox(
     updates = update_drafts(db, site, now, report)
     if may_open and not dry_run:
         _open_approved(db, site, now, report)
-        open_new_issues(db, site, updates, now, report)
+        open_ready_issues(db, site, updates, now, report, with_cadence=False)
     stage_outbox(db, site, report, dry_run=dry_run)
 
 

@@ -17,7 +17,7 @@ from publisher.clock import Clock
 from publisher.delivery.automatic import open_due_issues
 from publisher.errors import PublisherError, SlotLost
 from publisher.model.report import Progress, PublishResult, ScheduledRunResult, no_progress
-from publisher.pipeline.due_issues import open_new_issues, open_waiting_issues, run_slot
+from publisher.pipeline.due_issues import open_ready_issues, run_slot
 from publisher.pipeline.publish import regenerate
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import update_drafts
@@ -180,8 +180,7 @@ class _ScheduledRun:
                 self._done(claim, outcome)
             progress("making issues", number, len(claims))
         updates = update_drafts(self._db, self._site, self._now(), self.report, without=failed)
-        open_waiting_issues(self._db, self._site, self._now(), self.report)
-        open_new_issues(self._db, self._site, updates, self._now(), self.report)
+        open_ready_issues(self._db, self._site, updates, self._now(), self.report, with_cadence=True)
         open_due_issues(self._site, self._db, self._now(), self.report)
         stage_outbox(self._db, self._site, self.report)
 
