@@ -18,6 +18,12 @@ __all__ = ["SETTINGS_FILE", "read_site"]
 #: The settings file; its folder is the site.
 SETTINGS_FILE = "publisher.toml"
 
+#: Keys of earlier versions → why each was removed and what to do.
+_REMOVED: Final = {
+    "web.deltas": "was removed, because feed readers that ask for new entries only (RFC 3229) lose the other "
+    "entries; delete the line",
+}
+
 
 def _allowed(location: tuple[int | str, ...]) -> list[str]:
     """Return the keys that are allowed in the table at LOCATION."""
@@ -48,6 +54,8 @@ def _error_line(error: Mapping[str, Any]) -> str:
     location = tuple(part for part in error["loc"] if part not in ("str", "int", "Secret", "[key]"))
     key = ".".join(str(part) for part in location) or "(top)"
     if error["type"] == "extra_forbidden":
+        if key in _REMOVED:
+            return f"{key}: {_REMOVED[key]}"
         allowed = _allowed(location[:-1])
         return f"{key}: unknown key{_hint(str(location[-1]), allowed)} (allowed here: {', '.join(allowed)})"
     if error["type"] == "missing":

@@ -69,8 +69,5 @@ class WebSettings(SettingsTable):
     keys: tuple[Secret, ...] = ()
     #: Days of Strict-Transport-Security if base_url is https; 0 for none.
     hsts_days: Annotated[int, Field(ge=0, le=730)] = 180
-    #: Whether to serve deltas to clients that request them (RFC 3229). rss2email and others request them, and
-    #: lose the other entries.
-    deltas: bool = False
     #: Whether to log each request.
     access_log: bool = False

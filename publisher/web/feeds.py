@@ -17,7 +17,6 @@ from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.settings import Site
 from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
-from publisher.web.deltas import Deltas, asks_for_feed
 from publisher.web.etags import MAX_HEADER_BYTES, is_not_modified
 from publisher.web.file_cache import CachedFile, FileCache
 from publisher.websub.link_header import link_header
@@ -62,7 +61,6 @@ class Feeds:
         self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
         self._hubs: Sequence[str] = site.hubs
         self._moved = site.feeds.moved
-        self._deltas = Deltas() if site.web.deltas else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -169,11 +167,6 @@ class Feeds:
             return
         full_headers, short_headers = self._headers(name, staged)[coding]
         encoded = staged.encodings[coding]
-        if self._deltas is not None and name.endswith(_FEED_SUFFIXES) and not name.startswith("archive/"):
-            self._deltas.note(name, staged)
-            if await self._send_delta(self._deltas, request_headers, send, name, staged, is_head=is_head):
-                self._on_response(name, scope, request_headers, 226)
-                return
         if is_not_modified(request_headers, encoded.etag, staged.seconds):
             await send({"type": "http.response.start", "status": 304, "headers": short_headers})
             await send(_EMPTY_BODY)
@@ -182,40 +175,6 @@ class Feeds:
         await send({"type": "http.response.start", "status": 200, "headers": full_headers})
         await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
         self._on_response(name, scope, request_headers, 200)
-
-    async def _send_delta(
-        self,
-        deltas: Deltas,
-        request_headers: Mapping[bytes, bytes],
-        send: Send,
-        name: str,
-        staged: CachedFile,
-        *,
-        is_head: bool,
-    ) -> bool:
-        """Send only new entries if the client asks for it (RFC 3229 §10.4.1); return whether sent."""
-        tags = [tag.strip().removeprefix(b"W/") for tag in request_headers.get(b"if-none-match", b"").split(b",")]
-        current = {encoded.etag for encoded in staged.encodings.values()}
-        if not asks_for_feed(request_headers.get(b"a-im", b"")) or b"*" in tags or current & set(tags):
-            return False
-        offered = tuple(name for name in staged.encodings if name != "br")
-        coding = _choose_encoding(request_headers.get(b"accept-encoding", b"")[:MAX_HEADER_BYTES], offered)
-        body = deltas.since(name, staged, tags, coding) if coding is not None else None
-        if body is None or coding is None:
-            return False
-        headers = [
-            (b"content-type", _type(name.rpartition(".")[2]).encode()),
-            # The ETag of the whole current feed: the client has that after it has merged the new entries.
-            (b"etag", staged.encodings[coding].etag),
-            (b"im", b"feed"),
-            # Caches that do not implement RFC 3229 must not store this (§10.8.1).
-            (b"cache-control", b"no-store, im"),
-            (b"vary", b"A-IM, If-None-Match, Accept-Encoding"),
-            *_CORS,
-            *([(b"content-encoding", b"gzip")] if coding == "gzip" else []),
-        ]
-        await send_response(send, 226, headers, body, is_head=is_head)
-        return True
 
     def _headers(self, name: str, staged: CachedFile) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of a 200 and of a 304; cached for each version of a file."""

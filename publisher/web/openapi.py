@@ -132,10 +132,6 @@ def _feed() -> dict[str, Any]:
         "responses": {
             **_responses(304, 404, 410, kind="text/plain"),
             "200": {"description": "The feed", "content": content},
-            "226": {
-                "description": "Only the new entries, if the site enables that and A-IM asks for it",
-                "content": content,
-            },
             "301": moved,
             "406": {"description": "No acceptable encoding"},
         },

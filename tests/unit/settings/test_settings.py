@@ -124,6 +124,12 @@ def test_a_key_below_a_heading_that_is_a_comment_names_its_table(tmp_path: Path)
     assert "mail.colour: unknown key (allowed here:" in mistakes(tmp_path, '[mail]\ncolour = "red"\n')
 
 
+def test_a_removed_key_is_rejected_with_the_fix(tmp_path: Path) -> None:
+    """The message says that an earlier version had the key, and what to do with it."""
+    assert "  web.deltas: was removed, because feed readers" in mistakes(tmp_path, "[web]\ndeltas = false\n")
+    assert "delete the line" in mistakes(tmp_path, "[web]\ndeltas = true\n")
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     """The message names the key and the fix."""
     (tmp_path / "publisher.toml").write_text('base_url = "example.org"\n')

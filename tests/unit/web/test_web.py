@@ -97,6 +97,15 @@ def test_an_invalid_date_is_ignored(feeds: Feeds) -> None:
     assert ask(feeds, "/feeds/all.rss", If_Modified_Since="yesterday").status == 200
 
 
+def test_a_client_that_asks_for_new_entries_only_gets_the_whole_feed(kit: SiteKit, feeds: Feeds) -> None:
+    """rss2email sends A-IM: feed (RFC 3229) and would lose the entries that a response with status 226 omits."""
+    first = ask(feeds, "/feeds/all.rss")
+    kit.article("two.md", "Two", date="2026-11-21")
+    kit.publish()
+    answer = ask(feeds, "/feeds/all.rss", A_IM="feed", If_None_Match=first.headers["etag"])
+    assert answer.status == 200 and answer.body.count(b"<item>") == first.body.count(b"<item>") + 1
+
+
 def test_only_get_head_and_options_are_allowed(feeds: Feeds) -> None:
     """Other methods get status 405."""
     refused = ask(feeds, "/feeds/all.rss", "POST")
