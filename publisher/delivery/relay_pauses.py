@@ -10,16 +10,16 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.backoff import Backoff
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.storage.engine import Database
 from publisher.storage.facts import delete_fact, facts_with_prefix, set_fact
 from publisher.storage.locks import advisory_lock
 
-__all__ = ["load_pauses", "save_pauses"]
+__all__ = ["PAUSES", "load_pauses", "save_pauses"]
 
-#: The first and the longest pause. Each is twice as long as the one before.
-_SHORTEST, _LONGEST = timedelta(minutes=15), timedelta(hours=4)
+PAUSES: Final = Backoff(15 * 60, 4 * 3600)
 #: Prefix of stored facts: ``relay HOST:PORT`` → number of pauses in a row, and the end (seconds since 1970).
 _PREFIX: Final = "relay "
 
@@ -47,7 +47,7 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
         state = transport.state_of(number)
         state.is_on_probation = True
         # A longer pause than the longest was set by a clock that was ahead.
-        if now < until <= now + _LONGEST and not is_attended:
+        if now < until <= now + timedelta(seconds=PAUSES.longest) and not is_attended:
             state.refused = f"lost messages and is paused until {until:%Y-%m-%d %H:%M} UTC"
             state.words = state.refused
             ends.append(until)
@@ -73,8 +73,7 @@ def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
                 delete_fact(connection, key)
                 continue
             count = _parse_pause(stored[key])[0] + 1 if key in stored else 1
-            until = now + min(_SHORTEST * (1 << min(count - 1, 10)), _LONGEST)
-            set_fact(connection, key, f"{count} {int(until.timestamp())}")
+            set_fact(connection, key, f"{count} {int(now.timestamp()) + PAUSES.pause(count)}")
 
 
 def _parse_pause(text: str) -> tuple[int, datetime]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["retry_at"]
+from publisher.backoff import Backoff
 
-#: Minutes between attempts. The last value repeats until the delivery is given up.
-_BACKOFF_MINUTES: Final = (5, 10, 20, 40, 80, 160, 240)
+__all__ = ["RETRIES", "retry_at"]
+
+#: 5 minutes to 4 hours, until the days of retries are over.
+RETRIES: Final = Backoff(300, 4 * 3600)
 
 
 def retry_at(attempts: int, first_at: int, now: int, *, days: int, wait: int = 0) -> int | None:
@@ -20,6 +22,5 @@ def retry_at(attempts: int, first_at: int, now: int, *, days: int, wait: int = 0
         days: how long a delivery is retried (RFC 5321 §4.5.4.1: four or five days).
         wait: least number of seconds before the next attempt.
     """
-    minutes = _BACKOFF_MINUTES[min(max(attempts, 1), len(_BACKOFF_MINUTES)) - 1]
-    due = now + max(minutes * 60, wait)
+    due = now + max(RETRIES.pause(attempts), wait)
     return due if due <= first_at + days * 86_400 else None

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-__all__ = ["RateLimit", "Throttle", "warm_up_limit"]
+from publisher.backoff import Backoff
 
-#: The first and the longest pause of a domain that asks to slow down. Each is twice as long as the one before.
-_BACKOFF_SECONDS: Final = (15.0, 1800.0)
+__all__ = ["PAUSES", "RateLimit", "Throttle", "warm_up_limit"]
+
+#: Pauses of a domain that asks to slow down.
+PAUSES: Final = Backoff(15, 1800)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +97,7 @@ class Throttle:
             # Messages that were in progress at the first refusal are no further evidence.
             return
         state.refusals += 1
-        first, longest = _BACKOFF_SECONDS
-        state.paused_until = now + min(first * 2 ** min(state.refusals - 1, 10), longest)
+        state.paused_until = now + PAUSES.pause(state.refusals)
 
     def stop(self, domain: str) -> None:
         """Send nothing more to the domain in this run."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from publisher.backoff import Backoff
 from publisher.mail.outcome import RelayFault
 
-__all__ = ["MAX_LOSSES", "RelayState"]
+__all__ = ["MAX_LOSSES", "PAUSES", "RelayState"]
 
-#: The first and the longest pause after a failure, in seconds. Each pause is twice as long as the one before.
-_PAUSE_SECONDS: Final = (1, 300)
+#: Pauses after failures.
+PAUSES: Final = Backoff(1, 300)
 #: Messages in a row that a relay may lose between DATA and its reply before it is stopped.
 MAX_LOSSES: Final = 3
 
@@ -79,5 +80,4 @@ class RelayState:
             # Connections that fail at the same time count as one failure.
             return
         self.failures += 1
-        first, longest = _PAUSE_SECONDS
-        self.not_before = now + min(first << min(self.failures - 1, 12), longest)
+        self.not_before = now + PAUSES.pause(self.failures)

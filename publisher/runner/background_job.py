@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from publisher.backoff import Backoff
 from publisher.clock import Clock
 from publisher.runner.logs import Log
 
-__all__ = ["BackgroundJob", "JobHealth", "JobStopped", "backoff_seconds", "report_progress"]
+__all__ = ["RETRIES", "BackgroundJob", "JobHealth", "JobStopped", "report_progress"]
 
-#: The pause after the first failure, and the longest one.
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
+#: Pauses after failures in a row.
+RETRIES: Final = Backoff(5, 600)
 #: A run without progress counts as stuck after this. SMTP waits for ten minutes at most
 #: (RFC 5321 §4.5.3.2.6), and a run waits for another run for ten minutes at most.
 _STUCK_AFTER: Final = timedelta(minutes=30)
@@ -26,11 +27,6 @@ _current = threading.local()
 
 class JobStopped(BaseException):
     """Ends a job during shutdown. A ``BaseException``, so that error handlers let it pass."""
-
-
-def backoff_seconds(failures: int) -> timedelta:
-    """Return the pause after ``failures`` in a row: 5, 10, 20 … seconds, ten minutes at most."""
-    return min(_FIRST_PAUSE * (1 << min(failures - 1, 10)), _LONGEST_PAUSE)
 
 
 def report_progress() -> None:
@@ -158,14 +154,14 @@ class BackgroundJob:
     def _record_failure(self, error: Exception) -> None:
         self.health.failures += 1
         self.health.last_error = " ".join(str(error).split()) or type(error).__name__
-        pause = backoff_seconds(self.health.failures)
-        self._retry_at = self._clock.monotonic() + pause.total_seconds()
-        self._retry_time = self._clock.now() + pause
+        pause = RETRIES.pause(self.health.failures)
+        self._retry_at = self._clock.monotonic() + pause
+        self._retry_time = self._clock.now() + timedelta(seconds=pause)
         self._log.error(
             "job failed",
             job=self.name,
             failures=self.health.failures,
-            retry_in=int(pause.total_seconds()),
+            retry_in=pause,
             reason=f"{type(error).__name__}: {self.health.last_error}",
         )
 

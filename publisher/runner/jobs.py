@@ -13,7 +13,7 @@ from publisher.articles.expiry_store import next_expiry_time
 from publisher.clock import Clock
 from publisher.errors import PublisherError
 from publisher.model.report import IssueSendResult, PublishResult
-from publisher.runner.background_job import JobStopped, backoff_seconds, report_progress
+from publisher.runner.background_job import RETRIES, JobStopped, report_progress
 from publisher.runner.logs import Log, utc_text
 from publisher.runner.report_log import MAX_LOGGED, ReportLog
 from publisher.runner.scheduled_run import run_due_slots
@@ -218,9 +218,9 @@ class Jobs:
             self._retries.pop(name, None)
             return
         failures = self._retries.get(name, (0,))[0] + 1
-        pause = backoff_seconds(failures)
-        self._retries[name] = (failures, self._clock.monotonic() + pause.total_seconds())
-        self._log.error("not sent", issue=name, failures=failures, retry_in=int(pause.total_seconds()), reason=trouble)
+        pause = RETRIES.pause(failures)
+        self._retries[name] = (failures, self._clock.monotonic() + pause)
+        self._log.error("not sent", issue=name, failures=failures, retry_in=pause, reason=trouble)
 
     def confirmation_emails(self) -> None:
         """Send confirmation emails."""

@@ -22,7 +22,7 @@ from publisher.pipeline.publish import regenerate
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import update_drafts
 from publisher.schedule import store as slots
-from publisher.schedule.claims import LEASE, claim_due_slots, retry_time
+from publisher.schedule.claims import LEASE, RETRIES, claim_due_slots
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -212,7 +212,7 @@ class _ScheduledRun:
         now = self._clock.now()
         # A run that is stopped has not failed: the next one may continue at once.
         is_stopped = isinstance(error, WorkerClosed) or not isinstance(error, Exception)
-        until = now if is_stopped else retry_time(claim.attempt, now)
+        until = now if is_stopped else now + timedelta(seconds=RETRIES.pause(claim.attempt))
         outcome = " ".join(str(error).split()) or "it was stopped"
         with self._db.write() as connection:
             slots.release_slot(connection, claim, until, outcome)

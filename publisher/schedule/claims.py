@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.backoff import Backoff
 from publisher.cadence import due_slots
 from publisher.model.digests import CatchUp
 from publisher.schedule import store as slots
@@ -15,15 +16,12 @@ from publisher.schedule.store import ClaimedSlot, SlotRun, StoredSchedule
 from publisher.settings.schedules import Schedule, parse_timetable
 from publisher.storage.engine import Database
 
-__all__ = ["LEASE", "claim_due_slots", "next_lease_end", "passed_slot", "retry_time", "save_schedules"]
+__all__ = ["LEASE", "RETRIES", "claim_due_slots", "next_lease_end", "passed_slot", "save_schedules"]
 
 #: Duration of a claim. A runner that does not renew it counts as dead.
 LEASE: Final = timedelta(seconds=90)
-
-
-def retry_time(attempt: int, now: datetime) -> datetime:
-    """Return when a failed slot is tried again: after 1, 2, 4, … and at most 60 minutes."""
-    return now + timedelta(minutes=min(1 << min(attempt - 1, 6), 60))
+#: Pauses before a failed slot is tried again.
+RETRIES: Final = Backoff(60, 3600)
 
 
 def claim_due_slots(

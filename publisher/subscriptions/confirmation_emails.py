@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.articles import store as articles
+from publisher.backoff import Backoff
 from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
@@ -50,7 +51,14 @@ from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.subscribe import may_confirm, request_from
 from publisher.templating.environment import render_template
 
-__all__ = ["VALID_FOR", "ConfirmationEmailResult", "confirmation_link", "preferences_link", "send_confirmation_emails"]
+__all__ = [
+    "RETRIES",
+    "VALID_FOR",
+    "ConfirmationEmailResult",
+    "confirmation_link",
+    "preferences_link",
+    "send_confirmation_emails",
+]
 
 #: Validity of the link, by kind.
 VALID_FOR: Final = {
@@ -65,8 +73,8 @@ _PREFERENCES_VALID_FOR: Final = timedelta(days=30)
 #: Emails per claim, and the seconds after which a claim expires.
 _BATCH_SIZE: Final = 50
 _LEASE_SECONDS: Final = 300
-#: After so many attempts an email is not sent any more; people can ask again.
-_MAX_ATTEMPTS: Final = 8
+#: Retries of an email. Afterwards people can ask again.
+RETRIES: Final = Backoff(60, 3840, 8)
 #: Seconds until the next look at an email that placeholder values block.
 _BLOCKED_SECONDS: Final = 300
 #: Older issues are not sent as a welcome.
@@ -210,10 +218,11 @@ class _Batch:
                 )
             return
         self.result.failed += 1
-        if state is DeliveryState.FAILED or email.attempts + 1 >= _MAX_ATTEMPTS:
+        retry_at = RETRIES.retry_at(email.attempts + 1, int(self.now.timestamp()))
+        if state is DeliveryState.FAILED or retry_at is None:
             confirmations.mark_sent(connection, [email.id])
         else:
-            confirmations.retry_later(connection, email.id, int(self.now.timestamp()) + (60 << email.attempts))
+            confirmations.retry_later(connection, email.id, retry_at)
 
     def _blockers(self, connection: Connection, email: ConfirmationEmail) -> tuple[Blocker, ...]:
         """Return the placeholder values that an email would send to a real person."""

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from sqlalchemy import Connection
 
+from publisher.backoff import Backoff
 from publisher.errors import RemoteError
 from publisher.html.urls import url_path
 from publisher.http_client import CallbackClient
@@ -30,7 +31,16 @@ from publisher.websub import hub_store as hub
 from publisher.websub.hub_store import HubTask
 from publisher.websub.link_header import link_header
 
-__all__ = ["HubReport", "RequestRejected", "queue_content", "request_subscription", "run_hub_tasks", "topic_path"]
+__all__ = [
+    "DELIVERY_RETRIES",
+    "VERIFICATION_RETRIES",
+    "HubReport",
+    "RequestRejected",
+    "queue_content",
+    "request_subscription",
+    "run_hub_tasks",
+    "topic_path",
+]
 
 #: Lease by default, at least and at most (§5.1: the hub decides).
 _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS, _MAX_LEASE_SECONDS = 10 * 86_400, 300, 30 * 86_400
@@ -40,9 +50,8 @@ _MAX_SECRET_BYTES: Final = 200
 _MAX_SUBSCRIPTIONS: Final = 100_000
 #: Tasks per claim, requests in parallel, and the time of a claim, which is longer than a batch can take.
 _BATCH_SIZE, _CONCURRENT_REQUESTS, _CLAIM_SECONDS = 32, 16, 300
-#: Attempts to verify and to deliver, with a backoff of 1, 2, 4 … minutes, at most six hours.
-_VERIFICATION_ATTEMPTS, _CONTENT_ATTEMPTS = 4, 12
-_MAX_BACKOFF_SECONDS: Final = 6 * 3600
+#: Retries of verifications and of deliveries.
+VERIFICATION_RETRIES, DELIVERY_RETRIES = Backoff(60, 6 * 3600, 4), Backoff(60, 6 * 3600, 12)
 
 
 class RequestRejected(ValueError):
@@ -245,11 +254,13 @@ def _record_result(connection: Connection, task: HubTask, result: _TaskResult, n
             hub.delete_subscription(connection, task.topic, task.callback)
     else:
         report.failed.append(f"{_origin_of(task.callback)} ({task.kind}, {task.topic}): {result.error}")
-        attempts = _CONTENT_ATTEMPTS if task.kind == "content" else _VERIFICATION_ATTEMPTS
-        if result.is_final or task.attempts + 1 >= attempts:
+        retry_at = (DELIVERY_RETRIES if task.kind == "content" else VERIFICATION_RETRIES).retry_at(
+            task.attempts + 1, now
+        )
+        if result.is_final or retry_at is None:
             hub.finish_task(connection, task)
         else:
-            hub.reschedule_task(connection, task, now + min(60 << task.attempts, _MAX_BACKOFF_SECONDS), result.error)
+            hub.reschedule_task(connection, task, retry_at, result.error)
 
 
 def _origin_of(callback: str) -> str:

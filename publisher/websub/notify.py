@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.backoff import Backoff
 from publisher.errors import RemoteError
 from publisher.html.text import clean_characters, one_line
 from publisher.html.urls import url_path
@@ -26,11 +27,10 @@ from publisher.websub.hub import queue_content, run_hub_tasks
 from publisher.websub.notifications_store import Notification
 from publisher.websub.recipients import recipients
 
-__all__ = ["next_attempt", "send_notifications"]
+__all__ = ["RETRIES", "send_notifications"]
 
-#: Attempts before a notification is given up: with a backoff of 1, 2, 4 … minutes, more than a day.
-_MAX_ATTEMPTS: Final = 14
-_MAX_BACKOFF_SECONDS: Final = 6 * 3600
+#: Retries of a notification, for more than a day.
+RETRIES: Final = Backoff(60, 6 * 3600, 14)
 #: The backoff for bytes that are not served yet grows until this attempt; they are never given up.
 _MAX_LOOK_ATTEMPTS: Final = 9
 #: Seconds for the callbacks of the site's own hub, and for each of them, because mail waits meanwhile. The runner
@@ -56,13 +56,6 @@ class _Outcome:
     error: str = ""
     #: False if no request was sent, because the server does not serve the new bytes yet.
     counts: bool = True
-
-
-def next_attempt(attempts: int, now: int) -> int | None:
-    """Return the time of the next attempt after so many failures (Unix time); None to give up."""
-    if attempts >= _MAX_ATTEMPTS:
-        return None
-    return now + min(60 << (attempts - 1), _MAX_BACKOFF_SECONDS)
 
 
 def send_notifications(
@@ -134,7 +127,7 @@ def _record_outcome(
     attempts = queued.attempts + 1
     if not outcome.counts:
         attempts = min(attempts, _MAX_LOOK_ATTEMPTS)
-    again = next_attempt(attempts, now)
+    again = RETRIES.retry_at(attempts, now)
     if outcome.status is _Status.NEVER or again is None:
         result.failed.append(f"{name} was not notified of {queued.path}: {outcome.error}. It was the last attempt")
         notifications.delete_notification(connection, queued)

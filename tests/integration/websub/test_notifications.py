@@ -9,8 +9,7 @@ import pytest
 
 from publisher.model.report import NotificationResult
 from publisher.pipeline.correct import retract
-from publisher.websub import notify as notify
-from publisher.websub.notify import next_attempt, send_notifications
+from publisher.websub.notify import RETRIES, send_notifications
 from tests.conftest import NOW, SiteKit
 from tests.support.http_servers import WebServer, run_web_server
 
@@ -168,14 +167,9 @@ def test_notifications_beyond_the_time_limit_stay_queued(kit: SiteKit, web: WebS
 
 def test_the_backoff_grows_and_attempts_end() -> None:
     """The last attempt is more than a day after the first."""
-    waits = []
-    for attempts in range(1, notify._MAX_ATTEMPTS):
-        at = next_attempt(attempts, 0)
-        assert at is not None
-        waits.append(at)
-    assert waits[:5] == [60, 120, 240, 480, 960] and max(waits) == 6 * 3600
-    assert sum(waits) > 24 * 3600
-    assert next_attempt(notify._MAX_ATTEMPTS, 0) is None
+    waits = [RETRIES.retry_at(failures, 0) for failures in range(1, 15)]
+    assert waits[-1] is None
+    assert sum(wait for wait in waits if wait is not None) > 24 * 3600
 
 
 def test_the_run_after_a_killed_one_notifies_of_its_change(

@@ -19,7 +19,7 @@ import pytest
 from publisher.clock import Clock
 from publisher.errors import PublisherError, StoreError
 from publisher.runner import Runner, make_log
-from publisher.runner.background_job import BackgroundJob, JobStopped, backoff_seconds
+from publisher.runner.background_job import BackgroundJob, JobStopped
 from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.systemd import SystemdNotifier
 from publisher.schedule.processes import RUNNERS_FOLDER, RunnerFile, list_runners, try_process_lock
@@ -125,11 +125,6 @@ def test_a_stopped_job_ends_without_a_failure(recorder: RecordingJob) -> None:
     recorder.job.wake()
     assert recorder.job.join(10)
     assert recorder.events == []
-
-
-def test_pauses_double_up_to_ten_minutes() -> None:
-    """The first pause is five seconds."""
-    assert [int(backoff_seconds(count).total_seconds()) for count in (1, 2, 3, 8, 50)] == [5, 10, 20, 600, 600]
 
 
 # -- systemd ---------------------------------------------------------------------------------------
