@@ -24,12 +24,12 @@ from publisher.digests import store as issues
 from publisher.digests.draft_content import DraftContent
 from publisher.digests.envelope import bare_address, delivery_envelope, sample_values
 from publisher.digests.issue_drafts_store import IssueDraft
-from publisher.digests.preflight.rules import stored_finding
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
 from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError, SendingBlocked
+from publisher.findings.mail_rules import stored_finding
 from publisher.html.dates import minute_text
 from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome

@@ -18,12 +18,12 @@ from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_message, html_of
-from publisher.digests.preflight.rules import finding
 from publisher.digests.readiness import draft_blockers, is_blocked, require_sendable_draft, visible_blockers
 from publisher.digests.update_draft import render_draft
 from publisher.digests.variants_store import load_variants
 from publisher.errors import BrowserMissing, SendingBlocked, SettingsError
 from publisher.findings import Finding
+from publisher.findings.mail_rules import finding
 from publisher.html.text import clean_characters, one_line
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site

@@ -12,8 +12,8 @@ from typing import Any, Final
 from publisher.digests.run_preflight import IssueCheck, check_issues, force_issue, is_issue_target
 from publisher.errors import RemoteError, SettingsError
 from publisher.feeds.checks.feed import MEDIA_TYPES, check_feed, detect_format, previous_page_url
-from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 from publisher.html.urls import url_path
 from publisher.http_client import HttpClient, HttpResponse
 from publisher.model.feeds import FeedFormat

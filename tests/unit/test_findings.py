@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from publisher.cli.check import lines
-from publisher.digests.preflight.rules import MAIL_RULES
-from publisher.feeds.checks.rules import FEED_RULES
 from publisher.findings import Finding, Rule, make_finding
+from publisher.findings.feed_rules import FEED_RULES
+from publisher.findings.mail_rules import MAIL_RULES
 from publisher.pipeline.check import CheckedFile, CheckResult
 
 

@@ -8,9 +8,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 
-from publisher.digests.preflight.rules import finding
 from publisher.digests.preflight.style import declarations
 from publisher.findings import Finding
+from publisher.findings.mail_rules import finding
 
 __all__ = ["FALLBACKS", "check_clients"]
 

@@ -12,10 +12,10 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from publisher.digests.preflight.clients import check_clients
-from publisher.digests.preflight.rules import MAX_STYLE_BYTES, finding
 from publisher.digests.preflight.style import Colours, declarations, style_sheets, text_elements
 from publisher.digests.size_limit import MAX_HTML_BYTES
 from publisher.findings import Finding
+from publisher.findings.mail_rules import MAX_STYLE_BYTES, finding
 from publisher.html.text import display_width, one_line
 
 __all__ = ["check_html", "headings", "link_targets", "parse_html"]

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from publisher.digests.preflight.html_part import check_html, headings, link_targets, parse_html
-from publisher.digests.preflight.rules import finding
 from publisher.findings import Finding
+from publisher.findings.mail_rules import finding
 from publisher.html.text import display_width
 from publisher.mail.placeholders import PLACEHOLDER_NAMES, placeholders_in
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from publisher.feeds.checks.content import LANGUAGE, RELATIONS, html_findings, is_absolute_url, parse_rfc3339_date
 from publisher.feeds.checks.media_rss import media_findings
-from publisher.feeds.checks.rules import finding
 from publisher.feeds.namespaces import ATOM, XML_LANG
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Final
 
-from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 
 __all__ = [
     "LANGUAGE",

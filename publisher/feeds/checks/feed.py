@@ -1,6 +1,6 @@
 """Check feeds against the rules of the W3C feed validator and of feed readers. Pure.
 
-:data:`publisher.feeds.checks.rules.FEED_RULES` lists the rules with their sources; each format has a module
+:data:`publisher.findings.feed_rules.FEED_RULES` lists the rules with their sources; each format has a module
 with its checks.
 """
 
@@ -17,9 +17,9 @@ from typing import Any, Final
 from lxml import etree
 
 from publisher.feeds.checks import atom, jsonfeed, rss
-from publisher.feeds.checks.rules import finding
 from publisher.feeds.namespaces import ATOM, CONTENT, DC, HISTORY, MEDIA, TOMBSTONES
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 

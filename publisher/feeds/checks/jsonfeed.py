@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from publisher.feeds.checks.content import LANGUAGE, html_findings, is_http_url, parse_rfc3339_date
-from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 
 __all__ = ["VERSION", "feed_findings", "item_findings", "item_name"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from publisher.feeds.checks.content import is_http_url, is_integer_or_missing
-from publisher.feeds.checks.rules import finding
 from publisher.feeds.namespaces import MEDIA
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 
 __all__ = ["media_findings"]
 

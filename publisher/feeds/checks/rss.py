@@ -18,9 +18,9 @@ from publisher.feeds.checks.content import (
     parse_rfc822_date,
 )
 from publisher.feeds.checks.media_rss import media_findings
-from publisher.feeds.checks.rules import finding
 from publisher.feeds.namespaces import ATOM, CONTENT, DC
 from publisher.findings import Finding
+from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 

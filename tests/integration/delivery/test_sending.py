@@ -12,8 +12,8 @@ import pytest
 
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.issue_life.approval import pause, resume
-from publisher.digests.preflight.rules import MAIL_RULES
 from publisher.errors import SettingsError
+from publisher.findings.mail_rules import MAIL_RULES
 from publisher.mail.dkim import new_key
 from publisher.model.delivery import DeliveryState
 from publisher.pipeline.approve import approve

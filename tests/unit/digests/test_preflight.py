@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from publisher.digests.preflight.clients import FALLBACKS, _support_data
 from publisher.digests.preflight.message import check_message
-from publisher.digests.preflight.rules import MAIL_RULES, finding
 from publisher.findings import Finding
+from publisher.findings.mail_rules import MAIL_RULES, finding
 from tests.mail import samples
 from tests.mail.samples import NOW, THEMES, issue, message, public
 

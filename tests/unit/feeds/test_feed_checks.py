@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.feeds.checks.feed import check_entry, check_feed, detect_format, previous_page_url
-from publisher.feeds.checks.rules import FEED_RULES
+from publisher.findings.feed_rules import FEED_RULES
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Author, Correction, Enclosure, Image
