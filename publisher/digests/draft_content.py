@@ -93,7 +93,7 @@ def load_content(
     else:
         waiting, choice = choose(as_of or now, now)
         newest = max((article.published for article in choice.articles), default=now)
-        slot = _free_minute(connection, digest, now if out_of_turn else newest)
+        slot = _free_minute(connection, digest, now if out_of_turn else newest, now)
     return DraftContent(
         slot=slot,
         name=issue_name(slot, site.tz),
@@ -119,10 +119,14 @@ def _scheduled_slot(
     return slot_of_draft(timetable, now, taken=taken, waiting=waiting_slot)
 
 
-def _free_minute(connection: Connection, digest: Digest, moment: datetime) -> datetime:
-    """Return the minute of MOMENT, or the first one after it that no issue of the digest has."""
+def _free_minute(connection: Connection, digest: Digest, moment: datetime, now: datetime) -> datetime:
+    """Return the minute of MOMENT, or the first free one after it and after the newest issue up to now."""
     since = moment.replace(second=0, microsecond=0)
-    return free_minute(since, issues.slots_with_issues(connection, digest.slug, since))
+    return free_minute(
+        since,
+        issues.slots_with_issues(connection, digest.slug, since),
+        after=issues.newest_slot(connection, digest.slug, until=now),
+    )
 
 
 def _candidates(connection: Connection, site: Site, waiting: Sequence[PendingArticle]) -> list[Candidate]:

@@ -45,9 +45,11 @@ def slot_of_draft(
     return slot
 
 
-def free_minute(moment: datetime, taken: Collection[datetime]) -> datetime:
-    """Return the minute of MOMENT, or the first minute after it that no issue has."""
+def free_minute(moment: datetime, taken: Collection[datetime], *, after: datetime | None = None) -> datetime:
+    """Return the minute of MOMENT, or the first minute after it, and after AFTER, that no issue has."""
     slot = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    if after is not None and after >= slot:
+        slot = after.astimezone(UTC).replace(second=0, microsecond=0) + _MINUTE
     while slot in taken:
         slot += _MINUTE
     return slot

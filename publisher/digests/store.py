@@ -130,9 +130,12 @@ def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
 
 
-def newest_slot(connection: Connection, slug: str) -> datetime | None:
-    """Return the newest slot that has an issue of the digest; None without an issue."""
-    seconds = connection.execute(select(func.max(issue.c.slot)).where(issue.c.digest == slug)).scalar()
+def newest_slot(connection: Connection, slug: str, *, until: datetime | None = None) -> datetime | None:
+    """Return the newest slot, up to UNTIL, that has an issue of the digest; None without an issue."""
+    query = select(func.max(issue.c.slot)).where(issue.c.digest == slug)
+    if until is not None:
+        query = query.where(issue.c.slot <= int(until.timestamp()))
+    seconds = connection.execute(query).scalar()
     return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
 
 

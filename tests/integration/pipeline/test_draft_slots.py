@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from publisher.delivery.issue_life.fixed_issue import fix_draft
+from publisher.delivery.issue_life.opening import open_issue
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import update_draft
 from publisher.pipeline.approve import approve
 from tests.conftest import NOW, MailKit, SiteKit, issues
 from tests.support.issues import open_draft
+
+
+def open_draft_of_its_articles(kit: SiteKit, now: datetime) -> IssueRow:
+    """Publish, fix the draft of the daily with the slot that it has, and open its send."""
+    kit.publish(now, may_open=False)
+    site = kit.site
+    with kit.open() as db, db.exclusive(site.root):
+        update = update_draft(db, site, site.digests["daily"].digest("daily"), now)
+        opened = open_issue(db, site, fix_draft(db, site, update, now), now)
+    assert opened is not None
+    return opened.row
 
 
 def test_a_draft_after_the_end_of_its_schedule_has_the_same_bytes_at_any_time(any_kit: SiteKit) -> None:
@@ -34,3 +49,15 @@ def test_an_issue_whose_minute_lies_ahead_is_sent_at_once_without_articles_of_th
     approval = approve(kit.site, "daily", NOW)
     assert (approval.row.slot, approval.opened is not None) == (NOW + timedelta(minutes=1), True)
     assert issues(kit) == [["Old"], ["Now"]]
+
+
+def test_a_late_article_makes_no_issue_before_the_last_one(any_kit: SiteKit) -> None:
+    """The archive is in the order of slots, and the first free minute after the last issue is the next one."""
+    any_kit.article("new.md", "New", date="2026-11-22T12:00:00Z")
+    first = open_draft_of_its_articles(any_kit, NOW)
+    for number, day in enumerate(("2026-11-20", "2026-11-22", "2026-11-21"), 1):
+        any_kit.article(f"late{number}.md", f"Late {number}", date=day)
+        row = open_draft_of_its_articles(any_kit, NOW + timedelta(hours=number))
+        assert (row.slot, row.number) == (first.slot + timedelta(minutes=number), number + 1)
+    any_kit.article("newest.md", "Newest", date="2026-11-23T09:00:00Z")
+    assert open_draft_of_its_articles(any_kit, NOW + timedelta(hours=9)).slot == NOW + timedelta(hours=2)

@@ -52,6 +52,14 @@ def test_an_issue_without_a_cadence_has_the_first_free_minute() -> None:
     assert free_minute(moment, [at(20, 9, 59), at(20, 10)]) == at(20, 10, 1)
 
 
+def test_an_issue_without_a_cadence_is_later_than_the_one_before_it() -> None:
+    """Whatever the date of its articles."""
+    assert free_minute(at(19), [at(20)], after=at(20)) == at(20, 7, 1)
+    assert free_minute(at(19), [at(20), at(20, 7, 1)], after=at(20)) == at(20, 7, 2)
+    assert free_minute(at(20), [at(20)], after=at(20).replace(second=30)) == at(20, 7, 1)
+    assert free_minute(at(21), [at(20)], after=at(20)) == at(21)
+
+
 def test_the_name_is_the_slot_in_the_zone_of_the_site() -> None:
     """The second of two equal times in autumn has its offset."""
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
