@@ -17,7 +17,7 @@ from publisher.articles.store import ArticleRow
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.draft_slot import free_minute, issue_name, slot_of_draft
+from publisher.digests.draft_slot import free_minute, issue_name, issue_number, slot_of_draft
 from publisher.digests.notes_store import NextIssueNote
 from publisher.digests.pending_store import PendingArticle
 from publisher.model.articles import Article
@@ -97,7 +97,7 @@ def load_content(
     return DraftContent(
         slot=slot,
         name=issue_name(slot, site.tz),
-        number=issues.last_issue_number(connection, digest.slug) + 1,
+        number=_number(connection, digest, slot),
         moment=slot if as_of is None else min(slot, as_of),
         articles=choice.articles,
         passed_over=choice.waiting if choice.articles else (),
@@ -127,6 +127,11 @@ def _free_minute(connection: Connection, digest: Digest, moment: datetime, now: 
         issues.slots_with_issues(connection, digest.slug, since),
         after=issues.newest_slot(connection, digest.slug, until=now),
     )
+
+
+def _number(connection: Connection, digest: Digest, slot: datetime) -> int:
+    before, after = issues.numbers_around(connection, digest.slug, slot)
+    return issue_number(before=before, after=after, highest=issues.last_issue_number(connection, digest.slug))
 
 
 def _candidates(connection: Connection, site: Site, waiting: Sequence[PendingArticle]) -> list[Candidate]:

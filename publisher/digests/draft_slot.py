@@ -1,4 +1,4 @@
-"""The slot of a digest's next issue. Pure."""
+"""The slot, the name and the number of a digest's next issue. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from publisher.cadence import Timetable, next_slot
 
-__all__ = ["free_minute", "issue_name", "slot_of_draft"]
+__all__ = ["free_minute", "issue_name", "issue_number", "slot_of_draft"]
 
 _MINUTE = timedelta(minutes=1)
 
@@ -53,3 +53,17 @@ def free_minute(moment: datetime, taken: Collection[datetime], *, after: datetim
     while slot in taken:
         slot += _MINUTE
     return slot
+
+
+def issue_number(*, before: int, after: int | None, highest: int) -> int:
+    """Return the number of the next issue.
+
+    A number that a reopened issue gave back is used again while issues are in order with it: a subscriber sees numbers
+    that increase, and no number twice.
+
+    Args:
+        before: the highest number of the issues that subscribers have, or get first; 0 for none.
+        after: the lowest number of the approved issues that they get later; None for none.
+        highest: the highest number of all issues; 0 for none.
+    """
+    return before + 1 if after is None or before + 1 < after else highest + 1

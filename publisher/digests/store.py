@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, func, insert, or_, select, update
 
 from publisher.digests.variants_store import add_variants
 from publisher.model.digests import Issue
@@ -36,6 +36,7 @@ __all__ = [
     "list_issues",
     "mark_staged",
     "newest_slot",
+    "numbers_around",
     "public_issues",
     "save_error_count",
     "save_forced_reason",
@@ -122,6 +123,21 @@ def last_issue_number(connection: Connection, slug: str) -> int:
     """Return the number of the digest's newest issue; 0 if there is none."""
     query = select(func.coalesce(func.max(issue.c.number), 0)).where(issue.c.digest == slug)
     return int(connection.execute(query).scalar_one())
+
+
+def numbers_around(connection: Connection, slug: str, slot: datetime) -> tuple[int, int | None]:
+    """Return the numbers of a digest's issues next to a slot.
+
+    Returns:
+        The highest number of the issues that are before the slot, or whose send has opened; 0 for none. The lowest number
+        of the other ones; None for none.
+    """
+    is_first = or_(issue.c.slot < int(slot.timestamp()), issue.c.opened_at.is_not(None))
+    query = select(
+        func.max(case((is_first, issue.c.number), else_=0)), func.min(case((is_first, None), else_=issue.c.number))
+    )
+    before, after = connection.execute(query.where(issue.c.digest == slug)).one()
+    return before or 0, after
 
 
 def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set[datetime]:

@@ -180,11 +180,13 @@ def _draft_of_this_minute(
     """Render a draft as of NOW; afterwards it waits for its slot as before, unless it was approved."""
     digest = site.digests[before.digest].digest(before.digest)
     is_out_of_turn = time is ApprovalTime.OUT_OF_TURN
+    with db.read() as connection:
+        known = issues.issue_ids(connection)
     try:
         yield update_draft(db, site, digest, now, as_of=now, out_of_turn=is_out_of_turn)
     finally:
         with db.read() as connection:
-            is_approved = issues.last_issue_number(connection, before.digest) >= before.content.number
+            is_approved = issues.issue_ids(connection) != known
         draft = before.draft
         if not is_approved and draft is not None:
             by_itself = draft.opens_by_itself

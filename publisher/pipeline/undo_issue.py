@@ -84,8 +84,10 @@ def reopen(site: Site, target: str, now: datetime, *, on_wait: Callable[[str], N
                     f"{row.path} cannot be reopened: its send has opened. 'publish cancel {row.path}' stops what was not "
                     "handed over yet"
                 )
+            newest = issues.newest_slot(connection, row.digest, until=now)
             unfix_issue(connection, row)
-        _stage(db, site, row.digest, now, slot=row.slot if row.slot <= now else None)
+        # A draft does not wait for a slot before that of an issue that subscribers may have.
+        _stage(db, site, row.digest, now, slot=row.slot if row.slot == newest else None)
     return row
 
 

@@ -59,6 +59,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
             f"the draft of {digest.slug} changed while it was approved. Look at it again, then approve it."
         )
     with db.write() as connection:
+        is_first = not issues.last_issue_number(connection, digest.slug)
         carried = [article.seq for article in composed.articles]
         issue_id = issues.add_issue(
             connection,
@@ -75,7 +76,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
             issues.save_forced_reason(connection, issue_id, draft.forced or "")
         pending.remove_pending(connection, digest.slug, carried)
         pending.mark_carried_over(connection, digest.slug, draft.passed_over)
-        if content.number == 1:
+        if is_first:
             _remove_old(connection, digest, draft.passed_over)
         notes.clear_next_issue_note(connection, digest.slug)
         drafts.delete_draft(connection, digest.slug)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from publisher.cadence import Timetable, parse_cadence
-from publisher.digests.draft_slot import free_minute, issue_name, slot_of_draft
+from publisher.digests.draft_slot import free_minute, issue_name, issue_number, slot_of_draft
 
 LONDON = ZoneInfo("Europe/London")
 MONDAYS = Timetable(cadences=(parse_cadence("0 7 * * mon"),), zone=ZoneInfo("UTC"))
@@ -65,3 +65,21 @@ def test_the_name_is_the_slot_in_the_zone_of_the_site() -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert issue_name(first, LONDON) == "2026-10-25T0130"
     assert issue_name(first.replace(hour=1), LONDON) == "2026-10-25T0130+0000"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "highest", "expected"),
+    [
+        (0, None, 0, 1),
+        (7, None, 7, 8),
+        (1, 3, 3, 2),
+        (0, 2, 2, 1),
+        (1, 2, 2, 3),
+        (3, 2, 3, 4),
+    ],
+)
+def test_a_number_is_used_again_only_where_numbers_stay_in_order(
+    before: int, after: int | None, highest: int, expected: int
+) -> None:
+    """An issue between two others has the free number between theirs; any other one has the next number."""
+    assert issue_number(before=before, after=after, highest=highest) == expected
