@@ -38,7 +38,6 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
 
     Exit status: 0 success; 2 usage or settings; 3 failed.
     """
-    from publisher.digests.envelope import bare_address
     from publisher.mail.dkim import Signer, dns_record, new_key
     from publisher.settings.validators import slug
 
@@ -51,9 +50,7 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
         raise SettingsError("mail.sender is missing in publisher.toml: DKIM signs with its domain. Set it first.")
     key_path = path or folder / f"dkim-{selector}.pem"
     is_new = _write(key_path, new_key(algorithm))
-    signer = Signer.read(
-        key_path.read_text("utf-8"), domain=bare_address(site.mail.sender).rpartition("@")[2], selector=selector
-    )
+    signer = Signer.read(key_path.read_text("utf-8"), domain=site.mail.sender_domain, selector=selector)
     name, record = dns_record(signer)
     click.echo(f"{'Made' if is_new else 'There is already'} {key_path} ({signer.algorithm}).")
     click.echo("\nPublish this TXT record:\n")

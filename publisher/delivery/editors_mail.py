@@ -22,7 +22,7 @@ from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.draft_content import DraftContent
-from publisher.digests.envelope import bare_address, delivery_envelope, sample_values
+from publisher.digests.envelope import delivery_envelope, sample_values
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
@@ -252,7 +252,7 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
             OutgoingMessage(
                 reference=None,
                 recipient=recipient,
-                return_path=bare_address(site.mail.sender),
+                return_path=site.mail.sender_address,
                 data=template.merge(address=address.text, recipient=recipient, token=sample_token(key)),
                 name=f"{key}.{address.domain}",
                 needs_utf8=not recipient.isascii(),

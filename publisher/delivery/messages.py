@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from publisher.delivery.store import Claim
-from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path, sample_values
+from publisher.digests.envelope import delivery_envelope, delivery_values, return_path, sample_values
 from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer
 from publisher.mail.message_template import MessageTemplate
@@ -53,7 +53,7 @@ def read_signers(site: Site) -> list[Signer]:
     Raises:
         SettingsError: a key cannot be read.
     """
-    sender_domain = bare_address(site.mail.sender).rpartition("@")[2] if site.mail else ""
+    sender_domain = site.mail.sender_domain if site.mail else ""
     return [
         Signer.read(dkim.key.reveal(site.root), domain=dkim.domain or sender_domain, selector=dkim.selector)
         for dkim in site.dkim
@@ -138,7 +138,7 @@ class DeliveryMessages:
     def build_test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message. Its token belongs to no subscriber."""
         token = sample_token(f"{prefix}{address}{when.isoformat()}{self._row.digest}/{self._row.name}")
-        path = bare_address(self._site.mail.sender if self._site.mail else "")
+        path = self._site.mail.sender_address if self._site.mail else ""
         date = int(when.timestamp())
         return self._merge(self.template(1, prefix), address, domain, token, path, date=date, reference=None)
 

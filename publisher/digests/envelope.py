@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from publisher.settings.mail import MailSettings
 
 __all__ = [
-    "bare_address",
     "delivery_envelope",
     "delivery_values",
     "public_envelope",
@@ -25,11 +24,6 @@ __all__ = [
     "sample_values",
     "with_query",
 ]
-
-
-def bare_address(sender: str) -> str:
-    """Return the email address of a sender: ``The Review <news@example.org>``."""
-    return sender.rpartition("<")[2].rstrip("> ")
 
 
 def _mail_settings(site: Site) -> MailSettings:
@@ -41,7 +35,7 @@ def _mail_settings(site: Site) -> MailSettings:
 def return_path(site: Site, token: str) -> str:
     """Return the envelope sender of a delivery (VERP) with its return path token."""
     mail = _mail_settings(site)
-    return mail.bounces.replace("{copy}", token) if mail.bounces else bare_address(mail.sender)
+    return mail.bounces.replace("{copy}", token) if mail.bounces else mail.sender_address
 
 
 def _personal_url(url: str, token: str) -> str:
@@ -64,7 +58,7 @@ def _unsubscribe_urls(site: Site, digest: Digest, token: str) -> tuple[str, ...]
     mail = _mail_settings(site)
     words = f"unsubscribe {token or digest.slug}"
     # Do not escape the slot of a token.
-    by_mail = f"mailto:{bare_address(mail.sender)}?subject={quote(words, safe=token)}"
+    by_mail = f"mailto:{mail.sender_address}?subject={quote(words, safe=token)}"
     own = _personal_url(mail.unsubscribe, token) if mail.unsubscribe else None
     return (own, by_mail) if own and own.startswith("http") else (own or by_mail,)
 

@@ -121,15 +121,12 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             return history
         history.address, history.status = subscriber.address, subscriber.status.value
         history.changes = subscriptions.load_history(connection, subscriber.id)
-        history.message_id = f"<{ring.delivery_token(row.id, subscriber.id)}@{_domain(site)}>"
+        domain = site.mail.sender_domain if site.mail else ""
+        history.message_id = f"<{ring.delivery_token(row.id, subscriber.id)}@{domain}>"
         _add_delivery(connection, site, history, row.id, subscriber.id)
         if history.state is None:
             history.reason = _missing_reason(site, row, subscriber)
     return history
-
-
-def _domain(site: Site) -> str:
-    return site.mail.sender.rpartition("@")[2].rstrip("> ") if site.mail else ""
 
 
 def _time(site: Site, seconds: int) -> datetime:

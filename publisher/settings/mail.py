@@ -173,6 +173,16 @@ class MailSettings(SettingsTable):
     #: Addresses that get each issue that waits for approval, with its preflight.
     editors: tuple[Address, ...] = ()
 
+    @property
+    def sender_address(self) -> str:
+        """The address of the sender, without its name."""
+        return self.sender.rpartition("<")[2].rstrip("> ")
+
+    @property
+    def sender_domain(self) -> str:
+        """The domain of the sender."""
+        return self.sender_address.rpartition("@")[2]
+
     @field_validator("one_click")
     @classmethod
     def _check_one_click(cls, value: bool, info: Any) -> bool:

@@ -24,7 +24,7 @@ from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.single_messages import try_messages
 from publisher.delivery.store import Claim
 from publisher.digests import store as issues
-from publisher.digests.envelope import bare_address, with_query
+from publisher.digests.envelope import with_query
 from publisher.digests.readiness import Blocker, issue_blockers, setting_blockers
 from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError
@@ -274,7 +274,7 @@ class _Batch:
         return OutgoingMessage(
             reference=None,
             recipient=recipient,
-            return_path=bare_address(mail.sender),
+            return_path=mail.sender_address,
             data=template.merge(address=address.text, recipient=recipient, token=key),
             name=f"{key}.{address.domain}",
             needs_utf8=not recipient.isascii(),
