@@ -5,8 +5,6 @@ Each delivery is made once, also with several processes and after a crash.
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +34,7 @@ from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.model.digests import IssueVariant, LatePolicy, SendPolicy
+from publisher.schedule.processes import process_name
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
@@ -155,8 +154,7 @@ def deliver(
             load_pauses(connection, transport, began, is_attended=is_attended)
         result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
         if due and limit != 0:
-            name = f"{socket.gethostname()} {os.getpid()}"
-            with senders.active_sender(db, site.root, name, int(began.timestamp())) as number:
+            with senders.active_sender(db, site.root, process_name(), int(began.timestamp())) as number:
                 run = _SendRun(site, db, row, ring, number, clock, on_progress, is_stopping)
                 run.send(transport, due, limit, result)
         _complete_result(db, row, result, ring, int(clock().timestamp()))

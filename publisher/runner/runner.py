@@ -17,11 +17,10 @@ from publisher.runner.background_job import BackgroundJob
 from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.jobs import Jobs
 from publisher.runner.logs import Log
-from publisher.runner.scheduled_run import runner_name
 from publisher.runner.systemd import SystemdNotifier
 from publisher.runner.timers import STALL_SECONDS, Timers
 from publisher.schedule.claims import LEASE
-from publisher.schedule.processes import RunnerFile
+from publisher.schedule.processes import RunnerFile, process_name
 from publisher.settings import SETTINGS_FILE, Site, read_site
 from publisher.storage.engine import Database
 
@@ -117,7 +116,7 @@ class Runner:
         with RunnerFile(self._root) as file:
             log_exposed_paths(self._site, self._log)
             self._start()
-            self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self._site.schedules))
+            self._log.info("ready", runner=process_name(), site=str(self._root), schedules=len(self._site.schedules))
             self._notifier.ready()
             wall, mono = self._clock.now(), self._clock.monotonic()
             try:
@@ -272,7 +271,7 @@ class Runner:
         """Return the state of the runner as JSON values; times are ISO 8601 in UTC."""
         now = self._clock.now()
         return {
-            "runner": runner_name(),
+            "runner": process_name(),
             "pid": os.getpid(),
             "started_at": _iso(self._started_at),
             "written_at": _iso(now),

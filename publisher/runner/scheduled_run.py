@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,21 +21,17 @@ from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import update_drafts
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, RETRIES, claim_due_slots
+from publisher.schedule.processes import process_name
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
-__all__ = ["run_due_slots", "runner_name"]
+__all__ = ["run_due_slots"]
 
 #: Renewals of a claim within its lease.
 _RENEWALS_PER_LEASE = 3
-
-
-def runner_name() -> str:
-    """Return this process's name as the holder of claims: host name and process ID."""
-    return f"{socket.gethostname()} {os.getpid()}"
 
 
 def run_due_slots(
@@ -73,7 +67,7 @@ def run_due_slots(
         PublisherError: see ``publisher.errors``. Claimed slots are retried.
     """
     began = clock.now()
-    claims = claim_due_slots(db, site.schedules, began, runner=runner_name(), lease=lease)
+    claims = claim_due_slots(db, site.schedules, began, runner=process_name(), lease=lease)
     for claim in claims:
         on_claim(claim, (began - claim.slot).total_seconds())
     if not claims and not always:

@@ -15,10 +15,15 @@ from publisher.errors import StoreError
 from publisher.private_files import make_private_folder, private_opener
 from publisher.storage.process_lock import hold_lock, is_locked, try_hold_lock
 
-__all__ = ["RUNNERS_FOLDER", "RunnerFile", "list_runners", "try_process_lock"]
+__all__ = ["RUNNERS_FOLDER", "RunnerFile", "list_runners", "process_name", "try_process_lock"]
 
 #: Folder beside publisher.toml.
 RUNNERS_FOLDER: Final = ".publish.runners"
+
+
+def process_name() -> str:
+    """Return the name of this process as the holder of claims: host name and process ID."""
+    return f"{socket.gethostname()} {os.getpid()}"
 
 
 class RunnerFile:
@@ -26,7 +31,7 @@ class RunnerFile:
 
     def __init__(self, root: Path) -> None:
         self._folder = root / RUNNERS_FOLDER
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._name = process_name().replace(" ", "-")
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
