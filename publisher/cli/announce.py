@@ -34,7 +34,7 @@ def command(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
         return
-    if not site.hubs and not site.announce.cloud:
+    if not site.notifies_hubs:
         click.echo("No hubs to notify. Add them under [announce] in publisher.toml.")
         return
     for line in notification_lines(result) or ["Nothing to announce."]:

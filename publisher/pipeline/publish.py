@@ -63,7 +63,7 @@ def publish(
     with Database.open(site.database_url, dry_run=dry_run) as db:
         with _locked(db, site, on_wait, dry_run=dry_run), Workers(parser_process=parser_process) as workers:
             regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
-        if not dry_run and (site.hubs or site.announce.cloud):
+        if not dry_run and site.notifies_hubs:
             # Outside the lock, because a hub may be slow. Feeds are live before drafts are touched.
             report.notifications = send_notifications(db, site, now, progress=progress)
         if with_issues:

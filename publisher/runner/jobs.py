@@ -132,7 +132,7 @@ class Jobs:
 
     def _wake_hubs(self, report: PublishResult) -> None:
         site, _ = self.current
-        if report.feeds_changed and (site.hubs or site.announce.cloud):
+        if report.feeds_changed and site.notifies_hubs:
             self._wake("announce")
 
     def _log_claim(self, claim: ClaimedSlot, late: float) -> None:
@@ -257,7 +257,7 @@ class Jobs:
     def announce(self) -> None:
         """Notify hubs of changed feeds, and retry failed notifications."""
         site, db = self.current
-        if not site.hubs and not site.announce.cloud:
+        if not site.notifies_hubs:
             return
         result = send_notifications(db, site, self._clock.now(), progress=self._progress_or_stop)
         if result.sent or result.failed:

@@ -42,7 +42,7 @@ def tick(
             facts.set_fact(connection, LAST_TICK, str(int(clock.now().timestamp())))
 
         def notify(report: PublishResult) -> None:
-            if site.hubs or site.announce.cloud:
+            if site.notifies_hubs:
                 report.notifications = send_notifications(db, site, clock.now(), progress=progress)
 
         report = run_due_slots(site, db, clock, always=True, progress=progress, on_wait=on_wait, on_feeds=notify)

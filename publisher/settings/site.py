@@ -191,6 +191,11 @@ class Site(SettingsTable):
         return (*([own] if own else []), *(hub for hub in self.announce.hubs if hub != own))
 
     @property
+    def notifies_hubs(self) -> bool:
+        """Whether hubs or an rssCloud server are notified of changed feeds."""
+        return bool(self.hubs or self.announce.cloud)
+
+    @property
     def accepts_subscriptions(self) -> bool:
         """Whether people can subscribe by a form."""
         return self.web.join and bool(self.digests) and self.can_send
