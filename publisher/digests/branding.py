@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from publisher.html.colour import Palette
+from publisher.settings.theme import LogoImage
 
-__all__ = ["Branding", "Logo"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logo:
-    """The logo in the masthead."""
-
-    url: str
-    width: int
-    height: int
-    alt: str
+__all__ = ["Branding"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +24,8 @@ class Branding:
     #: Keys of ``publisher.digests.render.FONTS``; None for the template's default.
     headings: str | None = None
     text: str | None = None
-    logo: Logo | None = None
+    #: With its alternative text.
+    logo: LogoImage | None = None
     footer: tuple[str, ...] = ()
     postal_address: str = ""
     #: Whether there is a preferences page.

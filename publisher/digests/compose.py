@@ -161,7 +161,7 @@ def _variant_of(rendered: RenderedVariant) -> IssueVariant:
 
 def branding_of(site: Site) -> Branding:
     """Return the branding of the site's issues."""
-    from publisher.digests.branding import Branding, Logo
+    from publisher.digests.branding import Branding
 
     theme, mail = site.theme, site.mail
     logo = theme.logo
@@ -174,7 +174,7 @@ def branding_of(site: Site) -> Branding:
         dark=theme.dark_palette,
         headings=theme.headings,
         text=theme.text,
-        logo=Logo(url=logo.url, width=logo.width, height=logo.height, alt=logo.alt or site.title) if logo else None,
+        logo=logo and logo.model_copy(update={"alt": logo.alt or site.title}),
         footer=theme.footer,
         postal_address=mail.postal_address if mail else "",
         has_preferences=mail is not None and mail.preferences is not None,

@@ -45,9 +45,8 @@ def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
         site: the settings.
         namespace: the seed of the site's IDs.
     """
-    from publisher.feeds.site_info import Cloud, Logo, SiteInfo
+    from publisher.feeds.site_info import SiteInfo
 
-    logo, cloud = site.feeds.logo, site.announce.cloud
     return SiteInfo(
         title=site.title,
         base_url=site.base_url,
@@ -57,12 +56,10 @@ def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
         rights=site.rights,
         namespace=namespace,
         icon=site.feeds.icon,
-        logo=Logo(url=logo.url, width=logo.width, height=logo.height) if logo else None,
+        logo=site.feeds.logo,
         hubs=site.hubs,
         formats=site.feeds.formats,
-        cloud=Cloud(host=cloud.host, port=cloud.port, path=cloud.register_path, protocol=cloud.protocol)
-        if cloud
-        else None,
+        cloud=site.announce.cloud,
     )
 
 

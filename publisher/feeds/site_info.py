@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from publisher.model.feeds import FeedFormat
 
-__all__ = ["REVISION", "Cloud", "Logo", "SiteInfo"]
+if TYPE_CHECKING:
+    from publisher.settings.feeds import CloudSettings, LogoSettings
+
+__all__ = ["REVISION", "SiteInfo"]
 
 #: Increase it when the rendering of entries changes: all entries are rendered again.
 REVISION: Final = "2"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logo:
-    """The image of a feed."""
-
-    url: str
-    #: Pixels.
-    width: int
-    #: Pixels.
-    height: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cloud:
-    """The rssCloud server that feed readers register with (https://www.rssboard.org/rsscloud-interface)."""
-
-    host: str
-    port: int
-    path: str
-    protocol: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +33,9 @@ class SiteInfo:
     namespace: uuid.UUID
     #: The URL of a square image.
     icon: str | None = None
-    logo: Logo | None = None
+    logo: LogoSettings | None = None
     #: WebSub hubs that are notified of changes.
     hubs: tuple[str, ...] = ()
-    cloud: Cloud | None = None
+    cloud: CloudSettings | None = None
     #: The staged formats. Entries of the others are rendered, but not checked.
     formats: tuple[FeedFormat, ...] = tuple(FeedFormat)

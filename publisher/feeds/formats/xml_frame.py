@@ -155,7 +155,7 @@ def _rss_frame(
     if site_info.cloud is not None and archive_links.page is None:
         cloud = site_info.cloud
         # registerProcedure is only for XML-RPC, but required.
-        feed.cloud(cloud.host, str(cloud.port), cloud.path, "", cloud.protocol)
+        feed.cloud(cloud.host, str(cloud.port), cloud.register_path, "", cloud.protocol)
     data: bytes = feed.rss_str()
     # feedgen formats the date in the locale of the process; replace it.
     start = data.index(b"<lastBuildDate>") + len(b"<lastBuildDate>")

@@ -12,9 +12,10 @@ from lxml import etree
 from publisher.feeds.formats.archive_links import ArchiveLinks
 from publisher.feeds.formats.entry import render_entry
 from publisher.feeds.formats.xml_frame import join_feed, render_frame
-from publisher.feeds.site_info import Cloud, Logo, SiteInfo
+from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article, Correction, Enclosure, Image
 from publisher.model.feeds import FeedFormat
+from publisher.settings.feeds import CloudSettings, LogoSettings
 from tests.unit.feeds.test_feed_rendering import CHANNEL, MOMENT, NS, SITE_INFO, article, atom, feed, rss
 
 TALK = Enclosure(url="/a/talk.mp3?x=1&y=2", type="audio/mpeg", length=5, title='The "Talk"', duration=61)
@@ -129,9 +130,9 @@ def test_an_rss_description_is_html_and_an_atom_summary_is_text() -> None:
 HUBBED = replace(
     SITE_INFO,
     icon="https://review.example/icon.png",
-    logo=Logo(url="https://review.example/logo.png", width=88, height=31),
+    logo=LogoSettings(url="https://review.example/logo.png", width=88, height=31),
     hubs=("https://hub.example/", "https://other.example/"),
-    cloud=Cloud(host="rpc.example", port=5337, path="/pleaseNotify", protocol="http-post"),
+    cloud=CloudSettings(host="rpc.example", port=5337, register_path="/pleaseNotify", protocol="http-post"),
 )
 
 
