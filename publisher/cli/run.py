@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -45,4 +46,7 @@ def command(folder: Path, form: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, lambda *_: runner.reload())
-    runner.run()
+    if not runner.run():
+        # Python would wait for the threads of the unfinished jobs.
+        sys.stdout.flush()
+        os._exit(0)

@@ -1,4 +1,4 @@
-"""A background job: runs one function in its own thread, never concurrently with itself."""
+"""A background job: runs one function when it is woken, never concurrently with itself."""
 
 from __future__ import annotations
 
@@ -55,14 +55,23 @@ class BackgroundJob:
     Waiting uses the monotonic clock, so that a changed wall clock delays nothing.
     """
 
-    def __init__(self, name: str, work: Callable[[], None], log: Log, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], None],
+        log: Log,
+        clock: Clock,
+        run_in: Callable[[str, float, Callable[[], None]], None],
+    ) -> None:
+        """Create a job; ``run_in`` is `Timers.once`."""
         self.name = name
         self.health = JobHealth()
         self._work = work
         self._log = log
         self._clock = clock
-        self._wakeup = threading.Condition()
-        self._is_woken = False
+        self._run_in = run_in
+        self._change = threading.Condition()
+        self._is_due = False
         self._is_stopped = False
         self._is_running = False
         #: Monotonic: the earliest start after a failure; None without a failure.
@@ -71,31 +80,26 @@ class BackgroundJob:
         #: Monotonic: the last start, end or progress of a run; None before the first.
         self._progress_at: float | None = None
         #: Monotonic: when the job became due.
-        self._due_since = clock.monotonic()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        self._due_since = 0.0
 
     def wake(self) -> None:
         """Run the function now, or after the current run."""
-        with self._wakeup:
-            if not self._is_woken:
-                self._is_woken = True
-                self._due_since = self._clock.monotonic()
-            self._wakeup.notify()
+        with self._change:
+            if not self._is_due:
+                self._is_due, self._due_since = True, self._clock.monotonic()
+            is_running = self._is_running
+        if not is_running:
+            self._call()
 
     def stop(self) -> None:
         """Start no further run."""
-        with self._wakeup:
+        with self._change:
             self._is_stopped = True
-            self._wakeup.notify()
 
     def join(self, seconds: float) -> bool:
         """Wait at most ``seconds`` for the end of the current run; return whether it has ended."""
-        self._thread.join(max(0.0, seconds))
-        return not self._thread.is_alive()
+        with self._change:
+            return self._change.wait_for(lambda: not self._is_running, max(0.0, seconds))
 
     @property
     def retry_at(self) -> datetime | None:
@@ -116,40 +120,66 @@ class BackgroundJob:
     def stuck_reason(self) -> str:
         """Return why the job makes no progress; empty if it does or has nothing to do."""
         now = self._clock.monotonic()
-        with self._wakeup:
-            if self._is_stopped or self._thread.ident is None:
+        with self._change:
+            if self._is_stopped:
                 return ""
-            if not self._thread.is_alive():
-                return f"the thread of {self.name} has ended"
             if self._is_running:
                 waited = timedelta(seconds=now - (self._progress_at if self._progress_at is not None else now))
                 if waited > _STUCK_AFTER:
                     return f"{self.name} has made no progress for {waited.total_seconds() / 60:.0f} minutes"
-                return ""
-            if self._is_woken:
+            elif self._is_due:
                 waited = timedelta(seconds=now - max(self._due_since, self._retry_at or self._due_since))
                 if waited > _LATE_AFTER:
                     return f"{self.name} is due for {waited.total_seconds() / 60:.0f} minutes and does not start"
         return ""
 
+    def _pause(self) -> float:
+        """Return the seconds of real time until the job may run."""
+        if self._retry_at is None:
+            return 0.0
+        return self._clock.seconds(timedelta(seconds=self._retry_at - self._clock.monotonic()))
+
+    def _call(self) -> None:
+        self._run_in(f"job:{self.name}", self._pause(), self._run)
+
     def _run(self) -> None:
-        _current.job = self
-        while self._wait():
-            self.health.began_at = self._clock.now()
-            self.record_progress()
+        if self._begin():
+            _current.job = self
             try:
                 self._work()
             except JobStopped:
-                return
+                pass
             except Exception as error:
                 self._record_failure(error)
             else:
                 self.health.failures, self.health.last_error = 0, ""
                 self._retry_at = self._retry_time = None
-            self.health.runs += 1
-            self.health.ended_at = self._clock.now()
-            self.record_progress()
+            finally:
+                _current.job = None
+                self._end()
+        if self._is_due and not self._is_running and not self._is_stopped:
+            self._call()
+
+    def _begin(self) -> bool:
+        """Begin a run; return False if there is one already, or none may begin now."""
+        with self._change:
+            if self._is_running or self._is_stopped or self._pause() > 0:
+                return False
+            self._is_running, self._is_due = True, False
+        self.health.began_at = self._clock.now()
+        self.record_progress()
+        return True
+
+    def _end(self) -> None:
+        self.health.runs += 1
+        self.health.ended_at = self._clock.now()
+        self.record_progress()
+        with self._change:
+            if self.health.failures and not self._is_due:
+                # A job that has failed is retried without being woken.
+                self._is_due, self._due_since = True, self._clock.monotonic()
             self._is_running = False
+            self._change.notify_all()
 
     def _record_failure(self, error: Exception) -> None:
         self.health.failures += 1
@@ -164,20 +194,3 @@ class BackgroundJob:
             retry_in=pause,
             reason=f"{type(error).__name__}: {self.health.last_error}",
         )
-
-    def _wait(self) -> bool:
-        """Wait for work; return False when the job is stopped."""
-        with self._wakeup:
-            while not self._is_stopped:
-                rest = 0.0
-                if self._retry_at is not None:
-                    rest = self._clock.seconds(timedelta(seconds=self._retry_at - self._clock.monotonic()))
-                    if rest <= 0:
-                        # A job that has failed is retried without a wake-up.
-                        self._is_woken = True
-                if self._is_woken and rest <= 0:
-                    self._is_woken, self._is_running = False, True
-                    self._due_since = self._clock.monotonic()
-                    return True
-                self._wakeup.wait(rest if rest > 0 else None)
-            return False

@@ -73,7 +73,6 @@ class Runner:
         self._signature = _signature(site.root)
         self._state_written_at = 0.0
         self._databases = [Database.open(site.database_url)]
-        self._timers = Timers(self._clock)
         self.jobs = Jobs(
             site, self._databases[0], self._clock, log, wake=self._wake, wake_at=self._wake_at, lease=lease
         )
@@ -86,7 +85,11 @@ class Runner:
             "bounces": self.jobs.bounces,
             "sweep": self.jobs.sweep,
         }
-        self.background_jobs = {name: BackgroundJob(name, job, log, self._clock) for name, job in work.items()}
+        # Beside the jobs, timers wake them.
+        self._timers = Timers(self._clock, threads=len(work) + 3)
+        self.background_jobs = {
+            name: BackgroundJob(name, job, log, self._clock, self._timers.once) for name, job in work.items()
+        }
         self._watcher = FileWatcher(site.articles_dir, self.jobs.articles_changed, log)
 
     @property
@@ -107,8 +110,8 @@ class Runner:
         """Read the settings again, changed or not. Safe in a signal handler."""
         self._reload_requested = True
 
-    def run(self) -> None:
-        """Run until ``stop`` is called.
+    def run(self) -> bool:
+        """Run until ``stop`` is called; return whether all jobs have ended.
 
         Raises:
             StoreError: the site's folder is not writable.
@@ -125,7 +128,8 @@ class Runner:
                     self._check_settings()
                     self._report_state(file)
             finally:
-                self._end()
+                has_ended = self._end()
+        return has_ended
 
     def late_reason(self) -> str:
         """Return why issues may be late; empty if they are not."""
@@ -142,8 +146,6 @@ class Runner:
     # -- the loop ----------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        for job in self.background_jobs.values():
-            job.start()
         self._set_timers()
         self._timers.start()
         self._watcher.start()
@@ -216,7 +218,7 @@ class Runner:
             return f"no timer has fired for {STALL_SECONDS:.0f} seconds"
         return next((reason for job in self.background_jobs.values() if (reason := job.stuck_reason())), "")
 
-    def _end(self) -> None:
+    def _end(self) -> bool:
         self._log.info("stopping")
         self._notifier.stopping()
         deadline = time.monotonic() + _SHUTDOWN_SECONDS
@@ -234,6 +236,7 @@ class Runner:
             for db in self._databases:
                 db.close()
         self._log.info("stopped")
+        return not unfinished
 
     # -- timers ------------------------------------------------------------------------------------
 

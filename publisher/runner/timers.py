@@ -1,16 +1,13 @@
-"""Timers that wake background jobs, on top of APScheduler."""
+"""Named timers that run functions in the threads of APScheduler."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
-from apscheduler.executors.debug import DebugExecutor
-from apscheduler.jobstores.base import JobLookupError
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
@@ -36,37 +33,33 @@ class Timers:
     clock that jumps from 2000 to 2026 costs minutes and gigabytes. A date is missed once.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, threads: int) -> None:
         """Create the timers; none fires before ``start``.
 
         Args:
             clock: the time for slots; waiting itself uses real time.
+            threads: the number of actions that may run at a time.
         """
         self._clock = clock
-        # Actions only wake threads, so they run in the scheduler's own thread.
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": DebugExecutor()},
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            executors={"default": ThreadPoolExecutor(threads)},
+            # A lower limit could lose a timer that is set again before the thread of its action has ended.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1_000},
         )
-        #: Guards the two dictionaries. Never held during a call of the scheduler, which has a lock of its own.
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        #: Name → number of the valid job; a job with another number does nothing.
-        self._valid: dict[str, int] = {}
         #: Name → delay and action of a repeated timer.
         self._repeated: dict[str, tuple[_Delay, Callable[[], None]]] = {}
         #: Monotonic: the last heartbeat; None before ``start``.
         self._beat: float | None = None
 
     def start(self) -> None:
-        """Start the scheduler's thread."""
+        """Start the scheduler's threads."""
         self._record_heartbeat()
         self.every("heartbeat", _HEARTBEAT_SECONDS, self._record_heartbeat)
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Stop the scheduler. No timer fires afterwards."""
+        """Stop the scheduler. No timer fires afterwards; actions that have begun go on."""
         # APScheduler 3 raises JobLookupError if it is shut down while it fires a job. Listing the jobs takes its lock
         # and so waits for that.
         self._scheduler.pause()
@@ -75,9 +68,8 @@ class Timers:
 
     def once(self, name: str, seconds: float, action: Callable[[], None]) -> None:
         """Call ``action`` in ``seconds`` of real time; replaces a timer of the same name."""
-        with self._lock:
-            self._repeated.pop(name, None)
-        self._set(name, seconds, action)
+        when = datetime.now(UTC) + timedelta(seconds=min(max(seconds, 0.0), _LONGEST_SECONDS))
+        self._scheduler.add_job(action, DateTrigger(when), id=name, replace_existing=True)
 
     def every(self, name: str, seconds: float, action: Callable[[], None]) -> None:
         """Call ``action`` every ``seconds`` of real time, from the end of the previous call."""
@@ -95,27 +87,21 @@ class Timers:
 
     def keep(self, names: set[str]) -> None:
         """Cancel the repeated timers whose name is not in ``names``; the heartbeat stays."""
-        with self._lock:
-            for name in self._repeated.keys() - names - {"heartbeat"}:
-                del self._repeated[name]
-                self._valid.pop(name, None)
+        for name in self._repeated.keys() - names - {"heartbeat"}:
+            del self._repeated[name]
 
     def reset(self) -> None:
         """Set every repeated timer again after the clock was set, and drop all others.
 
         The caller has to set dropped timers again.
         """
-        with self._lock:
-            for name in self._valid.keys() - self._repeated.keys():
-                del self._valid[name]
-            names = list(self._repeated)
-        for name in names:
-            self._rearm(name)
-        self._scheduler.wakeup()
+        self._scheduler.remove_all_jobs()
+        for name in list(self._repeated):
+            self._set(name)
 
     @property
     def is_stalled(self) -> bool:
-        """True if the scheduler's thread has fired nothing for ``STALL_SECONDS``."""
+        """True if the scheduler's threads have fired nothing for ``STALL_SECONDS``."""
         if self._beat is None:
             return False
         return self._clock.seconds(timedelta(seconds=self._clock.monotonic() - self._beat)) > STALL_SECONDS
@@ -124,34 +110,19 @@ class Timers:
         self._beat = self._clock.monotonic()
 
     def _repeat(self, name: str, delay: _Delay, action: Callable[[], None]) -> None:
-        with self._lock:
-            self._repeated[name] = (delay, action)
-        self._rearm(name)
+        self._repeated[name] = (delay, action)
+        self._set(name)
 
-    def _rearm(self, name: str) -> None:
+    def _set(self, name: str) -> None:
         repeated = self._repeated.get(name)
         seconds = repeated[0]() if repeated is not None else None
-        if repeated is not None and seconds is not None:
-            self._set(name, seconds, repeated[1])
+        if seconds is not None:
+            self.once(name, seconds, partial(self._fire, name))
 
-    def _set(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        with self._lock:
-            number, before = next(self._numbers), self._valid.get(name)
-            self._valid[name] = number
-
-        def fire() -> None:
-            with self._lock:
-                if self._valid.get(name) != number:
-                    return
-                del self._valid[name]
+    def _fire(self, name: str) -> None:
+        repeated = self._repeated.get(name)
+        if repeated is not None:
             try:
-                action()
+                repeated[1]()
             finally:
-                self._rearm(name)
-
-        when = datetime.now(UTC) + timedelta(seconds=min(max(seconds, 0.0), _LONGEST_SECONDS))
-        self._scheduler.add_job(fire, DateTrigger(when), id=f"{name}#{number}")
-        if before is not None:
-            # The scheduler itself removes a job that it is firing.
-            with contextlib.suppress(JobLookupError):
-                self._scheduler.remove_job(f"{name}#{before}")
+                self._set(name)

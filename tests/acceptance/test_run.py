@@ -236,6 +236,24 @@ def test_sigterm_finishes_open_messages_and_the_next_runner_continues(
         assert server.recipients == sorted(names)
 
 
+@pytest.mark.slow(reason="waits for the longest shutdown, 20 seconds")
+def test_a_hub_that_does_not_answer_delays_neither_articles_nor_the_end(
+    kit: SiteKit, start: Callable[..., Running]
+) -> None:
+    """Each job has a thread, and the process does not wait for a thread that waits for a server."""
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        url = f"http://127.0.0.1:{hub.getsockname()[1]}"
+        kit.add_settings(f'\n[feeds]\nurl = "{url}/feeds"\n\n[announce]\nhubs = ["{url}/hub"]\ntimeout = 60\n')
+        kit.article("one.md", "One")
+        runner = start(*real(kit))
+        connection, _ = hub.accept()
+        with connection:
+            kit.article("new.md", "New", date="2026-11-21")
+            until(lambda: "New" in titles(kit))
+            assert runner.end() == 0
+    assert [entry["jobs"] for entry in runner.entries("jobs unfinished")] == ["announce"]
+
+
 def test_an_approved_issue_is_sent_while_another_one_fails(mail_kit: MailKit, start: Callable[..., Running]) -> None:
     """An issue that cannot be sent does not delay another one."""
     kit = mail_kit

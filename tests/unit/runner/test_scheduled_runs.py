@@ -22,6 +22,7 @@ from publisher.runner import Runner, make_log
 from publisher.runner.background_job import BackgroundJob, JobStopped
 from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.systemd import SystemdNotifier
+from publisher.runner.timers import Timers
 from publisher.schedule.processes import RUNNERS_FOLDER, RunnerFile, list_runners, try_process_lock
 from tests.conftest import SiteKit
 from tests.support.clocks import FastClock, ManualClock
@@ -46,8 +47,11 @@ class RecordingJob:
         self.go = threading.Event()
         self.go.set()
         self.raises: list[BaseException] = []
-        self.job = BackgroundJob("job", self.work, make_log(self.text, as_json=True), clock or Clock())
-        self.job.start()
+        self.timers = Timers(Clock(), threads=2)
+        self.timers.start()
+        self.job = BackgroundJob(
+            "job", self.work, make_log(self.text, as_json=True), clock or Clock(), self.timers.once
+        )
 
     def work(self) -> None:
         self.at_once += 1
@@ -58,6 +62,12 @@ class RecordingJob:
         if self.raises:
             raise self.raises.pop(0)
 
+    def end(self) -> None:
+        self.go.set()
+        self.job.stop()
+        assert self.job.join(10)
+        self.timers.stop()
+
     @property
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.text.getvalue().splitlines()]
@@ -67,9 +77,7 @@ class RecordingJob:
 def recorder() -> Iterator[RecordingJob]:
     made = RecordingJob()
     yield made
-    made.go.set()
-    made.job.stop()
-    assert made.job.join(10)
+    made.end()
 
 
 def test_a_job_runs_when_it_is_woken(recorder: RecordingJob) -> None:
@@ -103,7 +111,7 @@ def test_a_failed_job_is_logged_and_retried_after_a_pause() -> None:
     assert told == [("job", 1, 5, "PublisherError: no disk"), ("job", 2, 10, "ValueError: none at all")]
     # 5 and 10 seconds of a clock that goes 200 times as fast.
     assert recorder.began[2] - recorder.began[1] > recorder.began[1] - recorder.began[0] > 0.02
-    recorder.job.stop()
+    recorder.end()
 
 
 def test_a_wake_up_does_not_shorten_the_pause_after_a_failure() -> None:
@@ -115,16 +123,15 @@ def test_a_wake_up_does_not_shorten_the_pause_after_a_failure() -> None:
     recorder.job.wake()
     time.sleep(0.1)
     assert len(recorder.began) == 1
-    recorder.job.stop()
-    assert recorder.job.join(10)
+    recorder.end()
 
 
 def test_a_stopped_job_ends_without_a_failure(recorder: RecordingJob) -> None:
     """``JobStopped`` is not counted as an error."""
     recorder.raises = [JobStopped()]
     recorder.job.wake()
-    assert recorder.job.join(10)
-    assert recorder.events == []
+    until(lambda: recorder.job.health.runs == 1)
+    assert recorder.events == [] and recorder.job.health.failures == 0
 
 
 # -- systemd ---------------------------------------------------------------------------------------

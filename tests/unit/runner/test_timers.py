@@ -12,13 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from apscheduler.schedulers import base
-from apscheduler.triggers.date import DateTrigger
 
 from publisher.cadence import Timetable, parse_cadence
 from publisher.clock import Clock
 from publisher.runner import make_log
 from publisher.runner import timers as timers_module
-from publisher.runner.background_job import BackgroundJob, JobStopped, report_progress
+from publisher.runner.background_job import BackgroundJob, report_progress
 from publisher.runner.timers import Timers
 from tests.support.clocks import FastClock, ManualClock
 
@@ -51,7 +50,7 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 
 @pytest.fixture
 def timers() -> Iterator[Timers]:
-    made = Timers(Clock())
+    made = Timers(Clock(), threads=2)
     made.start()
     yield made
     made.stop()
@@ -98,75 +97,82 @@ def test_a_cancelled_timer_does_not_fire(timers: Timers) -> None:
 def test_a_timer_of_a_timetable_fires_at_the_slot(timers: Timers) -> None:
     """The wait is worked out by the clock that is passed in, and waited for in real time."""
     fired = threading.Event()
-    fast = Timers(FastClock(NOW, time.time(), 300))
+    fast = Timers(FastClock(NOW, time.time(), 300), threads=2)
     fast.start()
     fast.at_slots("slot", DAILY, fired.set)
     assert fired.wait(20)
     fast.stop()
 
 
-def test_a_timetable_that_is_over_has_no_timer() -> None:
-    """Without a next slot no job is set."""
+def test_a_timetable_that_is_over_has_no_timer(timers: Timers) -> None:
+    """Without a next slot nothing fires; a slot of the far past would fire again and again."""
     over = Timetable(cadences=DAILY.cadences, zone=DAILY.zone, ends=NOW.date() - timedelta(days=1))
-    timers = Timers(ManualClock(NOW))
-    timers.at_slots("slot", over, lambda: None)
-    assert timers._scheduler.get_jobs() == []
+    fired: list[str] = []
+    timers.at_slots("slot", over, lambda: fired.append("slot"))
+    timers.every("tick", 0.02, lambda: fired.append("tick"))
+    until(lambda: len(fired) >= 5)
+    assert "slot" not in fired
 
 
-def test_every_job_of_the_scheduler_has_one_date() -> None:
-    """No interval or cron trigger is used: APScheduler 3 lists each of their missed ticks under its lock."""
-    timers = Timers(ManualClock(NOW))
-    timers.every("tick", 10, lambda: None)
-    timers.at_slots("slot", DAILY, lambda: None)
-    timers.once("mail", 10, lambda: None)
-    jobs = timers._scheduler.get_jobs()
-    assert len(jobs) == 3
-    assert {type(job.trigger) for job in jobs} == {DateTrigger}
+def test_a_slow_action_delays_no_other_timer(timers: Timers) -> None:
+    """A hub that does not answer must not delay mail."""
+    go, fired = threading.Event(), threading.Event()
+    timers.once("hub", 0, lambda: go.wait(20) and None)
+    timers.once("mail", 0, fired.set)
+    assert fired.wait(20)
+    go.set()
+
+
+def _fire_what_is_due(timers: Timers) -> None:
+    """Return when all timers have fired that are due."""
+    done = threading.Event()
+    timers.once("what is due", 0, done.set)
+    assert done.wait(20)
 
 
 @pytest.mark.parametrize("years", [1, 26, 500])
 def test_a_jump_ahead_fires_each_timer_once(years: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One round after a jump calls each due action once, however long ago it was due."""
+    """However long ago a timer was due, APScheduler does not list the ticks that it missed."""
     wall = SettableClock(monkeypatch)
     fired: list[str] = []
-    timers = Timers(Clock())
-    # Without starting the thread.
-    base.BaseScheduler.start(timers._scheduler, paused=True)
+    # One thread, so that actions end in the order in which they are due.
+    timers = Timers(Clock(), threads=1)
     for name in ("one", "two"):
         timers.every(name, 10, lambda name=name: fired.append(name))  # type: ignore[misc]
-    timers._scheduler.state = base.STATE_RUNNING
+    timers.start()
     wall.at += timedelta(days=365 * years)
-    assert timers._scheduler._process_jobs() == pytest.approx(10)
-    assert sorted(fired) == ["one", "two"]
-    assert timers._scheduler._process_jobs() == pytest.approx(10)
-    assert len(fired) == 2
+    for _ in range(2):
+        _fire_what_is_due(timers)
+        assert sorted(fired) == ["one", "two"]
+    timers.stop()
 
 
 def test_a_jump_back_delays_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     """After ``reset`` timers go by the new time; otherwise they would wait until the old time is reached again."""
     wall = SettableClock(monkeypatch)
     fired: list[int] = []
-    timers = Timers(Clock())
-    base.BaseScheduler.start(timers._scheduler, paused=True)
-    timers._scheduler._event = threading.Event()
-    timers._scheduler.state = base.STATE_RUNNING
+    timers = Timers(Clock(), threads=1)
+    timers.start()
     wall.at = datetime(2037, 1, 1, tzinfo=UTC)
     timers.every("tick", 10, lambda: fired.append(1))
     timers.once("mail", 10, lambda: fired.append(2))
     wall.at = NOW
     timers.reset()
-    assert timers._scheduler._process_jobs() == pytest.approx(10)
+    _fire_what_is_due(timers)
+    assert fired == []
     wall.at += timedelta(seconds=11)
-    timers._scheduler._process_jobs()
+    _fire_what_is_due(timers)
     assert fired == [1]
+    timers.stop()
 
 
 def test_a_stalled_scheduler_is_detected() -> None:
     """The heartbeat is a timer itself, so it stops when the scheduler hangs."""
     clock = ManualClock(NOW)
-    timers = Timers(clock)
+    timers = Timers(clock, threads=1)
     assert not timers.is_stalled
-    timers._record_heartbeat()
+    timers.start()
+    timers.stop()
     clock.advance(seconds=59)
     assert not timers.is_stalled
     clock.jump(NOW + timedelta(days=9_000))
@@ -178,74 +184,55 @@ def test_a_stalled_scheduler_is_detected() -> None:
 # -- jobs --------------------------------------------------------------------------------------------
 
 
-class HeldJob:
-    """A job whose run lasts until it is released."""
+class Calls:
+    """Calls that a job asks for: by name, the seconds from now and the function."""
 
     def __init__(self) -> None:
-        self.clock = ManualClock(NOW)
-        self.begun, self.go, self.report = threading.Event(), threading.Event(), threading.Event()
-        self.reported = threading.Event()
-        self.job = BackgroundJob("mail", self.work, make_log(io.StringIO()), self.clock)
+        self.waiting: dict[str, tuple[float, Callable[[], None]]] = {}
 
-    def work(self) -> None:
-        self.begun.set()
-        assert self.report.wait(20)
-        report_progress()
-        self.reported.set()
-        assert self.go.wait(20)
+    def add(self, name: str, seconds: float, action: Callable[[], None]) -> None:
+        self.waiting[name] = (seconds, action)
 
-    def end(self) -> None:
-        self.report.set()
-        self.go.set()
-        self.job.stop()
-        assert self.job.join(20)
+    def make(self) -> None:
+        """Make the call that waits, in this thread."""
+        ((_, action),) = self.waiting.values()
+        self.waiting.clear()
+        action()
 
 
 def test_a_run_without_progress_is_stuck_after_half_an_hour() -> None:
-    """A living thread without progress is stuck; one that reports progress is not."""
-    held = HeldJob()
-    assert held.job.stuck_reason() == ""
-    held.job.start()
-    held.job.wake()
-    assert held.begun.wait(20)
-    held.clock.advance(minutes=29)
-    assert held.job.stuck_reason() == ""
-    held.report.set()
-    assert held.reported.wait(20)
-    held.clock.advance(minutes=29)
-    assert held.job.stuck_reason() == ""
-    held.clock.advance(minutes=2)
-    assert held.job.stuck_reason() == "mail has made no progress for 31 minutes"
-    held.end()
-    assert held.job.stuck_reason() == ""
+    """A run that reports progress is not stuck, however long it lasts."""
+    clock, calls = ManualClock(NOW), Calls()
+    reasons: list[str] = []
+
+    def work() -> None:
+        for report in (True, False):
+            clock.advance(minutes=29)
+            reasons.append(job.stuck_reason())
+            if report:
+                report_progress()
+        clock.advance(minutes=2)
+        reasons.append(job.stuck_reason())
+
+    job = BackgroundJob("mail", work, make_log(io.StringIO()), clock, calls.add)
+    assert job.stuck_reason() == ""
+    job.wake()
+    calls.make()
+    assert reasons == ["", "", "mail has made no progress for 31 minutes"]
+    assert job.stuck_reason() == ""
 
 
 def test_a_job_that_has_nothing_to_do_is_not_stuck() -> None:
     """Idle time does not count."""
-    held = HeldJob()
-    held.job.start()
-    held.clock.advance(days=3)
-    assert held.job.stuck_reason() == ""
-    held.end()
-
-
-def test_a_job_whose_thread_has_ended_is_stuck() -> None:
-    """The watchdog detects a thread that has ended before the runner was stopped."""
     clock = ManualClock(NOW)
-
-    def work() -> None:
-        raise JobStopped
-
-    job = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
-    job.start()
-    job.wake()
-    assert job.join(20)
-    assert job.stuck_reason() == "the thread of mail has ended"
+    job = BackgroundJob("mail", lambda: None, make_log(io.StringIO()), clock, Calls().add)
+    clock.advance(days=3)
+    assert job.stuck_reason() == ""
 
 
 def test_a_clock_jump_does_not_extend_a_pause() -> None:
     """A pause is real time: a clock that is set back from 2037 does not block a job for years."""
-    clock = ManualClock(datetime(2037, 1, 1, tzinfo=UTC))
+    clock, calls = ManualClock(datetime(2037, 1, 1, tzinfo=UTC)), Calls()
     runs: list[int] = []
 
     def work() -> None:
@@ -253,13 +240,15 @@ def test_a_clock_jump_does_not_extend_a_pause() -> None:
         if len(runs) == 1:
             raise ValueError
 
-    job = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
-    job.start()
+    job = BackgroundJob("mail", work, make_log(io.StringIO()), clock, calls.add)
     job.wake()
-    until(lambda: job.health.failures == 1)
+    calls.make()
     clock.jump(NOW)
-    clock.advance(seconds=6)
     job.wake()
-    until(lambda: len(runs) == 2)
-    job.stop()
-    assert job.join(20)
+    assert calls.waiting["job:mail"][0] == pytest.approx(5)
+    clock.advance(seconds=4)
+    calls.make()
+    assert len(runs) == 1 and calls.waiting["job:mail"][0] == pytest.approx(1)
+    clock.advance(seconds=2)
+    calls.make()
+    assert len(runs) == 2 and calls.waiting == {}
