@@ -20,6 +20,7 @@ from publisher.web.context import Context, NullLog
 from publisher.web.feed_request_counter import FeedRequestCounter
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, send_response
 from publisher.web.metrics import Metrics
+from publisher.web.openapi import ApiPath, Operation
 from publisher.web.page_cache import PageCache
 from publisher.web.pages import make_pages
 from publisher.web.rate_limits import network_of
@@ -31,6 +32,12 @@ _SETTINGS_CHECK_SECONDS: Final = 1.0
 _STORE_COUNTS_SECONDS: Final = 60.0
 #: A token in a path. The log hides it, because it gives access to a subscription.
 _TOKEN: Final = re.compile(r"[A-Za-z2-7]{26,}")
+_PLAIN: Final = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+_ALIVE: Final = ApiPath("/healthz", {"get": Operation("Whether the process runs", (200,), ("text/plain",))})
+_READY: Final = ApiPath(
+    "/readyz",
+    {"get": Operation("Whether the process can work", (200, 503), ("text/plain",), ("text/plain",))},
+)
 
 
 class Web:
@@ -74,7 +81,8 @@ class Web:
         self._site = site
         self._context = Context(site, clock=self._clock, wake=self._wake, log=self._log)
         self._feeds = Feeds(site, on_response=self._count_response)
-        self._pages = PageCache(make_pages(self._context, self._feeds), self._cache_seconds)
+        pages = make_pages(self._context, self._feeds, described=(_ALIVE, _READY, self._feeds.api))
+        self._pages = PageCache(pages, self._cache_seconds)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
         if site.web.proxies:
             entry = ProxyHeadersMiddleware(entry, trusted_hosts=list(site.web.proxies))
@@ -93,9 +101,9 @@ class Web:
         if path.startswith(self._feeds.prefix):
             return self._feeds(scope, receive, send)
         is_head = scope["method"] == "HEAD"
-        if path == "/healthz":
+        if path == _ALIVE.path:
             return send_response(send, 200, _PLAIN, b"alive\n", is_head=is_head)
-        if path == "/readyz":
+        if path == _READY.path:
             unready_reason = self._unready_reason()
             return send_response(
                 send, 503 if unready_reason else 200, _PLAIN, f"{unready_reason or 'ready'}\n".encode(), is_head=is_head
@@ -198,9 +206,6 @@ class Web:
             record_feed_requests(self._context.db, rows)
         except PublisherError as error:
             self._log.error("statistics not saved", reason=str(error))
-
-
-_PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
 def _shown(scope: Scope) -> str:

@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from publisher.articles.public_articles import article_at, newest_articles
 from publisher.delivery.public_issues import IssuePage, issue_page, issue_url, public_issues
@@ -21,13 +20,14 @@ from publisher.digests.store import IssueRow
 from publisher.feeds.article_page import article_page_values, article_summary
 from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
-from publisher.model.media_types import TYPES_BY_SUFFIX
+from publisher.model.media_types import FEED_TYPES, TYPES_BY_SUFFIX
 from publisher.reports.clicks import count_click
 from publisher.signing.sample_tokens import is_sample_token
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.templating.environment import render_template
 from publisher.web.context import Context
 from publisher.web.etags import etag_of, matches_etag
+from publisher.web.openapi import ApiRoute, Operation
 from publisher.web.user_agents import MAX_USER_AGENT_LENGTH, is_automated
 
 __all__ = ["ArticlePages"]
@@ -56,20 +56,58 @@ class ArticlePages:
         self._etags: dict[tuple[str, str], tuple[str, bytes]] = {}
         self._lock = threading.Lock()
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ApiRoute]:
         """Return the routes."""
+        routes = [
+            ApiRoute(
+                f"{self._base}/", self._front, get=Operation("The newest articles, newsletters and feeds", (200,))
+            ),
+            ApiRoute("/favicon.ico", self._icon, get=Operation("The icon", (200,), ("image/svg+xml",))),
+        ]
+        return [*routes, *self._newsletter_routes()] if self._context.site.digests else routes
+
+    def _newsletter_routes(self) -> list[ApiRoute]:
         context, site = self._context, self._context.site
         below = context.path_of(site.newsletters_url)
-        routes = [Route(f"{self._base}/", self._front), Route("/favicon.ico", self._icon)]
-        if site.digests:
-            routes += [
-                Route(f"{below}/", self._newsletters),
-                *(Route(f"{below}/{slug}/", partial(self._newsletter, slug)) for slug in site.digests),
-                Route(f"{below}/feed/{{feed_pass}}.{{suffix}}", self._personal_feed),
-                *([Route(f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}", self._go)] if site.web.clicks else []),
-                Route(f"{below}/{{digest}}/{{issue}}/message.txt", self._issue_text),
-                Route(context.path_of(site.issue_url), self._issue),
-            ]
+        page = {"before": "The name of an issue, to list older ones"}
+        digest, issue = {"digest": "A newsletter"}, {"issue": "The name of an issue"}
+        seq = {"seq": "The number of an article"}
+        feed = {"feed_pass": "The token of the feed", "suffix": "rss, atom or json"}
+        issue_path = context.path_of(site.issue_url)
+        routes = [
+            ApiRoute(f"{below}/", self._newsletters, get=Operation("Newsletters and their newest issues", (200,))),
+            *(
+                ApiRoute(
+                    f"{below}/{slug}/",
+                    partial(self._newsletter, slug),
+                    page,
+                    get=Operation(f"The issues of {settings.title}"),
+                )
+                for slug, settings in site.digests.items()
+            ),
+            ApiRoute(
+                f"{below}/feed/{{feed_pass}}.{{suffix}}",
+                self._personal_feed,
+                feed,
+                get=Operation("A personal feed", (200, 304, 404, 503), tuple(FEED_TYPES.values())),
+            ),
+            ApiRoute(
+                f"{below}/{{digest}}/{{issue}}/message.txt",
+                self._issue_text,
+                {**digest, **issue},
+                get=Operation("An issue as plain text", media_types=("text/plain",)),
+            ),
+            ApiRoute(
+                issue_path,
+                self._issue,
+                {**(digest if "{digest}" in issue_path else {}), **issue},
+                get=Operation("An issue"),
+            ),
+        ]
+        if site.web.clicks:
+            go = f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}"
+            read = Operation("Count a click and redirect to the article", (302, 404))
+            routes.insert(0, ApiRoute(go, self._go, {**digest, **issue, **seq}, get=read))
         return routes
 
     # -- public pages ------------------------------------------------------------------------------

@@ -33,11 +33,12 @@ class DeliveryLink:
         parts = urlsplit(url if url.startswith("http") else "")
         #: The path for a route; empty if the URL is not http or https.
         self.path = parts.path
-        self._field = next((key for key, value in parse_qsl(parts.query) if value == "{copy}"), "copy")
+        #: The parameter that has the token, in the path or in the query string.
+        self.parameter = next((key for key, value in parse_qsl(parts.query) if value == "{copy}"), "copy")
 
     def token_of(self, request: Request) -> str:
         """Return the delivery token of a request; empty if it has none."""
-        return str(request.path_params.get("copy", "")) or request.query_params.get(self._field, "")
+        return str(request.path_params.get("copy", "")) or request.query_params.get(self.parameter, "")
 
 
 def is_sample_link(link: DeliveryLink, request: Request) -> bool:

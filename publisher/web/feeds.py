@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 from publisher.feeds.headers_file import ARCHIVE_AGE, FEED_AGE
 from publisher.html.urls import url_path
-from publisher.model.media_types import TYPES_BY_SUFFIX
+from publisher.model.media_types import FEED_TYPES, TYPES_BY_SUFFIX
 from publisher.settings import Site
 from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.etags import MAX_HEADER_BYTES, is_not_modified
 from publisher.web.file_cache import CachedFile, FileCache
+from publisher.web.openapi import ApiPath, Operation
 from publisher.websub.link_header import link_header
 
 __all__ = ["Feeds", "Message", "OnResponse", "Receive", "Scope", "Send", "send_response"]
@@ -59,6 +60,8 @@ class Feeds:
         self._url = site.feeds_url
         #: The path of all feeds.
         self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
+        #: The description of the feeds.
+        self.api = ApiPath(self.prefix + "{path:path}", _OPERATIONS, {"path": "Its file, such as all.rss"})
         self._hubs: Sequence[str] = site.hubs
         self._moved = site.feeds.moved
 
@@ -234,6 +237,15 @@ _CORS: Final[_Headers] = [
 ]
 
 
+_OPERATIONS: Final = {
+    "get": Operation(
+        "A staged feed",
+        (200, 301, 304, 404, 406, 410),
+        (*FEED_TYPES.values(), "text/html", "text/x-opml"),
+        ("text/plain", "text/html"),
+    ),
+    "options": Operation("Allow scripts of any origin to read feeds (CORS)", (204,)),
+}
 _TEXT: Final[_Headers] = [(b"content-type", b"text/plain; charset=utf-8")]
 _EMPTY_BODY: Final = {"type": "http.response.body", "body": b""}
 #: Formats that people may open in a browser.

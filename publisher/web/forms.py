@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from publisher.web.context import Context
+from publisher.web.openapi import FORM_TYPE, ApiRoute, Operation
 
-__all__ = ["Form", "form_page"]
+__all__ = ["Form", "form_page", "form_route"]
 
 #: Limits of a posted form.
 _MAX_BYTES: Final = 20_000
@@ -22,6 +23,9 @@ _MAX_FIELDS: Final = 400
 _READ_TIMEOUT_SECONDS: Final = 10.0
 #: Characters of a text field that are used.
 _MAX_TEXT: Final = 4_000
+#: Statuses of the responses to a form.
+_GET_STATUSES: Final = (200, 404, 410)
+_POST_STATUSES: Final = (200, 400, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503)
 
 
 class Form:
@@ -49,7 +53,7 @@ async def _read(request: Request, *, is_strict: bool) -> Form:
         HTTPException: the body is too long, too slow, incomplete or no form.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if is_strict and kind != "application/x-www-form-urlencoded":
+    if is_strict and kind != FORM_TYPE:
         raise HTTPException(415)
     body = b""
     try:
@@ -108,3 +112,30 @@ def form_page(
         return await context.writers.run(name, wait_seconds, foreign, request, form)
 
     return endpoint
+
+
+def form_route(
+    path: str,
+    endpoint: Callable[[Request], Awaitable[Response]],
+    summary: str,
+    fields: Mapping[str, Mapping[str, Any]],
+    parameters: Mapping[str, str] | None = None,
+    media_types: tuple[str, ...] = ("text/html",),
+) -> ApiRoute:
+    """Return the route of a form.
+
+    Args:
+        path: its path.
+        endpoint: made by ``form_page``.
+        summary: what the form is for.
+        fields: field → its schema.
+        parameters: parameter of the path or the query string → its description.
+        media_types: the media types of the response to a posted form.
+    """
+    return ApiRoute(
+        path,
+        endpoint,
+        parameters,
+        get=Operation(f"{summary}: the page", _GET_STATUSES),
+        post=Operation(summary, _POST_STATUSES, media_types, fields=fields),
+    )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
+from publisher.web.openapi import TEXT, ApiRoute, Operation
 from publisher.websub.hub import RequestRejected, request_subscription
 
 __all__ = ["hub_routes"]
 
 
-def hub_routes(context: Context) -> list[Route]:
+def hub_routes(context: Context) -> list[ApiRoute]:
     """Return the route of the hub; none if the site has no hub."""
     if context.site.hub_url is None:
         return []
@@ -41,4 +41,18 @@ def hub_routes(context: Context) -> list[Route]:
 
     # Requests from other sites are allowed, because the callback has to confirm each subscription.
     endpoint = form_page(context, "hub", show, subscribe, foreign=subscribe)
-    return [Route(context.path_of(context.site.hub_url), endpoint, methods=["GET", "POST"])]
+    return [
+        ApiRoute(
+            context.path_of(context.site.hub_url),
+            endpoint,
+            get=Operation("Only POST is allowed", (405,)),
+            post=Operation(
+                "Subscribe to the changes of a feed (WebSub)",
+                (202, 400, 408, 413, 415, 429, 503),
+                ("text/plain",),
+                ("text/html", "text/plain"),
+                fields={f"hub.{name}": TEXT for name in ("mode", "topic", "callback", "lease_seconds", "secret")},
+                required=("hub.mode", "hub.topic", "hub.callback"),
+            ),
+        )
+    ]

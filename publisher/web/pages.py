@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import Match
 
 from publisher.errors import StoreBusy
 from publisher.web.articles import ArticlePages
@@ -18,7 +18,7 @@ from publisher.web.context import Context
 from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
 from publisher.web.media import MediaFiles
-from publisher.web.openapi import describe_api
+from publisher.web.openapi import ApiPath, ApiRoute, Operation, describe_api
 from publisher.web.preferences import PreferencesPage
 from publisher.web.subscribe import SubscribePages
 from publisher.web.unsubscribe import UnsubscribePages
@@ -43,7 +43,7 @@ _ERROR_TEXTS: Final = {
 class _Fallback:
     """Handles paths without a route: articles, media files, wrong trailing slashes."""
 
-    def __init__(self, context: Context, feeds: Feeds, articles: ArticlePages, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, context: Context, feeds: Feeds, articles: ArticlePages, routes: Sequence[ApiRoute]) -> None:
         self._context = context
         self._feeds = feeds
         self._articles = articles
@@ -97,18 +97,18 @@ class _Fallback:
         return response
 
 
-def make_pages(context: Context, feeds: Feeds) -> Starlette:
+def make_pages(context: Context, feeds: Feeds, described: Iterable[ApiPath] = ()) -> Starlette:
     """Return the application for all pages.
 
     Args:
         context: the context of all pages.
         feeds: has the pages of withdrawn articles.
+        described: paths outside this application that its OpenAPI document describes, too.
     """
     articles = ArticlePages(context)
-    description = describe_api(context.site)
 
     async def openapi(_: Request) -> Response:
-        return JSONResponse(description, headers={"cache-control": "public, max-age=3600"})
+        return JSONResponse(document, headers={"cache-control": "public, max-age=3600"})
 
     async def error_page(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -121,15 +121,25 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
             heading, line = _ERROR_TEXTS[503]
         return context.message_page(heading, line, status=status, headers=headers)
 
-    routes: list[BaseRoute] = [
-        Route(f"{context.path_of(context.site.base_url)}/openapi.json", openapi),
+    routes: list[ApiRoute] = [
+        ApiRoute(
+            f"{context.path_of(context.site.base_url)}/openapi.json",
+            openapi,
+            get=Operation("This description", (200,), ("application/json",)),
+        ),
         *UnsubscribePages(context).routes(),
         *PreferencesPage(context).routes(),
         *SubscribePages(context).routes(),
         *hub_routes(context),
         *articles.routes(),
     ]
-    fallback = Route("/{path:path}", _Fallback(context, feeds, articles, routes).answer)
+    fallback = ApiRoute(
+        "/{path:path}",
+        _Fallback(context, feeds, articles, routes).answer,
+        {"path": "The path of an article, or of a file in media/"},
+        get=Operation("An article or a media file", (200, 206, 301, 304, 404, 410, 416), ("*/*",), ("*/*",)),
+    )
+    document = describe_api(context.site, [*described, *(route.api for route in [*routes, fallback])])
     app = Starlette(
         routes=[*routes, fallback],
         exception_handlers={HTTPException: error_page, StoreBusy: error_page, Exception: error_page},

@@ -9,15 +9,15 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions import preferences as actions
 from publisher.subscriptions.subscribe import SubscriptionRequest
 from publisher.web.context import Context, DeliveryLink, is_sample_link
-from publisher.web.forms import Form, form_page
-from publisher.web.subscribe import interest_fields, requested_subscription, zones_by_area
+from publisher.web.forms import Form, form_page, form_route
+from publisher.web.openapi import TEXT, ApiRoute
+from publisher.web.subscribe import choice_fields, interest_fields, requested_subscription, zones_by_area
 
 __all__ = ["PreferencesPage"]
 
@@ -39,10 +39,18 @@ class PreferencesPage:
             "erase": self._erase,
         }
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ApiRoute]:
         """Return the route."""
         page = form_page(self._context, "preferences", self._show, self._post)
-        return [Route(self._link.path, page, methods=["GET", "POST"])]
+        fields = {
+            "do": {**TEXT, "enum": list(self._actions)},
+            "until": {**TEXT, "format": "date"},
+            "for_ever": TEXT,
+            "address": {**TEXT, "format": "email"},
+            **choice_fields(self._context.site),
+        }
+        parameters = {self._link.parameter: "The delivery's token", "t": "The token of a signed link"}
+        return [form_route(self._link.path, page, "Change preferences", fields, parameters)]
 
     def _access(self, request: Request) -> actions.Access:
         context = self._context

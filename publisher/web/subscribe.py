@@ -11,7 +11,6 @@ from zoneinfo import available_timezones
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.settings import Site
@@ -25,9 +24,10 @@ from publisher.subscriptions.confirm import (
 )
 from publisher.subscriptions.subscribe import SubscriptionRequest, interest_choices, request_from, request_subscription
 from publisher.web.context import Context
-from publisher.web.forms import Form, form_page
+from publisher.web.forms import Form, form_page, form_route
+from publisher.web.openapi import TEXT, ApiRoute, Operation
 
-__all__ = ["SubscribePages", "interest_fields", "requested_subscription", "zones_by_area"]
+__all__ = ["SubscribePages", "choice_fields", "interest_fields", "requested_subscription", "zones_by_area"]
 
 #: Field of an article → chosen labels.
 Follows = Mapping[str, tuple[str, ...]]
@@ -75,6 +75,15 @@ def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
     }
 
 
+def choice_fields(site: Site) -> dict[str, Mapping[str, Any]]:
+    """Return the schema of each field that ``requested_subscription`` reads."""
+    return {
+        "digest": {"type": "array", "items": {**TEXT, "enum": list(site.digests)}},
+        "zone": TEXT,
+        **{name: {"type": "array", "items": TEXT} for name in _HEADINGS},
+    }
+
+
 def requested_subscription(
     site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})
 ) -> SubscriptionRequest:
@@ -105,18 +114,31 @@ class SubscribePages:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ApiRoute]:
         """Return the routes."""
         context = self._context
         base = context.path_of(context.site.newsletters_url)
         confirm = form_page(context, "confirm", self._show_confirmation, self._confirm)
         routes = [
-            Route(f"{base}/confirm", confirm, methods=["GET", "POST"]),
-            Route(f"{base}/zone.js", self._script),
+            form_route(
+                f"{base}/confirm",
+                confirm,
+                "Answer a confirmation email",
+                {"yes": TEXT},
+                {"t": "The token of the confirmation email's link"},
+                ("text/html", "application/json"),
+            ),
+            ApiRoute(
+                f"{base}/zone.js",
+                self._script,
+                get=Operation("The script that preselects the time zone", (200,), ("text/javascript",)),
+            ),
         ]
         if context.site.accepts_subscriptions:
             subscribe = form_page(context, "join", self._show, self._subscribe, foreign=self._embedded)
-            routes.append(Route(f"{base}/join", subscribe, methods=["GET", "POST"]))
+            fields = {"address": {**TEXT, "format": "email"}, **choice_fields(context.site)}
+            parameters = {"digest": "A newsletter to preselect"}
+            routes.append(form_route(f"{base}/join", subscribe, "Subscribe", fields, parameters))
         return routes
 
     async def _script(self, request: Request) -> Response:

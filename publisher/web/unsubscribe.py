@@ -9,13 +9,13 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions.unsubscribe import LinkStatus, link_status, resubscribe_by_link, unsubscribe_by_link
 from publisher.web.context import Context, DeliveryLink, is_sample_link
-from publisher.web.forms import Form, form_page
+from publisher.web.forms import Form, form_page, form_route
+from publisher.web.openapi import TEXT, ApiRoute
 
 __all__ = ["UnsubscribePages"]
 
@@ -31,12 +31,20 @@ class UnsubscribePages:
         mail = context.site.mail
         self._link = DeliveryLink((mail.unsubscribe if mail is not None else None) or "")
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ApiRoute]:
         """Return the route; none if the site unsubscribes by mail only."""
         if not self._link.path:
             return []
         page = form_page(self._context, "leave", self._show, self._post, is_open=True, wait_seconds=_WAIT_SECONDS)
-        return [Route(self._link.path, page, methods=["GET", "POST"])]
+        return [
+            form_route(
+                self._link.path,
+                page,
+                "Unsubscribe from a newsletter (RFC 8058)",
+                {"List-Unsubscribe": TEXT, "all": TEXT, "back": TEXT},
+                {self._link.parameter: "The delivery's token"},
+            )
+        ]
 
     def _show(self, request: Request) -> Response:
         context = self._context
