@@ -13,11 +13,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery.audience import count_audience
 from publisher.delivery.deliver import make_transport
 from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
 from publisher.delivery.messages import read_signers
-from publisher.delivery.single_messages import parse_recipient, send_messages
+from publisher.delivery.single_messages import parse_recipient, try_messages
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -70,7 +71,11 @@ class _Report:
     prefix: str
     note: Sequence[str]
     variant: IssueVariant
-    #: Stores that the mail was sent.
+    #: ``draft:DIGEST`` or ``issue:ID``.
+    topic: str
+    #: A hash of the reason for the mail: each editor gets one mail for it.
+    reason: str
+    #: Stores that each editor got the mail.
     on_sent: Callable[[Connection], None]
 
 
@@ -79,30 +84,66 @@ def notify_editors(
 ) -> EditorNotifications:
     """Send editors each draft that waits for them, and each issue that is held, once.
 
-    A draft of a newsletter with a cadence waits from its slot on; without a cadence from the start. If a mail fails, the
-    next run tries again.
+    A draft of a newsletter with a cadence waits from its slot on; without a cadence from the start. If the mail to an
+    editor fails for now, the next run tries that one again.
     """
     result = EditorNotifications()
     if site.mail is None or not site.mail.editors or not site.can_send:
         return result
-    for report in [*_draft_reports(site, db, now), *_hold_reports(site, db, now)]:
+    reports = [*_draft_reports(site, db, now), *_hold_reports(site, db, now)]
+    _forget_ended(db, reports)
+    for report in reports:
         try:
-            outcomes = _send(site, report, now, transport or make_transport(site))
+            result.errors += _notify(site, db, report, now, transport or make_transport(site))
         except SendingBlocked as error:
             result.errors.append(f"editors were not sent {report.name}, because of placeholder values")
             result.blockers = tuple(dict.fromkeys([*result.blockers, *error.blockers]))
-            continue
         except PublisherError as error:
             result.errors.append(f"editors were not sent {report.name}: {error}")
-            continue
-        result.errors += [
-            f"{editor} was not sent {report.name}: {outcome.answer}"
-            for editor, outcome in outcomes.items()
-            if outcome.state is not DeliveryState.ACCEPTED
-        ]
-        with db.write() as connection:
-            report.on_sent(connection)
     return result
+
+
+def _forget_ended(db: Database, reports: Sequence[_Report]) -> None:
+    """Forget mails about drafts and issues that editors need not be notified of any more."""
+    topics = [report.topic for report in reports]
+    with db.read() as connection:
+        is_needed = editor_mail.has_other_topics(connection, topics)
+    if is_needed:
+        with db.write() as connection:
+            editor_mail.delete_other_topics(connection, topics)
+
+
+def _notify(site: Site, db: Database, report: _Report, now: datetime, transport: Transport) -> list[str]:
+    """Send a mail to the editors who do not have it yet; return a line for each one who was not reached."""
+    with db.read() as connection:
+        reached = editor_mail.editors_with_mail(connection, report.topic, report.reason)
+    messages = {
+        message.recipient: message for message in _messages(site, report, now) if _editor_key(message) not in reached
+    }
+    outcomes, fault = _send(site, report, list(messages.values()), transport) if messages else ({}, "")
+    # A refusal is final, and a second mail after an unknown outcome could be a duplicate.
+    done = [name for name, outcome in outcomes.items() if outcome.state is not DeliveryState.DEFERRED]
+    with db.write() as connection:
+        if len(done) == len(messages):
+            report.on_sent(connection)
+            editor_mail.delete_topic(connection, report.topic)
+        else:
+            keys = [_editor_key(messages[name]) for name in done]
+            editor_mail.save_editors(connection, report.topic, report.reason, keys)
+    if fault and not outcomes and not reached:
+        return [f"editors were not sent {report.name}: {fault}"]
+    failed = {name: fault for name in messages if name not in outcomes} | {
+        name: outcome.answer for name, outcome in outcomes.items() if outcome.state is not DeliveryState.ACCEPTED
+    }
+    return [f"{name} was not sent {report.name}: {answer}" for name, answer in failed.items()]
+
+
+def _editor_key(message: OutgoingMessage) -> str:
+    return _hash(message.recipient.lower())
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _draft_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
@@ -145,6 +186,8 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
         prefix="[Draft, waiting] " if is_second else "[Draft] ",
         note=note,
         variant=composed.issue.variants[0],
+        topic=f"draft:{draft.digest}",
+        reason=_hash(f"{draft.number} {draft.waiting_slot}"),
         on_sent=lambda connection: drafts.mark_editors_notified(connection, draft, int(now.timestamp())),
     )
 
@@ -214,17 +257,21 @@ def _hold_report(row: IssueRow, reason: str, variant: IssueVariant) -> _Report:
         prefix="[Held] ",
         note=[f"{row.path} is approved, and is not sent: {reason}"],
         variant=variant,
+        topic=f"issue:{row.id}",
+        reason=_hash(reason),
         on_sent=lambda connection: approvals.save_notified_hold(connection, row.id, reason),
     )
 
 
-def _send(site: Site, report: _Report, now: datetime, transport: Transport) -> Mapping[str, Outcome]:
-    messages = _messages(site, report, now)
+def _send(
+    site: Site, report: _Report, messages: Sequence[OutgoingMessage], transport: Transport
+) -> tuple[Mapping[str, Outcome], str]:
+    """Return the outcomes by recipient, and why messages without an outcome were not sent."""
     domains = Counter(message.recipient.rpartition("@")[2] for message in messages)
     if not transport.is_local:
         shown = sample_blockers(report.name, report.variant.text.decode())
         require_reserved(report.name, domains, (*setting_blockers(site), *shown))
-    return send_messages(transport, messages)
+    return try_messages(transport, messages)
 
 
 def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessage]:

@@ -68,6 +68,8 @@ class IssueRow:
     forced: str | None
     #: IDs of the withdrawn and unpublished articles that it was forced with, as JSON; None if it was not forced.
     forced_articles: str | None
+    #: The errors that were shown when it was forced, as JSON; None if it was not forced.
+    forced_findings: str | None
     #: True if an editor paused sending.
     is_paused: bool
     #: The hash of the approved content, and the time (Unix time).
@@ -83,6 +85,8 @@ class IssueRow:
     mail_settings: str | None
     #: Why it is held, as the editors were notified.
     notified_hold: str | None
+    #: Why its send did not open when it was due; None for no reason.
+    opening_fault: str | None
 
     @property
     def path(self) -> str:

@@ -20,6 +20,7 @@ from publisher.storage.tables.base import metadata
 
 __all__ = [
     "digest",
+    "editor_mail",
     "issue",
     "issue_article",
     "issue_draft",
@@ -86,6 +87,8 @@ issue_draft = Table(
     #: When the editors were notified of it, and the slot of that mail; NULL for not yet.
     Column("notified_at", BigInteger),
     Column("notified_slot", BigInteger),
+    #: The errors in that mail, JSON.
+    Column("notified_errors", Text),
     #: False until all its files are staged in outbox/.
     Column("is_staged", Boolean, nullable=False),
 )
@@ -112,9 +115,11 @@ issue = Table(
     Column("is_staged", Boolean, nullable=False),
     #: Number of preflight errors; NULL if there was no preflight.
     Column("errors", Integer),
-    #: Reason to send it in spite of errors, given by a person, and the articles that held it then, JSON; NULL for none.
+    #: Reason to send it in spite of errors, given by a person; NULL for none. The articles that held it then, and the
+    #: errors that were shown, JSON.
     Column("forced", Text),
     Column("forced_articles", Text),
+    Column("forced_findings", Text),
     #: True while sending is paused.
     Column("is_paused", Boolean, nullable=False, server_default=false()),
     #: Hash of the approved content. NULL for an issue of an older version that was not approved.
@@ -130,6 +135,8 @@ issue = Table(
     Column("mail_settings", Text),
     #: Why it is held, as the editors were notified; NULL for not yet.
     Column("notified_hold", Text),
+    #: Why its send did not open when it was due; NULL for no reason.
+    Column("opening_fault", Text),
     UniqueConstraint("digest", "slot"),
     UniqueConstraint("digest", "number"),
 )
@@ -170,6 +177,18 @@ issue_variant = Table(
     Column("placeholder_hash", Text, nullable=False),
     Column("html", LargeBinary, nullable=False),
     Column("text", LargeBinary, nullable=False),
+)
+
+#: Editors who have a mail that others still have to get.
+editor_mail = Table(
+    "editor_mail",
+    metadata,
+    #: ``draft:DIGEST`` or ``issue:ID``.
+    Column("topic", Text, primary_key=True),
+    #: A hash of the editor's address.
+    Column("editor", Text, primary_key=True),
+    #: A hash of the reason for the mail: another reason needs another mail.
+    Column("reason", Text, nullable=False),
 )
 
 #: An editor's note and lead for a digest's next issue.

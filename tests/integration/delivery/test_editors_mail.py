@@ -11,8 +11,8 @@ from publisher.pipeline.approve import plan_approval
 from publisher.pipeline.undo_issue import reopen
 from tests.conftest import MailKit
 from tests.support.deliveries import at
-from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
-from tests.support.smtp import Script, Server
+from tests.support.scheduled_site import EDITOR, FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
+from tests.support.smtp import Drop, Script, Server
 
 NEXT_MONDAY = MONDAY + timedelta(days=7)
 MakeSite = Callable[..., ScheduledSite]
@@ -225,6 +225,67 @@ def test_a_mail_that_fails_is_tried_again(make_site: MakeSite) -> None:
     site.tick(MONDAY + timedelta(minutes=5))
     site.tick(MONDAY + timedelta(minutes=10))
     assert len(site.editor_mails()) == 1
+
+
+def editors_reached(site: ScheduledSite) -> list[str]:
+    """Return the names of the editors, once for each message that the server accepted."""
+    return [name.partition("@")[0] for name in site.server.recipients if name.endswith("@review.example")]
+
+
+def with_three_editors(site: ScheduledSite) -> None:
+    """Add two editors."""
+    site.replace_setting(f'["{EDITOR}"]', f'["{EDITOR}", "al@review.example", "Bo <bo@review.example>"]')
+
+
+@pytest.mark.parametrize("reply", ["451 later", "421 closing", Drop])
+def test_only_the_editor_who_was_not_reached_gets_the_mail_again(
+    make_site: MakeSite, reply: str | type[Exception]
+) -> None:
+    """Each run names that one until the mail is accepted; the others have it once."""
+    site = make_site()
+    with_three_editors(site)
+    site.server.script = at("rcpt", reply, times=100, recipient="al@review.example")
+    for minutes in (0, 5):
+        report = site.tick(MONDAY + timedelta(minutes=minutes))
+        assert any(error.startswith("al@review.example was not sent weekly/") for error in report.draft_errors)
+        assert "al" not in editors_reached(site)
+    before = editors_reached(site)
+    assert len(before) == len(set(before))
+    site.server.script = Script()
+    assert site.tick(MONDAY + timedelta(minutes=10)).draft_errors == []
+    site.tick(MONDAY + timedelta(minutes=15))
+    assert sorted(editors_reached(site)) == ["al", "bo", "ed"]
+
+
+def test_an_editor_whose_address_is_refused_is_reported_and_not_tried_again(make_site: MakeSite) -> None:
+    """The others get their mail once, and the next slot tries the address again."""
+    site = make_site()
+    with_three_editors(site)
+    site.server.script = at("rcpt", "550 5.1.1 no such user", times=100, recipient="al@review.example")
+    (error,) = site.tick(MONDAY).draft_errors
+    assert error.startswith("al@review.example was not sent weekly/2026-11-23T0700: ") and "550 5.1.1" in error
+    assert site.tick(MONDAY + timedelta(minutes=5)).draft_errors == []
+    assert sorted(editors_reached(site)) == ["bo", "ed"]
+    site.server.script = Script()
+    site.tick(NEXT_MONDAY)
+    assert sorted(editors_reached(site)) == ["al", "bo", "bo", "ed", "ed"]
+
+
+def test_a_mail_that_one_editor_still_has_to_get_is_not_mistaken_for_that_of_the_next_issue(
+    make_site: MakeSite,
+) -> None:
+    """The issue is approved in the meantime; every editor gets the mail about the next one."""
+    site = make_site()
+    with_three_editors(site)
+    site.server.script = at("rcpt", "451 later", times=100, recipient="al@review.example")
+    site.tick(MONDAY)
+    site.approve(at=MONDAY + timedelta(hours=1))
+    site.server.script = Script()
+    site.tick()
+    assert sorted(editors_reached(site)) == ["bo", "ed"]
+    site.kit.article("two.md", "Two", date="2026-11-24")
+    site.tick(NEXT_MONDAY)
+    assert sorted(editors_reached(site)) == ["al", "bo", "bo", "ed", "ed"]
 
 
 def test_the_number_of_people_leaves_out_those_who_have_the_articles(make_site: MakeSite) -> None:

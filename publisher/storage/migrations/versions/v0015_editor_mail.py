@@ -1,0 +1,25 @@
+"""Mail to editors is stored per editor; forced errors and failed openings are stored with an issue."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the table and the columns."""
+    op.create_table(
+        "editor_mail",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("editor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("topic", "editor"),
+    )
+    op.add_column("issue_draft", sa.Column("notified_errors", sa.Text(), nullable=True))
+    op.add_column("issue", sa.Column("forced_findings", sa.Text(), nullable=True))
+    op.add_column("issue", sa.Column("opening_fault", sa.Text(), nullable=True))
