@@ -10,6 +10,7 @@ import click
 
 from publisher.cli.common import ProgressLine, count_phrase, parse_at, report_wait, site_option
 from publisher.cli.reopen import reopened_lines
+from publisher.findings.silence import count_rules
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.pipeline.approve import Approval, ApprovalPlan, ApprovalTime, approve, plan_approval
@@ -118,6 +119,7 @@ def plan_lines(plan: ApprovalPlan) -> list[str]:
         f"  goes to  {recipients}",
         f"  sent     {plan.sent}",
         *([f"  warnings {warnings:,}: 'publish check {draft.digest}' shows them"] if warnings else []),
+        *([f"  silenced {count_rules(draft.silenced)}"] if draft.silenced else []),
         *(f"  blocked  {reason}" for reason in plan.stops),
         *(f"  skipped  {reason}" for reason in plan.refused),
         *([f"  late     {plan.overdue}"] if plan.overdue else []),

@@ -11,6 +11,7 @@ import click
 from publisher.cli.common import ProgressLine, count_phrase, report_wait, site_option
 from publisher.digests.run_preflight import is_issue_target
 from publisher.findings import Finding
+from publisher.findings.silence import silenced_phrase
 from publisher.html.text import clean_characters, one_line
 from publisher.pipeline.check import CheckResult, check_site
 from publisher.settings import SETTINGS_FILE, Site, read_site
@@ -97,9 +98,13 @@ def lines(report: CheckResult) -> list[str]:
 def _conclusions(report: CheckResult) -> list[str]:
     """Return what follows from the findings, for each draft and issue."""
     last = [
-        f"{issue.name} was not rendered in a browser: {issue.no_browser}"
-        for issue in report.issues[:1]
-        if issue.no_browser
+        *([f"{silenced_phrase([one.id for _, one in report.all_silenced])}."] if report.all_silenced else []),
+        *(f"checks.silence: {text} names no newsletter, issue or article." for text in report.unknown_silences),
+        *(
+            f"{issue.name} was not rendered in a browser: {issue.no_browser}"
+            for issue in report.issues[:1]
+            if issue.no_browser
+        ),
     ]
     for issue in report.issues:
         if issue in report.held_back:

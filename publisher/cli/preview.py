@@ -10,6 +10,7 @@ import click
 from publisher.chromium import BackgroundBrowser
 from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
 from publisher.digests.local_media import local_media_loader
+from publisher.findings.silence import silenced_phrase
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -60,3 +61,5 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     for finding in result.findings:
         for line in finding.lines():
             click.echo(f"  {line}")
+    if result.silenced:
+        click.echo(f"  {silenced_phrase([finding.id for finding in result.silenced])}")

@@ -31,6 +31,7 @@ from publisher.digests.update_draft import render_draft
 from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError, SendingBlocked
 from publisher.findings.mail_rules import stored_finding
+from publisher.findings.silence import silenced_phrase
 from publisher.html.dates import minute_text
 from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome
@@ -210,14 +211,16 @@ def _minute(site: Site, moment: datetime | None) -> str:
 
 
 def _finding_lines(draft: IssueDraft) -> list[str]:
+    silenced = [f"{silenced_phrase(draft.silenced)}."] if draft.silenced else []
     if not draft.findings:
-        return ["The preflight found nothing."]
+        return ["The preflight found nothing.", *silenced]
     shown = draft.findings[:_MAX_LISTED]
     more = len(draft.findings) - len(shown)
     return [
         f"The preflight found {len(draft.findings)}:",
         *(line for one in shown for line in stored_finding(one).lines()),
         *([f"and {more} more: publish check {draft.digest}"] if more > 0 else []),
+        *silenced,
         *([] if draft.may_be_approved else ["It cannot be approved before its errors are fixed."]),
     ]
 

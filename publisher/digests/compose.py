@@ -17,6 +17,8 @@ from publisher.digests.envelope import public_envelope, public_values
 from publisher.digests.mail_html import mail_html
 from publisher.digests.readiness import placeholder_values
 from publisher.errors import SettingsError
+from publisher.findings import Finding, article_names
+from publisher.findings.silence import issue_scopes, split_silenced
 from publisher.html.direction import text_direction
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters
@@ -30,9 +32,8 @@ if TYPE_CHECKING:
     from publisher.digests.branding import Branding
     from publisher.digests.render import RenderedVariant
     from publisher.digests.story import Notice
-    from publisher.findings import Finding
 
-__all__ = ["ComposedIssue", "IssueDetails", "compose_issue", "correction_notices"]
+__all__ = ["ComposedIssue", "IssueDetails", "compose_issue", "correction_notices", "links_of_stories"]
 
 #: Subscribers without interests get the whole issue.
 _NO_INTERESTS = (Interests(),)
@@ -63,6 +64,8 @@ class ComposedIssue:
     articles: tuple[Article, ...]
     shortened: int
     findings: tuple[Finding, ...]
+    #: Findings that the settings silence.
+    silenced: tuple[Finding, ...] = ()
 
 
 def compose_issue(
@@ -92,8 +95,6 @@ def compose_issue(
         raise SettingsError("mail.sender is missing, and required for issues. Set it in publisher.toml")
     branding, rendered_note = branding_of(site), render_note(details.note, site)
 
-    click_url = f"{site.newsletters_url}/go/{digest.slug}/{quote(details.name)}"
-
     def rendered(variant_articles: Sequence[Article]) -> RenderedVariant:
         return render_digest(
             digest,
@@ -104,13 +105,34 @@ def compose_issue(
             templates=site.templates_dir,
             note=rendered_note,
             notices=details.notices,
-            click_base_url=click_url if site.web.clicks else "",
+            click_base_url=_click_base_url(site, digest, details.name),
         )
 
     whole = rendered(articles)
     variants = group_by_variant(whole.articles, interests)
     distinct = [whole, *(rendered(subset) for subset in variants if subset != whole.articles)]
     return _check_issue(site, digest, distinct, details)
+
+
+def _click_base_url(site: Site, digest: Digest, name: str) -> str:
+    """Return the URL that counts clicks in an issue; empty if they are not counted."""
+    return f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else ""
+
+
+def links_of_stories(
+    site: Site, digest: Digest, name: str, number: int, articles: Sequence[Article]
+) -> dict[str, tuple[str, ...]]:
+    """Return URL → names of the articles that an issue links to; no names for those that no silence names."""
+    from publisher.digests.render import tracking_parameters
+    from publisher.digests.story import story_link
+
+    scopes = {silence.scope for silence in site.checks.silences}
+    utm, click_base_url = tracking_parameters(digest, number), _click_base_url(site, digest, name)
+    links: dict[str, tuple[str, ...]] = {}
+    for article in articles:
+        names = article_names(article.id, article.link)
+        links[story_link(article, utm, click_base_url)] = () if scopes.isdisjoint(names) else names
+    return links
 
 
 def _check_issue(
@@ -129,7 +151,16 @@ def _check_issue(
     text = fill_placeholders(whole.text, whole.placeholders, values, escape=False)
     envelope = public_envelope(site, digest, subject=whole.subject, slot=slot, number=number)
     message = build_message(envelope, text=text, html=html)
-    findings = check_message(message, now=slot, variants=[(variant.html, variant.text) for variant in distinct])
+    findings, silenced = split_silenced(
+        check_message(
+            message,
+            now=slot,
+            variants=[(variant.html, variant.text) for variant in distinct],
+            stories=links_of_stories(site, digest, name, number, whole.articles),
+        ),
+        site.checks.silences,
+        issue_scopes(digest.slug, name),
+    )
     issue = Issue(
         digest=digest.slug,
         slot=slot,
@@ -146,7 +177,9 @@ def _check_issue(
         variants=tuple(_variant_of(variant) for variant in distinct),
         errors=sum(finding.is_error for finding in findings),
     )
-    return ComposedIssue(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
+    return ComposedIssue(
+        issue=issue, articles=whole.articles, shortened=whole.shortened, findings=findings, silenced=silenced
+    )
 
 
 def _variant_of(rendered: RenderedVariant) -> IssueVariant:

@@ -227,7 +227,7 @@ def input_hash(site: Site, digest: Digest, content: DraftContent) -> str:
     parts = [
         __version__,
         repr((site.title, site.description, site.language, site.tz.key, site.theme, site.newsletters_url)),
-        repr((site.web.clicks, sorted(mail_settings(site).items()), digest)),
+        repr((site.web.clicks, sorted(mail_settings(site).items()), digest, site.checks)),
         repr((content.slot.isoformat(), content.moment.isoformat(), content.number, content.note, content.notices)),
         *(f"{article.seq} {content.rows[article.seq].hash} {article!r}" for article in content.articles),
         *_template_hashes(site.templates_dir),

@@ -78,13 +78,15 @@ class IssueDraft:
     #: Articles that a later issue gets, because this one is full.
     passed_over: tuple[int, ...]
     left_out: tuple[LeftOut, ...]
-    #: Findings of the preflight, as in ``check --json``.
+    #: Findings of the preflight that count, as in ``check --json``.
     findings: tuple[dict[str, Any], ...]
     errors: int
     input_hash: str
     hash: str
     #: Newest last; the last one is this version.
     versions: tuple[DraftVersion, ...]
+    #: IDs of the rules of silenced findings, one for each finding.
+    silenced: tuple[str, ...] = ()
     forced: str | None = None
     #: The findings that were shown when it was forced.
     forced_findings: str | None = None
@@ -132,6 +134,7 @@ def _draft(row: Any) -> IssueDraft:
         passed_over=tuple(summary["passed_over"]),
         left_out=tuple(LeftOut(**one) for one in summary["left_out"]),
         findings=tuple(json.loads(row.findings)),
+        silenced=tuple(summary.get("silenced", ())),
         errors=row.errors,
         input_hash=row.input_hash,
         hash=row.hash,
@@ -177,6 +180,7 @@ def save_draft(connection: Connection, draft: IssueDraft) -> None:
         "html_size": draft.html_size,
         "passed_over": draft.passed_over,
         "left_out": [asdict(one) for one in draft.left_out],
+        "silenced": draft.silenced,
     }
     connection.execute(
         insert(issue_draft).values(
@@ -231,11 +235,21 @@ def mark_editors_notified(connection: Connection, draft: IssueDraft, now: int) -
     _update(connection, draft.digest, notified_at=now, notified_slot=slot)
 
 
-def save_draft_findings(connection: Connection, digest: str, findings: Iterable[Finding]) -> None:
+def save_draft_findings(
+    connection: Connection, digest: str, findings: Iterable[Finding], silenced: Iterable[Finding]
+) -> None:
     """Save the findings of a check, with those of a browser."""
     every = list(findings)
     rows = json.dumps([finding.as_dict() for finding in every], ensure_ascii=False)
-    _update(connection, digest, findings=rows, errors=sum(finding.is_error for finding in every))
+    stored = connection.execute(select(issue_draft.c.summary).where(issue_draft.c.digest == digest)).scalar()
+    summary = json.loads(stored or "{}") | {"silenced": [finding.id for finding in silenced]}
+    _update(
+        connection,
+        digest,
+        findings=rows,
+        errors=sum(finding.is_error for finding in every),
+        summary=json.dumps(summary, ensure_ascii=False),
+    )
 
 
 def save_draft_forced(connection: Connection, draft: IssueDraft, reason: str) -> None:

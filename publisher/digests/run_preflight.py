@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+from sqlalchemy import Connection
+
+from publisher.articles.records import article_from_text
 from publisher.chromium import Browser, Viewport
+from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
+from publisher.digests.compose import links_of_stories
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_message, html_of
 from publisher.digests.readiness import draft_blockers, is_blocked, require_sendable_draft, visible_blockers
+from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
 from publisher.digests.variants_store import load_variants
 from publisher.errors import BrowserMissing, SendingBlocked, SettingsError
 from publisher.findings import Finding
 from publisher.findings.mail_rules import finding
+from publisher.findings.silence import issue_scopes, split_silenced
 from publisher.html.text import clean_characters, one_line
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
@@ -42,6 +50,8 @@ class IssueCheck:
     #: The name, folder or file of the issue; ``DIGEST/next`` for a draft.
     name: str
     findings: tuple[Finding, ...]
+    #: Findings that the settings silence.
+    silenced: tuple[Finding, ...] = ()
     #: Why it may be sent in spite of errors; None if it was not forced.
     forced: str | None = None
     #: Why it was not checked in a browser; empty if it was.
@@ -105,7 +115,8 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
             data = file.read_bytes()
         except OSError as error:
             raise SettingsError(f"cannot read {file}: {error.strerror}") from error
-        return IssueCheck(name=target, findings=tuple(_all_findings(data, now, (), browser)), no_browser=missing)
+        findings, silenced = _split(site, _all_findings(data, now, (), browser), _scopes_of_path(site, path))
+        return IssueCheck(name=target, findings=findings, silenced=silenced, no_browser=missing)
     with Database.open(site.database_url) as db:
         with db.read() as connection:
             draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
@@ -115,15 +126,18 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
             row = find_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
             variants = [(variant.html.decode(), variant.text.decode()) for variant in load_variants(connection, row.id)]
+            stories = _stories(connection, site, row)
             blockers = tuple(str(blocker) for blocker in visible_blockers(connection, site, row))
             blocked = bool(blockers) and is_blocked(connection, site, row)
         # The staged message has the date of the slot, which may be still to come.
-        findings = tuple(_all_findings(data, max(now, row.slot), variants, browser))
+        every = _all_findings(data, max(now, row.slot), variants, browser, stories)
+        findings, silenced = _split(site, every, issue_scopes(row.digest, row.name))
         with db.write() as connection:
             issues.save_error_count(connection, row.id, sum(result.is_error for result in findings))
     return IssueCheck(
         name=row.path,
         findings=findings,
+        silenced=silenced,
         forced=row.forced,
         no_browser=missing,
         blockers=blockers,
@@ -136,14 +150,18 @@ def _check_draft(
 ) -> IssueCheck:
     """Check a draft as it would be mailed now, and save the findings."""
     composed, _ = render_draft(db, site, site.digests[draft.digest].digest(draft.digest), draft, now)
-    findings = [*composed.findings, *_in_browser(composed.issue.files["message.eml"], browser)]
+    measured, unmeasured = _split(
+        site, _in_browser(composed.issue.files["message.eml"], browser), issue_scopes(draft.digest, composed.issue.name)
+    )
+    findings, silenced = (*composed.findings, *measured), (*composed.silenced, *unmeasured)
     blockers, is_blocked = _draft_blockers(db, site, draft)
     with db.write() as connection:
-        drafts.save_draft_findings(connection, draft.digest, findings)
+        drafts.save_draft_findings(connection, draft.digest, findings, silenced)
         stored = drafts.load_draft(connection, draft.digest)
     return IssueCheck(
         name=f"{draft.digest}/next",
-        findings=tuple(findings),
+        findings=findings,
+        silenced=silenced,
         forced=stored.forced if stored is not None and stored.is_forced else None,
         no_browser=missing,
         blockers=blockers,
@@ -168,10 +186,38 @@ def _draft_blockers(db: Database, site: Site, draft: IssueDraft) -> tuple[tuple[
 
 
 def _all_findings(
-    data: bytes, now: datetime, variants: list[tuple[str, str]] | tuple[()], browser: Browser | None
+    data: bytes,
+    now: datetime,
+    variants: Sequence[tuple[str, str]],
+    browser: Browser | None,
+    stories: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Iterator[Finding]:
-    yield from check_message(data, now=now, variants=variants)
+    yield from check_message(data, now=now, variants=variants, stories=stories)
     yield from _in_browser(data, browser)
+
+
+def _split(
+    site: Site | None, findings: Iterable[Finding], scopes: Sequence[str]
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Return the findings that count, and those that the settings silence; outside of a site all of them count."""
+    return split_silenced(findings, site.checks.silences if site is not None else (), scopes)
+
+
+def _scopes_of_path(site: Site | None, path: Path) -> tuple[str, ...]:
+    """Return the newsletter and the issue of a folder or a file in outbox/, for the settings; empty elsewhere."""
+    if site is None or not path.resolve().is_relative_to(site.outbox_dir.resolve()):
+        return ()
+    digest, *name = path.resolve().relative_to(site.outbox_dir.resolve()).parts
+    return issue_scopes(digest, name[0]) if name else (digest,)
+
+
+def _stories(connection: Connection, site: Site, row: IssueRow) -> dict[str, tuple[str, ...]]:
+    """Return URL → names of the articles that an issue links to."""
+    if row.digest not in site.digests:
+        return {}
+    texts = approvals.approved_texts(connection, row.id)
+    articles = [article_from_text(text, site.base_url, site.tz) for text in texts.values()]
+    return links_of_stories(site, site.digests[row.digest].digest(row.digest), row.name, row.number, articles)
 
 
 def _in_browser(data: bytes, browser: Browser | None) -> Iterator[Finding]:

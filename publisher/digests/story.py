@@ -19,7 +19,7 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import safe_url
 from publisher.model.articles import Article, Author, Image
 
-__all__ = ["TEXT_WIDTH_PIXELS", "Extent", "Notice", "Story", "make_story", "with_tracking"]
+__all__ = ["TEXT_WIDTH_PIXELS", "Extent", "Notice", "Story", "make_story", "story_link", "with_tracking"]
 
 #: Reading speed in words a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _WORDS_PER_MINUTE: Final = 238
@@ -121,6 +121,11 @@ def with_tracking(link: str, utm: Sequence[tuple[str, str]]) -> str:
     return urlunsplit(parts._replace(query=urlencode([*other_parameters, *utm])))
 
 
+def story_link(article: Article, utm: Sequence[tuple[str, str]], click_base_url: str) -> str:
+    """Return the URL of an article in an issue; CLICK_BASE_URL is empty if clicks are not counted."""
+    return f"{click_base_url}/{article.seq}" if click_base_url else with_tracking(article.link, utm)
+
+
 def _corrections(article: Article, branding: Branding) -> Iterator[tuple[str, str]]:
     for correction in article.corrections:
         yield short_date(correction.at.astimezone(branding.zone), branding.language), correction.note
@@ -159,7 +164,7 @@ def make_story(
     dek_words = _BRIEF_WORDS if is_brief else _MAX_DEK_WORDS
     return Story(
         title=_truncate(article.title, _MAX_TITLE_LENGTH),
-        link=f"{click_base_url}/{article.seq}" if click_base_url else with_tracking(article.link, utm),
+        link=story_link(article, utm, click_base_url),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=_byline(article.authors),

@@ -226,6 +226,7 @@ def _draft_of(
             for article, error in failing
         ),
         findings=tuple(finding.as_dict() for finding in composed.findings),
+        silenced=tuple(finding.id for finding in composed.silenced),
         errors=issue.errors,
         input_hash="",
         hash=hashed,

@@ -60,6 +60,7 @@ def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
         hubs=site.hubs,
         formats=site.feeds.formats,
         cloud=site.announce.cloud,
+        silences=site.checks.silences,
     )
 
 

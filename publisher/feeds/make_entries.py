@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from publisher.failures import Failure, describe_failure
+from publisher.findings import article_names
+from publisher.findings.silence import split_silenced
 from publisher.model.articles import Article
-from publisher.model.feeds import FeedFormat
 
 if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
@@ -31,7 +32,7 @@ def make_entries(
     for article in articles:
         try:
             entry = render_entry(article, site_info)
-            violation = _first_violation(article, entry, site_info.formats)
+            violation = _first_violation(article, entry, site_info)
         except Exception as error:
             broken.append((article, describe_failure(error)))
             continue
@@ -42,13 +43,16 @@ def make_entries(
     return entries, broken
 
 
-def _first_violation(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
-    """Return a message about the first rule that an entry violates, or None."""
+def _first_violation(article: Article, entry: Entry, site_info: SiteInfo) -> str | None:
+    """Return a message about the first rule that an entry violates and that is not silenced, or None."""
     from publisher.feeds.checks.feed import check_entry
     from publisher.feeds.formats.xml_frame import complete_entry
 
     body = article.body if entry.body is None else entry.body
-    for form in formats:
-        for finding in check_entry(form, complete_entry(form, body, getattr(entry, form.value))):
-            return f"{finding.id}: {finding.message}; {finding.rule.fix}"
+    names = article_names(article.id, article.link)
+    for form in site_info.formats:
+        findings = check_entry(form, complete_entry(form, body, getattr(entry, form.value)))
+        counted, _ = split_silenced(findings, site_info.silences, names)
+        if counted:
+            return f"{counted[0].id}: {counted[0].message}; {counted[0].rule.fix}"
     return None

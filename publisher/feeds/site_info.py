@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from publisher.findings.silence import Silence
 from publisher.model.feeds import FeedFormat
 
 if TYPE_CHECKING:
@@ -39,3 +40,5 @@ class SiteInfo:
     cloud: CloudSettings | None = None
     #: The staged formats. Entries of the others are rendered, but not checked.
     formats: tuple[FeedFormat, ...] = tuple(FeedFormat)
+    #: Rules that entries may violate.
+    silences: tuple[Silence, ...] = ()

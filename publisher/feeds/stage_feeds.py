@@ -21,6 +21,7 @@ from publisher.feeds.feed_limit import within_feed_limit
 from publisher.feeds.formats.archive_links import ArchiveLinks
 from publisher.feeds.stage_directory import drop_files, stage_directory, staged_feed_file
 from publisher.feeds.store import Facet, StagedFile
+from publisher.findings.silence import split_silenced
 from publisher.model.problems import Problem
 from publisher.model.report import Progress, PublishResult
 from publisher.model.taxonomy import FacetKind
@@ -245,7 +246,8 @@ class _FeedStager:
             current.add(f"feeds/{path}")
             try:
                 frame = render_frame(definition, form, self.entries.site_info, changed_at, archive_links)
-                violations = check_feed(b"".join(frame), url=archive_links.url(definition, form.value))
+                findings = check_feed(b"".join(frame), url=archive_links.url(definition, form.value))
+                violations, _ = split_silenced(findings, site.checks.silences)
             except Exception as error:
                 report_failure(report, site, f"{site.paths.feeds}/{path}", "was not updated", error)
                 is_complete = False

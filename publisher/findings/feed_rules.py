@@ -25,12 +25,14 @@ FEED_RULES: Final = rules_by_id(
             requirement="the feed is well-formed XML, or valid JSON",
             fix="correct the markup at the given line; the other rules are checked afterwards",
             source="https://www.w3.org/TR/xml/#sec-well-formed",
+            protects="feed readers show nothing of such a feed, and the other rules cannot be checked",
         ),
         Rule(
             id="kind",
             requirement="the document is RSS 2.0, Atom 1.0 or JSON Feed 1.1",
             fix="give the URL or file of a feed, not of a web page",
             source=_RSS,
+            protects="feed readers show nothing of such a document, and the other rules cannot be checked",
         ),
         Rule(
             id="encoding",
@@ -87,7 +89,7 @@ FEED_RULES: Final = rules_by_id(
             source="https://www.iana.org/assignments/link-relations",
         ),
         Rule(
-            id="absolute-address",
+            id="absolute-url",
             requirement="every URL is absolute, also fragments such as #fn1",
             fix="write the absolute URL",
             source=f"{_W3C}warning/ContainsRelRef.html",
@@ -121,6 +123,7 @@ FEED_RULES: Final = rules_by_id(
             requirement="every entry has its own ID",
             fix="give each record its own ID",
             source=f"{_ATOM}#section-4.2.6",
+            protects="feed readers lose articles that share an ID",
         ),
         Rule(
             id="history",
@@ -152,6 +155,7 @@ FEED_RULES: Final = rules_by_id(
             requirement="an article's HTML has nothing that feed readers remove: no script, frame, style, form, on…",
             fix="remove it from the record",
             source=f"{_W3C}warning/SecurityRisk.html",
+            protects="subscribers must not get code that feed readers remove",
         ),
         # Media RSS
         Rule(

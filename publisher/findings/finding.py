@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Finding", "Rule", "Severity", "make_finding", "rules_by_id"]
+__all__ = ["Finding", "Rule", "Severity", "article_names", "make_finding", "rules_by_id"]
 
 
 class Severity(StrEnum):
@@ -29,6 +29,10 @@ class Rule:
     #: URL of the specification or documentation behind the rule.
     source: str
     severity: Severity = Severity.ERROR
+    #: Why the rule cannot be silenced; empty if it can.
+    protects: str = ""
+    #: True if the rule can be silenced for single articles and issues all the same.
+    has_exceptions: bool = False
 
     @property
     def heading(self) -> str:
@@ -37,15 +41,27 @@ class Rule:
 
 
 def make_finding(
-    rules: Mapping[str, Rule], rule_id: str, message: str, *, entry: str = "", line: int | None = None
+    rules: Mapping[str, Rule],
+    rule_id: str,
+    message: str,
+    *,
+    entry: str = "",
+    line: int | None = None,
+    article: tuple[str, ...] = (),
 ) -> Finding:
     """Return a violation of the rule with this ID."""
-    return Finding(rule=rules[rule_id], message=message, entry=entry, line=line)
+    return Finding(rule=rules[rule_id], message=message, entry=entry, line=line, article=article)
 
 
 def rules_by_id(rules: Iterable[Rule]) -> dict[str, Rule]:
     """Return the rules by ID, in the given order."""
     return {rule.id: rule for rule in rules}
+
+
+def article_names(article_id: str, url: str) -> tuple[str, ...]:
+    """Return the names of an article in settings: its ID, its URL, and the last part of the URL."""
+    last_part = url.rstrip("/").rpartition("/")[2]
+    return tuple(name for name in (article_id, url, last_part) if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +75,8 @@ class Finding:
     entry: str = ""
     #: Line number in the file, or in the HTML of the message, if known.
     line: int | None = None
+    #: The names of the article that it is about, if that is known; see :func:`article_names`.
+    article: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

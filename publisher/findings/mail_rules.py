@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from publisher.findings import Finding, Rule, Severity, make_finding, rules_by_id
+from publisher.findings.rule_ids import current_id
 from publisher.model.digests import MAX_HTML_KIB
 
 __all__ = ["MAIL_RULES", "MAX_STYLE_BYTES", "finding", "stored_finding"]
@@ -99,6 +100,7 @@ MAIL_RULES: Final = rules_by_id(
             requirement="there is no script, form, frame, event handler or external style sheet: mail clients remove them",
             fix="remove it from the template",
             source=_SENDERS,
+            protects="subscribers must not get code or forms that mail clients warn about",
         ),
         # Appearance
         Rule(
@@ -115,7 +117,7 @@ MAIL_RULES: Final = rules_by_id(
             severity=_WARNING,
         ),
         Rule(
-            id="image-address",
+            id="image-url",
             requirement="every image has an http or https URL: mail clients do not show data: or relative URLs",
             fix="put the image on a server, and set its absolute URL in the record",
             source="https://www.caniemail.com/features/image-base64/",
@@ -172,7 +174,7 @@ MAIL_RULES: Final = rules_by_id(
             source=f"{_WCAG}#link-purpose-in-context",
         ),
         Rule(
-            id="link-address",
+            id="link-url",
             requirement="a link has an absolute URL: https, http, mailto or tel",
             fix="write the absolute URL",
             source="https://www.rfc-editor.org/rfc/rfc3986#section-4.3",
@@ -196,6 +198,7 @@ MAIL_RULES: Final = rules_by_id(
             requirement="there is an unsubscribe link near the top and in the footer",
             fix="put placeholders.unsubscribe into the template, twice",
             source=_SENDERS,
+            protects="every subscriber must be able to unsubscribe",
         ),
         Rule(
             id="postal-address",
@@ -203,37 +206,45 @@ MAIL_RULES: Final = rules_by_id(
             fix="set mail.postal_address in publisher.toml",
             source="https://www.law.cornell.edu/uscode/text/15/7704",
             severity=_WARNING,
+            protects="laws require the sender's postal address in a newsletter",
         ),
         # Text
         Rule(
-            id="token-left",
+            id="placeholder-left",
             requirement="no placeholder of a delivery is left unfilled",
             fix="stage the issue again with 'publish now'",
             source="docs/digests.md#tokens",
+            protects="a subscriber would get an unfilled text in place of their own link",
         ),
         Rule(
-            id="token-split",
+            id="placeholder-split",
             requirement="no placeholder of a delivery is split: it could not be filled",
             fix="do not use filters that wrap or truncate text on placeholders",
             source="docs/digests.md#tokens",
+            protects="a subscriber would get an unfilled text in place of their own link",
         ),
         Rule(
             id="template-code",
             requirement="no template code is visible: {{ … }} or {% … %}",
-            fix="correct the template; if the article is about templates, force the issue with that reason",
+            fix="correct the template; if an article is about templates, silence template-code for it",
             source="docs/templates.md",
+            protects="a faulty template would reach every subscriber",
+            has_exceptions=True,
         ),
         Rule(
-            id="placeholder",
+            id="dummy-text",
             requirement="no dummy text is left: lorem ipsum, TK TK, FIXME, [headline here]",
-            fix="finish the article; if it is about dummy texts, force the issue with that reason",
+            fix="finish the article; if it is about dummy texts, silence dummy-text for it",
             source="docs/digests.md#preflight",
+            protects="unfinished text would reach every subscriber",
+            has_exceptions=True,
         ),
         Rule(
             id="text-part",
             requirement="there is a plain-text alternative before the HTML",
             fix="put message.txt.j2 into the folder of the template",
             source="https://www.rfc-editor.org/rfc/rfc2046#section-5.1.4",
+            protects="subscribers whose mail client shows no HTML would get an empty message",
         ),
         Rule(
             id="text-complete",
@@ -254,6 +265,7 @@ MAIL_RULES: Final = rules_by_id(
             requirement="From, To, Subject, Date, Message-ID, List-Id, List-Unsubscribe and MIME-Version occur once",
             fix="stage the issue again with 'publish now'",
             source=f"{_RFC5322}#section-3.6",
+            protects="without these headers subscribers cannot tell who sent the message, or unsubscribe",
         ),
         Rule(
             id="header-line",
@@ -266,6 +278,7 @@ MAIL_RULES: Final = rules_by_id(
             requirement="List-Unsubscribe is not encoded, and has each URL in <…>, https or mailto",
             fix="set mail.unsubscribe in publisher.toml to an https URL",
             source="https://www.rfc-editor.org/rfc/rfc2369#section-3.2",
+            protects="every subscriber must be able to unsubscribe",
         ),
         Rule(
             id="one-click",
@@ -273,6 +286,7 @@ MAIL_RULES: Final = rules_by_id(
             fix="set mail.one_click once mail.unsubscribe accepts POST",
             source="https://www.rfc-editor.org/rfc/rfc8058",
             severity=_WARNING,
+            protects="Gmail and Yahoo require it, and subscribers without it use the spam button",
         ),
         Rule(
             id="message-id",
@@ -315,4 +329,4 @@ finding: Final = partial(make_finding, MAIL_RULES)
 
 def stored_finding(stored: Mapping[str, Any]) -> Finding:
     """Return a finding that was stored with ``as_dict``."""
-    return finding(stored["rule"], stored["message"], entry=stored["entry"], line=stored["line"])
+    return finding(current_id(stored["rule"]), stored["message"], entry=stored["entry"], line=stored["line"])

@@ -9,17 +9,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
+from publisher.articles.corrections_store import find_articles
+from publisher.articles.store import articles_by_seq
+from publisher.digests.issue_drafts_store import list_drafts
 from publisher.digests.run_preflight import IssueCheck, check_issues, force_issue, is_issue_target
+from publisher.digests.store import list_issues
 from publisher.errors import RemoteError, SettingsError
 from publisher.feeds.checks.feed import MEDIA_TYPES, check_feed, detect_format, previous_page_url
-from publisher.findings import Finding
+from publisher.findings import Finding, article_names
 from publisher.findings.feed_rules import finding
+from publisher.findings.silence import Silence, split_silenced
 from publisher.html.urls import url_path
 from publisher.http_client import HttpClient, HttpResponse
 from publisher.model.feeds import FeedFormat
 from publisher.model.report import Progress, no_progress
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
+from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
 
 __all__ = ["CheckResult", "CheckedFile", "check_site"]
@@ -36,6 +44,8 @@ class CheckedFile:
     #: Its file or URL.
     name: str
     findings: tuple[Finding, ...]
+    #: Findings that the settings silence.
+    silenced: tuple[Finding, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +53,11 @@ class CheckResult:
     """The checked feeds and issues, and their findings."""
 
     feeds: int = 0
-    #: Feeds with findings.
+    #: Feeds with findings, silenced or not.
     faulty: list[CheckedFile] = field(default_factory=list)
     issues: list[IssueCheck] = field(default_factory=list)
+    #: Entries of ``checks.silence`` that name no newsletter, issue or article.
+    unknown_silences: tuple[str, ...] = ()
 
     @property
     def findings(self) -> int:
@@ -57,6 +69,12 @@ class CheckResult:
         """All findings, each with the name of its issue or feed."""
         in_issues = [(issue.name, finding) for issue in self.issues for finding in issue.findings]
         return in_issues + [(feed.name, finding) for feed in self.faulty for finding in feed.findings]
+
+    @property
+    def all_silenced(self) -> list[tuple[str, Finding]]:
+        """All findings that the settings silence, each with the name of its issue or feed."""
+        in_issues = [(issue.name, finding) for issue in self.issues for finding in issue.silenced]
+        return in_issues + [(feed.name, finding) for feed in self.faulty for finding in feed.silenced]
 
     @property
     def held_back(self) -> list[IssueCheck]:
@@ -84,6 +102,8 @@ class CheckResult:
                 for issue in self.issues
             ],
             "findings": [{"file": name, **finding.as_dict()} for name, finding in self.all_findings],
+            "silenced": [{"file": name, **finding.as_dict()} for name, finding in self.all_silenced],
+            "unknown_silences": list(self.unknown_silences),
         }
 
 
@@ -97,6 +117,7 @@ class _File:
     #: The site's feeds folder, and its URL.
     folder: Path | None
     feeds_url: str
+    silences: tuple[Silence, ...]
 
 
 def check_site(
@@ -140,15 +161,40 @@ def check_site(
     for number, issue in enumerate(check_issues(site, mails, now, with_browser=with_browser) if mails else (), 1):
         report.issues.append(_forced(site, issue, mails[number - 1], force, on_wait))
         progress("checking issues", number, len(mails))
-    for name in names:
-        if name in mails:
-            continue
+    for name in (name for name in names if name not in mails):
         if name.startswith(("http://", "https://")):
-            _add_file(report, _check_url(name, now))
+            _add_file(report, _check_url(name, now, _silences(site)))
         else:
             files += _files(Path(name), site)
     _check_all(report, files, now, progress)
+    report.unknown_silences = _unknown_silences(site) if site is not None else ()
     return report
+
+
+def _silences(site: Site | None) -> tuple[Silence, ...]:
+    return site.checks.silences if site is not None else ()
+
+
+def _unknown_silences(site: Site) -> tuple[str, ...]:
+    """Return the silences that name no newsletter, issue or article: they may be misspelled."""
+    scoped = [silence for silence in site.checks.silences if silence.scope and silence.scope not in site.digests]
+    if not scoped:
+        return ()
+    with Database.open(site.database_url) as db, db.read() as connection:
+        issues = {f"{row.digest}/{row.name}" for row in list_issues(connection)}
+        issues |= {f"{draft.digest}/{draft.name}" for draft in list_drafts(connection)}
+        return tuple(
+            str(silence)
+            for silence in scoped
+            if silence.scope not in issues and not _names_article(connection, site, silence.scope)
+        )
+
+
+def _names_article(connection: Connection, site: Site, name: str) -> bool:
+    """Return whether an article has this ID, URL, or last part of its URL."""
+    seqs = [match.seq for match in find_articles(connection, name, site.base_url)]
+    articles = articles_by_seq(connection, seqs, site.base_url, site.tz)
+    return any(name in article_names(article.id, article.link) for article in articles.values())
 
 
 def _check_all(report: CheckResult, files: Sequence[_File], now: datetime, progress: Progress) -> None:
@@ -179,7 +225,7 @@ def _may_be_draft(site: Site, target: str) -> bool:
 
 def _add_file(report: CheckResult, file: CheckedFile) -> None:
     report.feeds += 1
-    if file.findings:
+    if file.findings or file.silenced:
         report.faulty.append(file)
 
 
@@ -204,6 +250,7 @@ def _files(target: Path, site: Site | None) -> Iterator[_File]:
             address=address,
             folder=site.feeds_dir if site is not None and within else None,
             feeds_url=site.feeds_url if site is not None else "",
+            silences=_silences(site),
         )
 
 
@@ -220,7 +267,8 @@ def _check_file(file: _File, now: datetime) -> CheckedFile:
     findings = check_feed(data, url=file.address, now=now)
     if file.folder is not None and not any(item.id == "well-formed" for item in findings):
         findings += _history_findings(data, file.folder, file.feeds_url)
-    return CheckedFile(name=str(file.path), findings=tuple(findings))
+    counted, silenced = split_silenced(findings, file.silences)
+    return CheckedFile(name=str(file.path), findings=counted, silenced=silenced)
 
 
 def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding]:
@@ -236,7 +284,7 @@ def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding
     return [finding("history-link", link)]
 
 
-def _check_url(url: str, now: datetime) -> CheckedFile:
+def _check_url(url: str, now: datetime, silences: Sequence[Silence]) -> CheckedFile:
     with HttpClient() as remote:
         answer = remote.get(url, {"Accept-Encoding": "gzip"})
         if answer.status != 200:
@@ -247,7 +295,8 @@ def _check_url(url: str, now: datetime) -> CheckedFile:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form is not None and kind not in MEDIA_TYPES[form]:
         findings.insert(0, finding("media-type", f"Content-Type {kind or 'is missing'}"))
-    return CheckedFile(name=url, findings=tuple(findings))
+    counted, silenced = split_silenced(findings, silences)
+    return CheckedFile(name=url, findings=counted, silenced=silenced)
 
 
 def _conditional_findings(remote: HttpClient, answer: HttpResponse) -> list[Finding]:

@@ -60,6 +60,8 @@ class Preview:
     #: The version of the draft, as 'publish approve --expect' takes it; empty if no article is pending.
     hash: str
     findings: tuple[Finding, ...]
+    #: Findings that the settings silence.
+    silenced: tuple[Finding, ...] = ()
     #: Why there are no screenshots; empty if there are.
     screenshot_error: str = ""
     #: Skipped records with the reason.
@@ -75,6 +77,7 @@ class Preview:
             "uses_newest_articles": self.uses_newest_articles,
             "hash": self.hash,
             "findings": [finding.as_dict() for finding in self.findings],
+            "silenced": [finding.as_dict() for finding in self.silenced],
             "screenshot_error": self.screenshot_error,
             "refused": list(self.refused),
         }
@@ -125,6 +128,7 @@ def preview(
         uses_newest_articles=uses_newest_articles,
         hash="" if uses_newest_articles else content_hash(site, composed),
         findings=composed.findings,
+        silenced=composed.silenced,
         screenshot_error=missing,
         refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
     )

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
+from publisher.findings.silence import check_scope
 from publisher.model.digests import CatchUp, Digest, SendPolicy
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import validators
+from publisher.settings.checks import CheckSettings
 from publisher.settings.delivery import BounceSettings, DeliverySettings, DkimSettings, SmtpSettings
 from publisher.settings.feeds import AnnounceSettings, FeedSettings
 from publisher.settings.field_types import Language, SettingsTable, Slug, Text
@@ -109,6 +111,7 @@ class Site(SettingsTable):
     secret: Secret | None = None
     theme: ThemeSettings = ThemeSettings()
     web: WebSettings = WebSettings()
+    checks: CheckSettings = CheckSettings()
 
     _root: Path = PrivateAttr()
 
@@ -126,6 +129,15 @@ class Site(SettingsTable):
     def _check_dkim(self) -> Site:
         if len({key.selector for key in self.dkim}) < len(self.dkim):
             raise ValueError("dkim: two keys have the same selector; give each its own")
+        return self
+
+    @model_validator(mode="after")
+    def _check_silences(self) -> Site:
+        for silence in self.checks.silences:
+            try:
+                check_scope(silence, self.digests)
+            except ValueError as error:
+                raise ValueError(f"checks.silence: {error}") from error
         return self
 
     @field_validator("article_url")

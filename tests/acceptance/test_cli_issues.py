@@ -122,17 +122,17 @@ def test_note_names_its_slot_and_an_approved_issue_that_keeps_its_own(kit: SiteK
 def test_a_draft_with_an_error_is_reported_blocked_and_forced(site: SiteKit) -> None:
     """``publish now`` names the error, approval is blocked, ``publish check --force`` allows this draft."""
     shown = run("now", cwd=site.root).stdout
-    assert "blocked by 1 error: placeholder: 'Lorem ipsum'" in shown
+    assert "blocked by 1 error: dummy-text: 'Lorem ipsum'" in shown
     assert "'publish check daily' shows how to fix them" in shown
     result = run("check", "daily", "--no-browser", cwd=site.root)
     assert result.returncode == 1
-    assert "error placeholder\n  required: no dummy text is left" in result.stdout
+    assert "error dummy-text\n  required: no dummy text is left" in result.stdout
     assert "  found in daily/next" in result.stdout
     assert "fix: finish the article" in result.stdout
     assert "daily/next is blocked by errors. Fix them, or use --force REASON." in result.stdout
     assert "was not rendered in a browser" in result.stdout
     blocked = run_command(site.root, "now", "daily", "--yes")
-    assert blocked.status == 2 and "daily cannot be approved: placeholder: " in blocked.stderr
+    assert blocked.status == 2 and "daily cannot be approved: dummy-text: " in blocked.stderr
     forced = run("check", "daily", "--no-browser", "--force", "It is about type.", cwd=site.root)
     assert "daily/next may be approved in spite of errors: It is about type." in forced.stdout
     found = json.loads(run("check", "daily", "--no-browser", "--json", cwd=site.root).stdout)
@@ -202,7 +202,7 @@ def test_preview_prints_its_folder(site: SiteKit) -> None:
         result.stdout,
     )
     assert "\n  seen/index.html\n  seen/message.txt\n  no screenshots: " in result.stdout
-    assert "  error placeholder\n    required: no dummy text is left" in result.stdout
+    assert "  error dummy-text\n    required: no dummy text is left" in result.stdout
     assert "\n    found: <p>: 'Lorem ipsum'\n    fix: finish the article" in result.stdout
     assert not list((site.root / "outbox").glob("daily")) and not list((site.root / "feeds").glob("*.rss"))
     assert run("preview", "never", cwd=site.root).returncode == 2

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 
+from publisher.digests.preflight.stories import article_of
 from publisher.digests.preflight.style import declarations
 from publisher.findings import Finding
 from publisher.findings.mail_rules import finding
@@ -69,19 +70,20 @@ def _features(element: Any) -> set[str]:
 
 
 def check_clients(root: Any) -> list[Finding]:
-    """Return a finding for each unsupported feature without a fallback, once per feature."""
+    """Return a finding for each unsupported feature without a fallback, once outside of marked stories and in each."""
     unsupported = _support_data()["unknown"]
-    findings: dict[str, Finding] = {}
+    findings: dict[tuple[str, tuple[str, ...]], Finding] = {}
     for element in root.iter():
         if not isinstance(element.tag, str):
             continue
         for feature in sorted(_features(element)):
-            if feature in FALLBACKS or feature in findings or feature not in unsupported:
+            if feature in FALLBACKS or feature not in unsupported or (feature, article_of(element)) in findings:
                 continue
-            findings[feature] = finding(
+            findings[feature, article_of(element)] = finding(
                 "client-support",
                 f"{feature} is not supported by {', '.join(unsupported[feature])}",
                 entry=f"<{element.tag}>",
                 line=element.sourceline,
+                article=article_of(element),
             )
     return list(findings.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import tinycss2
@@ -12,6 +12,7 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from publisher.digests.preflight.clients import check_clients
+from publisher.digests.preflight.stories import article_of, mark_stories
 from publisher.digests.preflight.style import Colours, declarations, style_sheets, text_elements
 from publisher.digests.size_limit import MAX_HTML_BYTES
 from publisher.findings import Finding
@@ -28,7 +29,7 @@ _VAGUE_LINK_TEXTS: Final = frozenset(
     ["here", "click here", "read more", "more", "link", "this", "this link", "learn more"]
 )
 _FORBIDDEN_ELEMENTS: Final = ("script", "form", "iframe", "frame", "object", "embed", "link", "base", "input", "button")
-_PLACEHOLDER: Final = re.compile(
+_DUMMY_TEXT: Final = re.compile(
     r"lorem ipsum|\bTK ?TK\b|\bFIXME\b|\[(?:insert|headline|title|name|dek|your)\b[^\]]{0,40}\]|\bplaceholder text\b",
     re.IGNORECASE,
 )
@@ -46,9 +47,15 @@ def parse_html(source: str) -> Any:
         return lxml_html.document_fromstring(b"<html></html>", parser=parser)
 
 
-def check_html(source: str) -> list[Finding]:
-    """Return the violations in the HTML of an issue."""
+def check_html(source: str, stories: Mapping[str, tuple[str, ...]]) -> list[Finding]:
+    """Return the violations in the HTML of an issue.
+
+    Args:
+        source: the HTML.
+        stories: URL → names of the articles in the issue.
+    """
     root = parse_html(source)
+    mark_stories(root, stories, is_outside=_is_outside_of_stories)
     findings = list(_size_findings(source, root))
     for rule in _CHECKS:
         findings.extend(rule(root))
@@ -75,7 +82,13 @@ def _spoken_text(element: Any) -> str:
 
 
 def _element_finding(rule: str, element: Any, message: str) -> Finding:
-    return finding(rule, message, entry=f"<{element.tag}>", line=element.sourceline)
+    return finding(rule, message, entry=f"<{element.tag}>", line=element.sourceline, article=article_of(element))
+
+
+def _is_outside_of_stories(element: Any) -> bool:
+    """Return whether an element is in the head or the foot of an issue, and never in a story."""
+    is_unsubscribe_link = element.tag == "a" and _UNSUBSCRIBE_WORDS.search(_spoken_text(element)) is not None
+    return element.tag in ("h1", "address") or is_unsubscribe_link
 
 
 def _size_findings(source: str, root: Any) -> Iterator[Finding]:
@@ -118,7 +131,6 @@ def _heading_findings(root: Any) -> Iterator[Finding]:
         own = int(heading.tag[1])
         if own > level + 1:
             yield _element_finding("mail-heading", heading, f"h{own} after {f'h{level}' if level else 'none'}")
-            return
         level = own
     if not level:
         yield finding("mail-heading", "no heading")
@@ -148,7 +160,7 @@ def _image_findings(root: Any) -> Iterator[Finding]:
         if not (image.get("width") or "").isdigit():
             yield _element_finding("image-width", image, f"width is {image.get('width')!r}: {source}")
         if not re.match(r"https?://", source):
-            yield _element_finding("image-address", image, source[:80] or "no src")
+            yield _element_finding("image-url", image, source[:80] or "no src")
     body = root.find("body")
     words = len(body.text_content().split()) if body is not None else 0
     if images and words < _MIN_WORDS_PER_IMAGE * len(images):
@@ -160,11 +172,12 @@ def _contrast_findings(root: Any) -> Iterator[Finding]:
         colours = Colours(root, dark=dark)
         if dark and not colours.is_dark:
             continue
-        seen: set[tuple[str, str]] = set()
+        # Once for each article that a setting names: the rule may be silenced for it.
+        seen: set[tuple[object, ...]] = set()
         for element in text_elements(root):
             low_contrast = colours.low_contrast(element)
-            if low_contrast is not None and low_contrast[:2] not in seen:
-                seen.add(low_contrast[:2])
+            if low_contrast is not None and (key := (*low_contrast[:2], article_of(element))) not in seen:
+                seen.add(key)
                 text, background, ratio = low_contrast
                 words = one_line(element.text_content())[:40]
                 yield _element_finding(rule, element, f"{text} on {background} is {ratio:.2f}: {words!r}")
@@ -215,7 +228,7 @@ def _link_findings(root: Any) -> Iterator[Finding]:
             yield _element_finding("link-empty", link, f"{words!r} leads to {href!r}")
             continue
         if not _LINK_URL.match(href) and not href.startswith("@@"):
-            yield _element_finding("link-address", link, href[:80])
+            yield _element_finding("link-url", link, href[:80])
         if hidden:
             continue
         if words.casefold() in _VAGUE_LINK_TEXTS:
@@ -244,7 +257,7 @@ def _footer_findings(root: Any) -> Iterator[Finding]:
 def _text_findings(root: Any) -> Iterator[Finding]:
     for element in text_elements(root):
         text = one_line(" ".join(part for part in (element.text, *(child.tail for child in element)) if part))
-        for rule, pattern in (("placeholder", _PLACEHOLDER), ("template-code", _TEMPLATE_CODE)):
+        for rule, pattern in (("dummy-text", _DUMMY_TEXT), ("template-code", _TEMPLATE_CODE)):
             match = pattern.search(text)
             if match:
                 yield _element_finding(rule, element, repr(match[0]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Final
 
 from publisher.digests.preflight.html_part import check_html, headings, link_targets, parse_html
@@ -39,7 +40,11 @@ _UNSUBSCRIBE_URLS: Final = re.compile(r"<(?:https?://|mailto:)[^<>\s]+>(?:,\s*<(
 
 
 def check_message(
-    data: bytes, *, now: datetime | None = None, variants: Sequence[tuple[str, str]] = ()
+    data: bytes,
+    *,
+    now: datetime | None = None,
+    variants: Sequence[tuple[str, str]] = (),
+    stories: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Finding]:
     """Return the violations of a message, by the rules that need no browser.
 
@@ -47,6 +52,7 @@ def check_message(
         data: the message (RFC 5322).
         now: the current time; None to skip the check of the Date.
         variants: HTML and plain text of each variant, with placeholders.
+        stories: URL → names of the articles in the issue, which findings in their stories carry.
     """
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
@@ -56,7 +62,7 @@ def check_message(
     if text is None or source is None or kinds.index("text/plain") > kinds.index("text/html"):
         findings.append(finding("text-part", f"the parts are {', '.join(kinds) or 'none'}"))
     if source is not None:
-        findings += check_html(source)
+        findings += check_html(source, stories)
         findings += _unfilled_findings(source, "HTML")
     if text is not None:
         findings += _unfilled_findings(text, "plain text")
@@ -157,14 +163,14 @@ def _line_findings(data: bytes) -> Iterator[Finding]:
 def _unfilled_findings(text: str, part: str) -> Iterator[Finding]:
     unfilled = placeholders_in(text)
     if unfilled:
-        yield finding("token-left", f"{', '.join(dict.fromkeys(unfilled))} in the {part}")
+        yield finding("placeholder-left", f"{', '.join(dict.fromkeys(unfilled))} in the {part}")
     yield from _partial_findings(text, part)
 
 
 def _partial_findings(text: str, part: str) -> Iterator[Finding]:
     partial = _PARTIAL_PLACEHOLDER.search(_WHOLE_PLACEHOLDER.sub("", text))
     if partial is not None:
-        yield finding("token-split", f"{partial[0]!r} in the {part}")
+        yield finding("placeholder-split", f"{partial[0]!r} in the {part}")
 
 
 def _variant_findings(html: str, plain: str) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["entry_findings", "entry_name", "feed_findings"]
+__all__ = ["entry_findings", "entry_name", "feed_findings", "id_and_link"]
 
 
 _FEED_ELEMENTS: Final = frozenset(
@@ -85,7 +85,7 @@ def feed_findings(feed: Any, url: str | None, now: datetime | None) -> Iterator[
     for name in ("icon", "logo"):
         text = _text(feed, name)
         if text and not is_absolute_url(text):
-            yield finding("absolute-address", f"{name} {text[:80]}", line=feed.sourceline)
+            yield finding("absolute-url", f"{name} {text[:80]}", line=feed.sourceline)
 
 
 def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -> Iterator[Finding]:
@@ -119,6 +119,14 @@ def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -
 def entry_name(entry: Any) -> str:
     """Return the name of an entry in messages."""
     return (_text(entry, "title") or _text(entry, "id"))[:120] or "an entry without a title"
+
+
+def id_and_link(entry: Any) -> tuple[str, str]:
+    """Return the ID of an entry, and the URL of its page; either may be empty."""
+    links = entry.findall(_qualified("link"))
+    return _text(entry, "id"), next(
+        (link.get("href", "") for link in links if link.get("rel", "alternate") == "alternate"), ""
+    )
 
 
 def _common_findings(parent: Any, known: frozenset[str], name: str, now: datetime | None) -> Iterator[Finding]:
@@ -161,7 +169,7 @@ def _link_findings(parent: Any, name: str) -> Iterator[Finding]:
         if rel not in RELATIONS:
             yield finding("link-relation", f"rel={rel!r}", entry=name, line=link.sourceline)
         if not is_absolute_url(href):
-            yield finding("absolute-address", f"link {href[:80]}", entry=name, line=link.sourceline)
+            yield finding("absolute-url", f"link {href[:80]}", entry=name, line=link.sourceline)
         if rel == "alternate":
             alternates[link.get("type"), link.get("hreflang")] += 1
     for (kind, _), count in alternates.items():

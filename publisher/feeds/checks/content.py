@@ -157,7 +157,7 @@ class _MarkupChecker(HTMLParser):
             return
         scheme = _SCHEME.match(value.strip())
         if scheme is None:
-            self.problems.append(("absolute-address", f'<{tag} {name}="{value[:80]}">'))
+            self.problems.append(("absolute-url", f'<{tag} {name}="{value[:80]}">'))
         elif scheme[1].lower() not in _SAFE_SCHEMES:
             self.problems.append(("html-safe", f'<{tag} {name}="{scheme[1].lower()}:">'))
 

@@ -10,15 +10,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from html import unescape
 from typing import Any, Final
 
 from lxml import etree
 
 from publisher.feeds.checks import atom, jsonfeed, rss
 from publisher.feeds.namespaces import ATOM, CONTENT, DC, HISTORY, MEDIA, TOMBSTONES
-from publisher.findings import Finding
+from publisher.findings import Finding, article_names
 from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
@@ -151,9 +153,13 @@ def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None
             return
         yield from rss.channel_findings(channel, url, now)
         items = channel.findall("item")
+        names_by_title: dict[str, tuple[str, ...]] = {}
         for item in items:
-            yield from rss.item_findings(item, now)
-        yield from rss.raw_title_findings(data)
+            names = article_names((item.findtext("guid") or "").strip(), (item.findtext("link") or "").strip())
+            names_by_title[rss.item_name(item)] = names
+            yield from _of_article(rss.item_findings(item, now), names)
+        for markup in rss.raw_title_findings(data):
+            yield from _of_article([markup], names_by_title.get(unescape(markup.entry), ()))
         yield from _repeated_values("unique-id", ((item.findtext("guid") or "", rss.item_name(item)) for item in items))
         yield from _history_findings(channel)
     elif root.tag == f"{{{ATOM}}}feed":
@@ -161,7 +167,8 @@ def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None
         entries = root.findall(f"{{{ATOM}}}entry")
         has_author = root.find(f"{{{ATOM}}}author") is not None
         for entry in entries:
-            yield from atom.entry_findings(entry, now, feed_has_author=has_author)
+            names = article_names(*atom.id_and_link(entry))
+            yield from _of_article(atom.entry_findings(entry, now, feed_has_author=has_author), names)
         for rule, tag in (("unique-id", "id"), ("atom-same-updated", "updated")):
             name = f"{{{ATOM}}}{tag}"
             yield from _repeated_values(
@@ -172,6 +179,11 @@ def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None
             yield finding("tombstone", "a deleted-entry among entries", line=root.sourceline)
     else:
         yield finding("kind", f"<{root.tag}>", line=root.sourceline)
+
+
+def _of_article(findings: Iterable[Finding], names: tuple[str, ...]) -> Iterator[Finding]:
+    """Yield the findings of an entry with the names of its article."""
+    return (replace(finding, article=names) for finding in findings)
 
 
 def _repeated_values(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]:
@@ -207,7 +219,9 @@ def _json_findings(data: bytes, url: str | None, now: datetime | None) -> Iterat
     yield from jsonfeed.feed_findings(feed, url)
     items = feed.get("items") if isinstance(feed.get("items"), list) else []
     for item in items or ():
-        yield from jsonfeed.item_findings(item, now)
+        values = item if isinstance(item, dict) else {}
+        names = article_names(str(values.get("id") or ""), str(values.get("url") or ""))
+        yield from _of_article(jsonfeed.item_findings(item, now), names)
     objects = [item for item in items or () if isinstance(item, dict)]
     yield from _repeated_values(
         "unique-id", ((str(item.get("id") or ""), jsonfeed.item_name(item)) for item in objects)

@@ -104,7 +104,7 @@ def _value_findings(parent: dict[str, Any], kinds: Mapping[str, type[Any]], entr
         elif not isinstance(value, kind):
             yield finding("json-type", f"{name} is not of type {kind.__name__}", entry=entry)
         elif name in _URL_FIELDS and not is_http_url(value):
-            yield finding("absolute-address", f"{name} {value[:80]}", entry=entry)
+            yield finding("absolute-url", f"{name} {value[:80]}", entry=entry)
     for author in parent.get("authors") or ():
         if not isinstance(author, dict) or not (author.get("name") or author.get("url") or author.get("avatar")):
             yield finding("json-type", f"author {author!r}", entry=entry)

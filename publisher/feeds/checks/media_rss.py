@@ -23,7 +23,7 @@ def media_findings(parent: Any, entry: str) -> Iterator[Finding]:
     for content in parent.iter(f"{{{MEDIA}}}content"):
         if not is_http_url(content.get("url", "")):
             message = f"media:content url={content.get('url')!r}"
-            yield finding("absolute-address", message, entry=entry, line=content.sourceline)
+            yield finding("absolute-url", message, entry=entry, line=content.sourceline)
         for name in ("width", "height", "fileSize"):
             if not is_integer_or_missing(content.get(name)):
                 message = f"{name}={content.get(name)!r}"

@@ -74,7 +74,7 @@ def channel_findings(channel: Any, url: str | None, now: datetime | None) -> Ite
     yield from _child_findings(channel, _CHANNEL_ELEMENTS, "")
     link = (channel.findtext("link") or "").strip()
     if link and not is_http_url(link):
-        yield finding("absolute-address", f"link {link[:80]}", line=channel.sourceline)
+        yield finding("absolute-url", f"link {link[:80]}", line=channel.sourceline)
     language = channel.findtext("language")
     if language is None or not LANGUAGE.fullmatch(language.strip()):
         yield finding("language", f"language {language!r}", line=channel.sourceline)
@@ -101,7 +101,7 @@ def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
     yield from _guid_findings(item, entry)
     link = item.findtext("link")
     if link is not None and not is_http_url(link.strip()):
-        yield finding("absolute-address", f"link {link[:80]}", entry=entry, line=item.sourceline)
+        yield finding("absolute-url", f"link {link[:80]}", entry=entry, line=item.sourceline)
     yield from _date_findings(item, "pubDate", entry, now)
     yield from _enclosure_findings(item, entry)
     yield from _author_findings(item, entry)

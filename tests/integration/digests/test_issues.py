@@ -195,7 +195,7 @@ def test_any_article_can_be_in_an_issue(kit: SiteKit, body: str, theme: str) -> 
     kit.write("2.json", json.dumps({"title": "Plain", "date": "2026-11-19", "body": "<p>Plain words.</p>"}))
     made = kit.draft_summary()
     assert "Plain words." in page(kit) and "display:none}" not in page(kit)
-    assert [one for one in made.errors if not one.startswith(("token-left", "token-split"))] == []
+    assert [one for one in made.errors if not one.startswith(("placeholder-left", "placeholder-split"))] == []
     assert (made.errors != ()) is ("@@unsubscribe." in body)
 
 

@@ -80,7 +80,7 @@ SEEDED: list[tuple[str, Callable[[str], str]]] = [
     ("scripted", put("</head>", '<style>@import "https://a.example/x.css";</style></head>')),
     ("image-alt", within('<img src="https://a.example/x.png" width="10">')),
     ("image-width", within('<img src="https://a.example/x.png" alt="">')),
-    ("image-address", within('<img src="data:image/png;base64,AAAA" width="9" alt="">')),
+    ("image-url", within('<img src="data:image/png;base64,AAAA" width="9" alt="">')),
     ("contrast", within('<p style="color:#cccccc; background-color:#ffffff">faint</p>')),
     ("contrast-dark", within('<p style="color:#5f584e">no dark colour</p>')),
     ("overflow", within('<table role="presentation" width="800"><tr><td>x</td></tr></table>')),
@@ -96,8 +96,8 @@ SEEDED: list[tuple[str, Callable[[str], str]]] = [
     ),
     ("link-empty", within('<a href="https://a.example/"></a>')),
     ("link-empty", within('<a href="#">Top</a>')),
-    ("link-address", within('<a href="/relative">Relative</a>')),
-    ("link-address", within('<a href="javascript:x()">Script</a>')),
+    ("link-url", within('<a href="/relative">Relative</a>')),
+    ("link-url", within('<a href="javascript:x()">Script</a>')),
     ("link-text", within('<a href="https://review.example/s">click here</a>')),
     ("link-duplicate", within('<a href="https://a.example/1">Same</a><a href="https://a.example/2">Same</a>')),
     ("link-duplicate", within('<a href="https://a.example/1">Same</a><a href="https://a.example/1">Same</a>')),
@@ -105,11 +105,11 @@ SEEDED: list[tuple[str, Callable[[str], str]]] = [
     ("unsubscribe-link", put(">Unsubscribe<", ">Go<")),
     ("unsubscribe-link", put(">Unsubscribe from this list<", ">Go<")),
     ("postal-address", lambda page: re.sub(r"<(/?)address", r"<\1div", page)),
-    ("token-left", within("@@unsubscribe.0123456789ab@@")),
-    ("token-split", within("@@unsubscribe.01234 56789ab@@")),
+    ("placeholder-left", within("@@unsubscribe.0123456789ab@@")),
+    ("placeholder-split", within("@@unsubscribe.01234 56789ab@@")),
     ("template-code", within("<p>Dear {{ name }}</p>")),
-    ("placeholder", within("<p>Lorem ipsum dolor</p>")),
-    ("placeholder", within("<p>[Headline here]</p>")),
+    ("dummy-text", within("<p>Lorem ipsum dolor</p>")),
+    ("dummy-text", within("<p>[Headline here]</p>")),
     ("text-complete", within('<a href="https://a.example/only-in-html">Only here</a>')),
     ("text-complete", within("<h2>A headline of the HTML alone</h2>")),
 ]
@@ -176,7 +176,7 @@ def test_variants_must_have_complete_placeholders() -> None:
     ):
         assert [one.id for one in check_message(message(html, text), variants=[broken])] == ["unsubscribe-link"]
     split = made.text.replace("@@unsubscribe.", "@@unsub\nscribe.")
-    assert "token-split" in {one.id for one in check_message(message(html, text), variants=[(made.html, split)])}
+    assert "placeholder-split" in {one.id for one in check_message(message(html, text), variants=[(made.html, split)])}
 
 
 def test_every_rule_is_tested() -> None:
@@ -200,7 +200,7 @@ def test_every_rule_is_documented_with_fix_and_source() -> None:
 
 def test_a_finding_has_the_element_the_line_and_the_severity() -> None:
     """So that the editor finds the error."""
-    (one,) = [one for one in found(within("\n<p>Lorem ipsum</p>")(parts()[0])) if one.id == "placeholder"]
+    (one,) = [one for one in found(within("\n<p>Lorem ipsum</p>")(parts()[0])) if one.id == "dummy-text"]
     assert one.entry == "<p>" and one.line is not None and one.line > 100 and one.is_error
     assert one.as_dict()["severity"] == "error"
     assert not finding("link-text", "x").is_error
