@@ -375,7 +375,7 @@ def test_served_feeds_pass_publish_check(served: Served) -> None:
 
 @pytest.mark.parametrize("server", ["nginx", "caddy", "apache"])
 def test_feeds_on_a_host_of_their_own(server: str, open_folder: Callable[[], Path]) -> None:
-    """Both parts in one block here: a test has one host. The line between them is a comment."""
+    """A site that serves its feeds on a host of their own would get two parts that do not fit together."""
     if not installed(server):
         pytest.skip(f"{server} is not installed")
     folder = open_folder()

@@ -49,10 +49,7 @@ def run(
 
 @pytest.mark.parametrize("step", ["dot", "begin"])
 def test_a_server_that_resets_every_connection_in_data_stops_the_run(any_mail_kit: MailKit, step: str) -> None:
-    """Ten connections lose twelve messages at most, and all others stay queued.
-
-    A reset at the beginning may come before the last byte has left: then the message is not uncertain.
-    """
+    """Ten connections lose twelve messages at most, and all others stay queued."""
     kit = any_mail_kit
     with Server(dropping(step)) as server:
         prepared(kit, server)

@@ -52,10 +52,7 @@ def test_a_refusal_has_its_outcome(mail_kit: MailKit, reply: str, step: str) -> 
 
 
 def test_a_relay_without_reverse_dns_suppresses_nobody(any_mail_kit: MailKit) -> None:
-    """A relay that refuses everybody for our DNS defers the issue and keeps the list as it is.
-
-    Each subscriber has a domain of their own: one domain would be tried ever more slowly.
-    """
+    """A relay that refuses everybody for our DNS defers the issue and keeps the list as it is."""
     kit = any_mail_kit
     for number in range(40):
         kit.add_subscribers(1, domain=f"mail{number}.example.org")

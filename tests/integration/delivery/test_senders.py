@@ -37,10 +37,7 @@ def test_a_number_is_given_to_one_sender_only(db: Database, tmp_path: Path) -> N
 def test_a_sender_registers_while_another_process_recovers_a_dead_one(
     prepared_database_url: str, tmp_path: Path
 ) -> None:
-    """Two processes recover the same dead sender, and one registers before the other has ended its transaction.
-
-    The second process tests the lock when the first has forgotten the dead sender. Neither waits for the other.
-    """
+    """Two processes that recover the same dead sender would wait for each other, and mail would stop."""
     url = prepared_database_url
     # A statement that waits for a lock fails.
     with Database.open(url, wait_seconds=1) as one, Database.open(url, wait_seconds=1) as other:

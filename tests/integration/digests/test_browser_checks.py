@@ -43,7 +43,7 @@ class FakeBrowser:
 
 
 def test_violations_in_a_browser_are_findings_of_the_issue(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the view, and the first elements. Errors block the issue, warnings do not."""
+    """An issue that overflows on phones would be sent, or its editor could not find the element."""
     monkeypatch.setattr(run_preflight, "Browser", FakeBrowser)
     kit.article()
     kit.draft_issue()
@@ -57,7 +57,7 @@ def test_violations_in_a_browser_are_findings_of_the_issue(kit: SiteKit, monkeyp
 def test_a_message_outside_of_a_site_is_checked_without_its_images(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is stored. A file that is gone is an error."""
+    """A check of a file of somebody else would store a finding, or fetch an image, or miss that the file is gone."""
     monkeypatch.setattr(run_preflight, "Browser", FakeBrowser)
     kit.article()
     kit.draft_issue()

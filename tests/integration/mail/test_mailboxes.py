@@ -152,7 +152,7 @@ def test_an_empty_mbox_has_no_messages(tmp_path: Path, text: str) -> None:
 
 
 def test_a_mailbox_that_another_program_has_locked_is_an_error(tmp_path: Path) -> None:
-    """Two programs that write an mbox at once destroy it. The lock of the other one stays."""
+    """Two programs that write an mbox at once destroy it, so the lock of the other one stays."""
     path = tmp_path / "mbox"
     box = mailbox.mbox(path)
     box.add("Subject: one\n\n")

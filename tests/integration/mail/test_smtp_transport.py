@@ -77,7 +77,7 @@ def test_an_unexpected_reply_to_data_is_a_fault_of_the_relay() -> None:
 
 
 def test_a_message_that_another_sender_has_is_not_sent() -> None:
-    """SMTP cannot cancel a message after DATA, so the connection ends. The next message stays queued."""
+    """SMTP cannot cancel a message after DATA, so the connection ends and the next message stays queued."""
     source = MessageList([outgoing_message("a"), outgoing_message("b")], lost=("a",))
     with Server() as server:
         assert send(server, source=source).states == [("a", "queued"), ("b", "queued")]
@@ -98,7 +98,7 @@ def test_a_message_that_is_too_large_for_the_server_ends_the_connection() -> Non
 
 
 def test_a_non_ascii_address_is_refused_where_the_server_does_not_support_it() -> None:
-    """RFC 6531. Other messages are sent."""
+    """One address that a server cannot take (RFC 6531) would keep the other messages from being sent."""
     source = MessageList([outgoing_message("ü", needs_utf8=True), outgoing_message("b")])
     with Server(Script(extensions=("PIPELINING",))) as server:
         assert send(server, source=source).states == [("ü", "failed"), ("b", "accepted")]

@@ -28,6 +28,7 @@ def entry(kit: SiteKit, title: str = "One", feed: str = "all") -> feedparser.Fee
 
 
 def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
+    """Readers of the wrong version would never see the correction."""
     kit = any_kit
     kit.article(tags="[T]")
     target = kit.open_issue()
@@ -49,6 +50,7 @@ def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
 
 
 def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> None:
+    """Subscribers would get an article again because of a corrected number."""
     kit.article()
     kit.open_issue()
     kit.article("two.md", title="Two")
@@ -59,6 +61,7 @@ def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> No
 
 
 def test_the_edited_file_is_read_before_the_correction_is_added(kit: SiteKit) -> None:
+    """Feeds would announce a correction beside the uncorrected text."""
     kit.article(body="17 cables.")
     kit.publish()
     kit.article(body="14 cables.")
@@ -67,6 +70,7 @@ def test_the_edited_file_is_read_before_the_correction_is_added(kit: SiteKit) ->
 
 
 def test_an_edit_after_a_correction_keeps_the_correction_and_its_time(kit: SiteKit) -> None:
+    """A corrected typo would remove the public correction, or show the article as new."""
     kit.article(body="Tpyo.")
     kit.publish()
     correct(kit.site, LATER, "one.md", "First.")
@@ -81,6 +85,7 @@ def test_an_edit_after_a_correction_keeps_the_correction_and_its_time(kit: SiteK
 
 
 def test_two_corrections_within_a_second_have_different_times(kit: SiteKit) -> None:
+    """Validators warn about entries with the same time."""
     kit.article("a.md", title="A")
     kit.article("b.md", title="B")
     kit.publish()
@@ -91,6 +96,7 @@ def test_two_corrections_within_a_second_have_different_times(kit: SiteKit) -> N
 
 
 def test_a_corrected_old_article_returns_to_its_feeds(kit: SiteKit) -> None:
+    """Readers who got an article long ago would not learn that it was wrong."""
     kit.add_settings("\n[feeds]\nlimit = 2\n")
     for number in range(6):
         kit.article(f"{number}.md", title=str(number), date=f"2026-11-1{number}")
@@ -106,6 +112,7 @@ def test_a_corrected_old_article_returns_to_its_feeds(kit: SiteKit) -> None:
 
 @pytest.mark.parametrize("name", ["one.md", "articles/one.md", "one", "/2026/11/one", "2026/11/one", "17"])
 def test_an_article_is_found_by_any_of_its_names(kit: SiteKit, name: str) -> None:
+    """An editor in a hurry could not correct an article whose file name they do not know."""
     kit.article(id='"17"')
     kit.article("two.md", title="Two")
     kit.publish()
@@ -114,6 +121,7 @@ def test_an_article_is_found_by_any_of_its_names(kit: SiteKit, name: str) -> Non
 
 
 def test_an_article_is_found_by_its_file_without_the_suffix(kit: SiteKit) -> None:
+    """A short name would correct another article whose name begins with it."""
     kit.article("n3.md", title="One")
     kit.article("n33.md", title="Two")
     kit.publish()
@@ -130,6 +138,7 @@ def test_a_file_that_was_skipped_is_named_with_its_reason(kit: SiteKit) -> None:
 
 
 def test_an_article_that_cannot_be_corrected_is_an_error(kit: SiteKit) -> None:
+    """A correction would be published for the wrong article, or for none, without a word."""
     kit.article("a/one.md", title="Same", date="2026-11-20")
     kit.article("b/one.md", title="Same", date="2026-10-20")
     kit.article("later.md", title="Later", date="2026-12-24")
@@ -152,6 +161,7 @@ def test_an_article_that_cannot_be_corrected_is_an_error(kit: SiteKit) -> None:
 
 
 def test_a_withdrawn_article_is_removed_from_all_feeds_and_pages(any_kit: SiteKit) -> None:
+    """A withdrawn text would stay public in a feed or an archive page."""
     kit = any_kit
     kit.add_settings("\n[feeds]\nlimit = 2\n")
     for number in range(5):
@@ -178,6 +188,7 @@ def test_a_withdrawn_article_is_removed_from_all_feeds_and_pages(any_kit: SiteKi
 
 
 def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: SiteKit) -> None:
+    """Subscribers would be mailed an article that was withdrawn."""
     kit.article("a.md", title="A")
     kit.open_issue()
     kit.article("b.md", title="B")
@@ -195,6 +206,7 @@ def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: S
 
 
 def test_a_withdrawal_can_be_undone(any_kit: SiteKit) -> None:
+    """An article that was withdrawn by mistake would be lost, or return as a new one."""
     kit = any_kit
     kit.article(tags="[T]")
     kit.publish()
@@ -232,6 +244,7 @@ def test_an_unsent_article_is_pending_again_after_undo(any_kit: SiteKit) -> None
 
 
 def test_a_future_article_can_be_withdrawn(kit: SiteKit) -> None:
+    """An article that was withdrawn before its time would appear at its time."""
     kit.article(date="2026-12-24")
     kit.publish()
     retract(kit.site, LATER, "one.md", "Never mind.")
@@ -244,12 +257,14 @@ def test_a_future_article_can_be_withdrawn(kit: SiteKit) -> None:
 
 
 def test_an_article_is_found_by_its_percent_encoded_address(kit: SiteKit) -> None:
+    """An editor could not correct an article by the address that the browser shows."""
     kit.article(title="رغيف")
     kit.publish()
     assert correct(kit.site, LATER, entry(kit, "رغيف").link, "Note.").title == "رغيف"
 
 
 def test_the_news_sitemap_lists_the_last_two_days_of_this_host(kit: SiteKit) -> None:
+    """Search engines reject a news sitemap with old articles or those of other hosts."""
     kit.article("old.md", title="Old", date="2026-11-20")
     kit.article("new.md", title="New", date="2026-11-22")
     kit.article("other.md", title="Other", date="2026-11-22", url="https://other.example/x")
@@ -275,6 +290,7 @@ def test_the_news_sitemap_lists_the_last_two_days_of_this_host(kit: SiteKit) -> 
     ],
 )
 def test_the_page_of_a_withdrawn_article_is_below_its_path(kit: SiteKit, url: str, page: str | None) -> None:
+    """A record with a crafted URL would write a file outside of the feeds folder."""
     kit.article(url=url)
     kit.publish()
     done = retract(kit.site, LATER, "one.md", "Gone.")

@@ -23,6 +23,7 @@ NS = {"atom": "http://www.w3.org/2005/Atom"}
 
 
 def test_a_record_becomes_feeds_and_an_issue(any_kit: SiteKit) -> None:
+    """A label without its feed, or an issue without its files, is missing for everyone who follows it."""
     kit = any_kit
     kit.article(topic="Water", region="Asia", brand="B", tags="[T]", author="Ann Lee")
     report = kit.publish(with_issues=False)
@@ -41,6 +42,7 @@ def test_a_record_becomes_feeds_and_an_issue(any_kit: SiteKit) -> None:
 
 
 def test_a_second_run_changes_nothing(any_kit: SiteKit) -> None:
+    """Feed readers would fetch every feed again, and a run would cost the whole archive, after each cron minute."""
     kit = any_kit
     kit.article()
     kit.open_issue()
@@ -56,6 +58,7 @@ def test_a_second_run_changes_nothing(any_kit: SiteKit) -> None:
 
 
 def test_an_edited_headline_keeps_its_id_and_address(any_kit: SiteKit) -> None:
+    """Feed readers would show an edited article as a new one, and links to it would break."""
     kit = any_kit
     kit.article(title="Old headline")
     kit.open_issue()
@@ -70,6 +73,7 @@ def test_an_edited_headline_keeps_its_id_and_address(any_kit: SiteKit) -> None:
 
 
 def test_a_typo_edit_does_not_move_updated(kit: SiteKit) -> None:
+    """Feed readers would mark an article as unread for each corrected letter."""
     kit.article(body="Tpyo.")
     kit.publish()
     before = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries[0].updated
@@ -80,6 +84,7 @@ def test_a_typo_edit_does_not_move_updated(kit: SiteKit) -> None:
 
 
 def test_updated_is_shown_and_never_lies_in_the_future(kit: SiteKit) -> None:
+    """Validators and feed readers reject entries that were changed in the future."""
     kit.article("a.md", updated="2026-11-21T10:00:00Z")
     kit.article("b.md", updated="2027-01-01T10:00:00Z")
     report = kit.publish()
@@ -89,6 +94,7 @@ def test_updated_is_shown_and_never_lies_in_the_future(kit: SiteKit) -> None:
 
 
 def test_an_edit_of_a_tag_moves_the_article_between_feeds(kit: SiteKit) -> None:
+    """The feed of the old tag would keep the article, and the feed of the new one would miss it."""
     kit.article("a.md", tags="[Old, Both]")
     kit.article("b.md", tags="[Both]")
     kit.publish()
@@ -102,6 +108,7 @@ def test_an_edit_of_a_tag_moves_the_article_between_feeds(kit: SiteKit) -> None:
 
 
 def test_a_renamed_file_is_the_same_article(kit: SiteKit) -> None:
+    """Subscribers would get an article twice because an editor renamed its file."""
     path = kit.article("a.md")
     kit.publish()
     before = ids(kit)
@@ -117,6 +124,7 @@ def test_a_renamed_file_is_the_same_article(kit: SiteKit) -> None:
 
 
 def test_a_record_with_an_id_keeps_it_in_another_file_and_format(kit: SiteKit) -> None:
+    """Subscribers would get the whole archive again when a site changes its export format."""
     kit.article("a.md", id="17")
     kit.publish()
     before = ids(kit)
@@ -127,6 +135,7 @@ def test_a_record_with_an_id_keeps_it_in_another_file_and_format(kit: SiteKit) -
 
 
 def test_another_id_in_the_same_file_is_another_article(kit: SiteKit) -> None:
+    """An export that reuses a file name would replace the article of yesterday in every feed reader."""
     kit.article("a.md", id="17")
     kit.publish()
     kit.article("a.md", title="Two", id="18")
@@ -135,6 +144,7 @@ def test_another_id_in_the_same_file_is_another_article(kit: SiteKit) -> None:
 
 
 def test_ids_survive_the_loss_of_the_database_and_a_new_host(kit: SiteKit) -> None:
+    """A site that loses its database, or moves, would deliver its archive to every subscriber again."""
     kit.add_settings("")
     text = (kit.root / "publisher.toml").read_text()
     kit.settings('id = "seed"\n' + text)
@@ -149,6 +159,7 @@ def test_ids_survive_the_loss_of_the_database_and_a_new_host(kit: SiteKit) -> No
 
 
 def test_a_new_host_shows_in_every_feed(kit: SiteKit) -> None:
+    """Feeds that are not staged again would lead readers to the host that is switched off."""
     kit.article(tags="[T]")
     kit.publish()
     before = ids(kit)
@@ -160,6 +171,7 @@ def test_a_new_host_shows_in_every_feed(kit: SiteKit) -> None:
 
 
 def test_removed_files_do_not_remove_articles(kit: SiteKit) -> None:
+    """An operator who clears a folder would withdraw the articles in it without a word."""
     path = kit.article()
     kit.publish()
     path.unlink()
@@ -168,6 +180,7 @@ def test_removed_files_do_not_remove_articles(kit: SiteKit) -> None:
 
 
 def test_articles_of_one_day_stand_at_distinct_stable_instants(kit: SiteKit) -> None:
+    """Validators warn about entries with the same time, and feed readers would reorder articles at each run."""
     for name in ("c", "a", "b"):
         kit.article(f"{name}.md", title=name)
     kit.publish()
@@ -183,6 +196,7 @@ def test_articles_of_one_day_stand_at_distinct_stable_instants(kit: SiteKit) -> 
 
 
 def test_a_future_article_is_published_at_its_time(any_kit: SiteKit) -> None:
+    """An article under embargo would be in feeds and mail before its time, or never."""
     kit = any_kit
     kit.article("a.md", title="Now")
     kit.article("b.md", title="Later", date="2026-11-24T09:00:00Z", tags="[T]")
@@ -199,6 +213,7 @@ def test_a_future_article_is_published_at_its_time(any_kit: SiteKit) -> None:
 
 
 def test_a_feed_carries_the_newest_up_to_its_limit(kit: SiteKit) -> None:
+    """Feeds would grow with the archive, and an edit of an old article would change feeds that do not carry it."""
     kit.add_settings(
         '\n[feeds]\nlimit = 2\nformats = ["rss", "atom"]\n[feeds.channels.whole]\ntitle = "W"\nlimit = "all"\n'
     )
@@ -215,6 +230,7 @@ def test_a_feed_carries_the_newest_up_to_its_limit(kit: SiteKit) -> None:
 
 
 def test_a_custom_feed_follows_its_settings(kit: SiteKit) -> None:
+    """A feed would go on carrying articles of labels that its operator has removed."""
     text = (kit.root / "publisher.toml").read_text()
     for name in ("Water", "Trade"):
         kit.article(f"{name}.md", title=name, topic=name)
@@ -231,6 +247,7 @@ def test_a_custom_feed_follows_its_settings(kit: SiteKit) -> None:
 
 
 def test_feeds_of_removed_kinds_and_formats_are_deleted(kit: SiteKit) -> None:
+    """Feed readers would poll a feed that is never updated again."""
     text = (kit.root / "publisher.toml").read_text()
     kit.article(tags="[T]", topic="Water")
     kit.publish()
@@ -243,6 +260,7 @@ def test_feeds_of_removed_kinds_and_formats_are_deleted(kit: SiteKit) -> None:
 
 
 def test_deleted_or_changed_staged_files_are_restored(kit: SiteKit) -> None:
+    """A deleted or damaged file would stay broken for readers until its article changes."""
     kit.article(tags="[T]")
     target = kit.open_issue()
     before = kit.staged()
@@ -257,6 +275,7 @@ def test_deleted_or_changed_staged_files_are_restored(kit: SiteKit) -> None:
 
 
 def test_an_edited_site_template_takes_effect(kit: SiteKit) -> None:
+    """A designer would see no effect of an edit, or a broken template would take the page away from readers."""
     kit.article()
     kit.publish()
     own = kit.root / "templates/feeds/index.html.j2"
@@ -271,6 +290,7 @@ def test_an_edited_site_template_takes_effect(kit: SiteKit) -> None:
 
 
 def test_an_article_without_a_valid_entry_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One article that cannot be rendered would keep all others from readers."""
     from publisher.feeds.formats import entry
 
     real = entry.render_entry
@@ -294,6 +314,7 @@ def test_an_article_without_a_valid_entry_stops_nothing(kit: SiteKit, monkeypatc
 
 
 def test_a_rejected_edit_keeps_the_article(kit: SiteKit) -> None:
+    """An editor's slip would take a published article away from every feed."""
     kit.article()
     kit.publish()
     kit.write("one.md", "---\ntitle: One\n---\n")
@@ -308,6 +329,7 @@ def test_a_rejected_edit_keeps_the_article(kit: SiteKit) -> None:
 
 
 def test_the_same_article_in_two_files_is_a_warning(kit: SiteKit) -> None:
+    """An editor would not learn that one of two files has no effect."""
     kit.article("a.md", title="A", id="1")
     kit.article("b.md", title="B", id="1")
     report = kit.publish()
@@ -317,6 +339,7 @@ def test_the_same_article_in_two_files_is_a_warning(kit: SiteKit) -> None:
 
 
 def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
+    """An operator who adds known tags would see them in new articles only."""
     kit.write("a.txt", "T\n\nNovember 1, 2026 Tags: NATOWorld\n\nT\n\nText.")
     assert len(kit.publish().warnings) == 1
     kit.add_settings('\n[ingest]\ntags = ["NATO", "World"]\n')
@@ -326,6 +349,7 @@ def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
 
 
 def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
+    """A large archive would lose articles between processes, or show no progress to its operator."""
     lines = [json.dumps({"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": [f"t{n % 3}"]}) for n in range(1200)]
     kit.write("many.jsonl", "\n".join(lines))
     for number in range(1100):
@@ -339,6 +363,7 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
 
 
 def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large export would fill the memory, or an interrupted run would store some of its records twice."""
     from publisher.pipeline import article_batch, parsing
 
     monkeypatch.setattr(parsing, "_BATCH", 10)
@@ -374,6 +399,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
 
 
 def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
+    """An operator who only wants to look would publish."""
     kit = any_kit
     kit.article()
     kit.open_issue()
@@ -387,6 +413,7 @@ def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
 
 
 def test_a_dry_run_of_a_new_site_writes_nothing(kit: SiteKit) -> None:
+    """A dry run would create a database, and with it the start of every newsletter."""
     kit.article()
     assert kit.publish(dry_run=True).new == 1
     assert sorted(os.listdir(kit.root)) == ["articles", "publisher.toml"]
@@ -394,6 +421,7 @@ def test_a_dry_run_of_a_new_site_writes_nothing(kit: SiteKit) -> None:
 
 @pytest.mark.parametrize("folder", ["feeds", "outbox"])
 def test_a_full_disk_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Articles that were read while files could not be written would never reach readers."""
     kit.article()
     (kit.root / folder).write_text("a file where a folder should be")
     with pytest.raises(StageError, match="a file in place of a folder"):
@@ -411,6 +439,7 @@ STEPS = ["_store_incoming", "stage_feed", "save_draft", "put"]
 def test_the_next_run_recovers_from_a_failure_at_any_step(
     make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
+    """A killed run would leave feeds or drafts incomplete for ever."""
     from publisher.digests import issue_drafts_store
     from publisher.pipeline import article_batch
     from publisher.staging.folder import StagedFolder
@@ -446,6 +475,7 @@ def test_the_next_run_recovers_from_a_failure_at_any_step(
 
 
 def test_every_staged_feed_is_parsed_without_errors(kit: SiteKit) -> None:
+    """Feed readers would drop a whole feed because of a character in one title."""
     kit.article(
         "a.md",
         title="R&D <b> ]]> 😀",
@@ -465,6 +495,7 @@ def test_every_staged_feed_is_parsed_without_errors(kit: SiteKit) -> None:
 
 
 def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -> None:
+    """A link in the articles folder would publish a private file of the machine."""
     secret = tmp_path / "secret.md"
     secret.write_text("---\ntitle: Secret\ndate: 2026-01-01\n---\n")
     (kit.root / "articles/link.md").symlink_to(secret)
@@ -478,6 +509,7 @@ def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -
 
 
 def test_a_file_name_that_is_not_utf_8_is_skipped(kit: SiteKit) -> None:
+    """One file with an old encoding in its name would stop the publication of all others."""
     kit.article("good.md", title="Good")
     folder = os.fsencode(kit.root / "articles")
     for name in (b"bad-\xff.md", b"bad-\xff-folder/deep.md"):
@@ -491,6 +523,7 @@ def test_a_file_name_that_is_not_utf_8_is_skipped(kit: SiteKit) -> None:
 
 
 def test_no_articles_folder_is_a_settings_error(kit: SiteKit) -> None:
+    """A mistyped folder in the settings would look like a site without news."""
     shutil.rmtree(kit.root / "articles")
     with pytest.raises(PublisherError, match="paths.articles") as error:
         kit.publish()

@@ -280,4 +280,5 @@ def test_an_https_site_sends_strict_transport_security(kit: SiteKit) -> None:
 
 @pytest.mark.parametrize("days", ["0", "x"])
 def test_stats_rejects_an_invalid_number_of_days(kit: SiteKit, days: str) -> None:
+    """An operator would get empty statistics for a mistyped number of days."""
     assert CliRunner().invoke(command_line, ["stats", "--site", str(kit.root), "--days", days]).exit_code == 2

@@ -87,7 +87,7 @@ def test_a_subscriber_of_the_hub_that_fails_is_logged(
 
 
 def test_a_message_that_cannot_be_read_is_logged(mail_kit: MailKit, make: Callable[[SiteKit], JobHarness]) -> None:
-    """By its name in the mailbox. An empty mailbox logs nothing."""
+    """An operator finds the message by its name in the mailbox, and an empty mailbox logs nothing."""
     for name in ("new", "cur", "tmp"):
         (mail_kit.root / "box" / name).mkdir(parents=True)
     mail_kit.add_settings('\n[bounces]\npath = "box"\n')

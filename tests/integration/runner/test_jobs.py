@@ -317,6 +317,7 @@ def test_an_unreachable_mailbox_is_a_failure(mail_kit: MailKit, make_harness: Ma
 
 
 def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> None:
+    """Two cron jobs at a time would send an issue twice."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")

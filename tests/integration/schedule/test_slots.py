@@ -85,6 +85,7 @@ def newsroom(any_kit: SiteKit) -> Newsroom:
 
 
 def test_an_issue_is_made_at_its_slot_and_not_before(newsroom: Newsroom) -> None:
+    """Subscribers would get an issue before its time, twice, or not at all."""
     assert newsroom.ran() == []
     newsroom.clock.at = slot(23) - timedelta(seconds=1)
     assert newsroom.ran() == []
@@ -101,12 +102,14 @@ def test_an_issue_is_made_at_its_slot_and_not_before(newsroom: Newsroom) -> None
 
 
 def test_a_run_without_a_due_slot_does_nothing(newsroom: Newsroom) -> None:
+    """A runner would read the whole site each time that it wakes."""
     with newsroom.kit.open() as db:
         newsroom.turn()
         assert run_due_slots(newsroom.kit.site, db, newsroom.clock, always=False) is None
 
 
 def test_one_of_many_runners_claims_a_slot(newsroom: Newsroom) -> None:
+    """Two machines would make the same issue, and subscribers would get it twice."""
     newsroom.clock.at = slot(23)
     found: list[list[slots.ClaimedSlot]] = []
     ready = threading.Barrier(12)
@@ -128,6 +131,7 @@ def test_one_of_many_runners_claims_a_slot(newsroom: Newsroom) -> None:
 
 
 def test_an_expired_claim_of_a_dead_runner_is_taken_over(newsroom: Newsroom) -> None:
+    """The issue of a machine that died would never be made."""
     newsroom.clock.at = slot(23)
     (claim,) = newsroom.claim()
     assert claim.attempt == 1
@@ -140,6 +144,7 @@ def test_an_expired_claim_of_a_dead_runner_is_taken_over(newsroom: Newsroom) -> 
 
 
 def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
+    """A long run would be repeated by another machine while it is going on."""
     newsroom.clock.at = slot(23)
     (claim,) = newsroom.claim()
     newsroom.clock.advance(seconds=60)
@@ -150,6 +155,7 @@ def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
 
 
 def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
+    """A machine that wakes from suspension would finish a slot that another one has run."""
     kit = newsroom.kit
     newsroom.turn()
     newsroom.clock.at = slot(23)
@@ -176,6 +182,7 @@ def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
     [('"latest"', 24, [27]), ('"none"', 24, []), ('"all"', 72, [25, 26, 27]), ('"all"', 24, [27]), ('"latest"', 1, [])],
 )
 def test_missed_slots_run_as_catch_up_says(newsroom: Newsroom, catch_up: str, hours: int, made: list[int]) -> None:
+    """After an outage subscribers would get old issues that the operator does not want, or lose wanted ones."""
     newsroom.configure(catch_up=catch_up, catch_up_hours=hours)
     newsroom.clock.at = slot(23)
     newsroom.turn()
@@ -194,6 +201,7 @@ def test_missed_slots_run_as_catch_up_says(newsroom: Newsroom, catch_up: str, ho
 
 
 def test_a_started_slot_that_became_too_old_is_skipped(newsroom: Newsroom) -> None:
+    """Subscribers would get the news of the day before yesterday as today's issue."""
     newsroom.clock.at = slot(23)
     newsroom.claim()
     newsroom.clock.at = slot(25, 6)
@@ -202,6 +210,7 @@ def test_a_started_slot_that_became_too_old_is_skipped(newsroom: Newsroom) -> No
 
 
 def test_a_clock_that_is_set_back_runs_no_slot_twice(newsroom: Newsroom) -> None:
+    """A corrected clock would send subscribers yesterday's issue again."""
     newsroom.clock.at = slot(23)
     newsroom.turn()
     for hours in (-1, -25, -49):
@@ -215,6 +224,7 @@ def test_a_clock_that_is_set_back_runs_no_slot_twice(newsroom: Newsroom) -> None
 
 
 def test_a_corrected_clock_loses_no_slot(newsroom: Newsroom) -> None:
+    """After a wrong clock was corrected, subscribers would get no issue until the wrong date."""
     newsroom.clock.at = slot(25, 8)
     assert newsroom.ran() == [("digest:daily", 25, "daily/2026-11-25T0700")]
     newsroom.article()
@@ -225,6 +235,7 @@ def test_a_corrected_clock_loses_no_slot(newsroom: Newsroom) -> None:
 
 
 def test_a_timetable_that_was_saved_in_the_future_counts_from_now(any_kit: SiteKit) -> None:
+    """A site whose first run had a wrong clock would make no issue for years."""
     room = Newsroom(any_kit)
     room.clock.at = datetime(2031, 1, 1, tzinfo=UTC)
     room.turn()
@@ -236,6 +247,7 @@ def test_a_timetable_that_was_saved_in_the_future_counts_from_now(any_kit: SiteK
 
 
 def test_an_edited_cadence_counts_from_its_edit(newsroom: Newsroom) -> None:
+    """An operator who changes the time would at once send an issue for a time of the day that has passed."""
     newsroom.clock.at = slot(23)
     newsroom.turn()
     newsroom.article()
@@ -248,12 +260,14 @@ def test_an_edited_cadence_counts_from_its_edit(newsroom: Newsroom) -> None:
 
 
 def test_a_missed_slot_survives_an_edit_of_the_cadence_that_keeps_it(newsroom: Newsroom) -> None:
+    """Subscribers would lose an issue because an operator added another time."""
     newsroom.clock.at = slot(23, 8)
     newsroom.configure(cadence='["0 7 * * *", "0 20 * * *"]', blackout='["2026-12-25"]')
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
 def test_a_removed_digest_has_no_slots_and_returns_as_a_new_one(newsroom: Newsroom) -> None:
+    """A newsletter that returns would send an issue for a slot from before it was removed."""
     newsroom.clock.at = slot(23)
     newsroom.claim()
     newsroom.configure(cadence=None)
@@ -267,6 +281,7 @@ def test_a_removed_digest_has_no_slots_and_returns_as_a_new_one(newsroom: Newsro
 
 
 def test_a_manual_issue_of_the_same_minute_is_the_issue_of_the_slot(newsroom: Newsroom) -> None:
+    """Subscribers would get two issues in one minute."""
     newsroom.clock.at = slot(23)
     newsroom.kit.open_issue(now=slot(23))
     newsroom.article()
@@ -276,6 +291,7 @@ def test_a_manual_issue_of_the_same_minute_is_the_issue_of_the_slot(newsroom: Ne
 
 
 def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) -> None:
+    """A faulty template of one newsletter would stop the others, or be tried without a pause."""
     newsroom.base += '\n[digests.other]\ntitle = "The Other"\ncadence = "0 7 * * *"\n'
     newsroom.configure(subject='"{{ nobody.knows }}"')
     newsroom.turn()
@@ -302,6 +318,7 @@ def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) 
 
 
 def test_feeds_that_cannot_be_staged_delay_no_issue(newsroom: Newsroom) -> None:
+    """Subscribers by mail would wait because a folder of feeds cannot be written."""
     for path in (newsroom.kit.root / "feeds").rglob("*"):
         path.unlink() if path.is_file() else None
     import shutil
@@ -322,6 +339,7 @@ def test_feeds_that_cannot_be_staged_delay_no_issue(newsroom: Newsroom) -> None:
 
 
 def test_a_stopped_runner_releases_its_slots_at_once(newsroom: Newsroom) -> None:
+    """A restart of the service would delay the issue until its claim expires."""
     newsroom.clock.at = slot(23)
 
     def stop(label: str, done: int, total: int) -> None:
@@ -333,6 +351,7 @@ def test_a_stopped_runner_releases_its_slots_at_once(newsroom: Newsroom) -> None
 
 
 def test_a_claim_is_renewed_during_a_long_run(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine would take over a slot whose run takes longer than a lease."""
     newsroom.clock.at = slot(23)
     renewed = threading.Event()
     real = slots.renew_lease
@@ -352,6 +371,7 @@ def test_a_claim_is_renewed_during_a_long_run(newsroom: Newsroom, monkeypatch: p
 
 
 def test_a_newer_slot_waits_for_an_older_one_that_is_running(newsroom: Newsroom) -> None:
+    """Issues would be made out of order, and the newer one would take the articles of the older one."""
     newsroom.configure(catch_up='"all"', catch_up_hours=72)
     newsroom.turn()
     newsroom.clock.at = slot(24) - timedelta(seconds=30)
@@ -364,6 +384,7 @@ def test_a_newer_slot_waits_for_an_older_one_that_is_running(newsroom: Newsroom)
 
 
 def test_a_newer_slot_replaces_a_failed_older_one(newsroom: Newsroom) -> None:
+    """After a repair subscribers would get the failed issue beside the current one."""
     newsroom.configure(subject='"{{ nobody.knows }}"', catch_up_hours=72)
     newsroom.turn()
     newsroom.clock.at = slot(23)
@@ -375,6 +396,7 @@ def test_a_newer_slot_replaces_a_failed_older_one(newsroom: Newsroom) -> None:
 
 
 def test_the_slot_of_an_issue_is_in_the_zone_of_the_cadence(any_kit: SiteKit) -> None:
+    """Subscribers would get the morning issue at the local time of the server."""
     room = Newsroom(any_kit, zone='"America/New_York"')
     room.turn()
     room.article()
@@ -383,6 +405,7 @@ def test_the_slot_of_an_issue_is_in_the_zone_of_the_cadence(any_kit: SiteKit) ->
 
 
 def test_old_runs_are_deleted_except_the_newest(newsroom: Newsroom) -> None:
+    """The table of runs would grow for ever, or status would not know the last run."""
     for day in (23, 24, 25):
         newsroom.clock.at = slot(day)
         newsroom.turn()

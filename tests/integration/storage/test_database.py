@@ -129,6 +129,7 @@ def test_a_dry_run_rejects_an_empty_database(database_url: str) -> None:
 
 
 def test_a_dry_run_without_a_database_makes_none(tmp_path: Path) -> None:
+    """A look at a new folder would begin a site there."""
     with Database.open(f"sqlite:///{tmp_path / 'x.db'}", dry_run=True) as db, db.read() as connection:
         assert store.count_articles(connection) == 0
     assert list(tmp_path.iterdir()) == []
@@ -168,6 +169,7 @@ def test_sqlite_on_a_network_file_system_is_rejected(tmp_path: Path) -> None:
 
 
 def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator would see an ImportError in place of the package to install."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match="publisher\\[postgres\\]"):
         Database.open("postgresql+psycopg://u@127.0.0.1:9/x")
@@ -219,7 +221,7 @@ def test_runs_on_two_machines_exclude_each_other(postgres: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
 def test_a_run_that_lost_the_connection_of_its_lock_ends_as_it_does_otherwise(db: Database, tmp_path: Path) -> None:
-    """The server has released the lock with the connection. An error of the run itself is raised."""
+    """The server has released the lock with the connection, so only an error of the run itself is raised."""
     for _ in range(2):
         with db.exclusive(tmp_path), db.write() as connection:
             end_lock_holders(connection)
@@ -249,6 +251,7 @@ def test_a_wait_for_the_lock_that_loses_its_connection_is_an_error_of_the_store(
 
 
 def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    """An operator would see an error of the system without the folder that needs write permission."""
     with Database.open(f"sqlite:///{tmp_path / 'x.db'}") as db:
         with pytest.raises(StoreError, match="must be writable"), db.exclusive(tmp_path / "nowhere"):
             pass
@@ -283,7 +286,7 @@ def count_after_four_writers(url: str, folder: Path, held: str) -> str | None:
 
 
 def test_concurrent_writers_lose_no_update(tmp_path: Path) -> None:
-    """Deferred transactions fail with "database is locked" here, or lose counts. (A first run, four times at once.)"""
+    """Deferred transactions of four processes fail with "database is locked" here, or lose counts."""
     assert count_after_four_writers(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, "free") == "200"
 
 

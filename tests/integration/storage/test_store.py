@@ -55,6 +55,7 @@ def add(db: Database, *rows: dict[str, Any]) -> None:
 
 
 def test_article_keys_can_be_reassigned(db: Database) -> None:
+    """An article whose file another one has taken would be edited in its place."""
     add(db, row(1), row(2))
     with db.write() as connection:
         store.set_keys(connection, {"file:a": 1, "id:x": 1})
@@ -66,6 +67,7 @@ def test_article_keys_can_be_reassigned(db: Database) -> None:
 
 
 def test_a_failed_transaction_is_rolled_back(db: Database) -> None:
+    """A run that fails would leave half of an article in the database."""
     with pytest.raises(RuntimeError), db.write() as connection:
         store.insert_articles(connection, [row(1)])
         raise RuntimeError
@@ -74,12 +76,14 @@ def test_a_failed_transaction_is_rolled_back(db: Database) -> None:
 
 
 def test_errors_of_the_driver_are_translated(db: Database) -> None:
+    """An operator would see a traceback in place of an error with a fix."""
     add(db, row(1))
     with pytest.raises(StoreError, match="(?i)unique"):
         add(db, row(1))
 
 
 def test_publication_times_are_distinct(db: Database) -> None:
+    """Validators warn about entries with the same time."""
     add(
         db,
         row(1, asked_at=100, published_at=100),
@@ -92,6 +96,7 @@ def test_publication_times_are_distinct(db: Database) -> None:
 
 
 def test_facets_are_added_once_with_distinct_slugs(db: Database) -> None:
+    """The feeds of C, C++ and C# would overwrite one another."""
     tag = FacetKind.TAG
     with db.write() as connection:
         first = facets.add_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
@@ -104,6 +109,7 @@ def test_facets_are_added_once_with_distinct_slugs(db: Database) -> None:
 
 
 def test_a_feed_has_the_latest_published_changes(db: Database) -> None:
+    """A feed would show articles before their time, or in the wrong order."""
     offsets = ((1, -30), (2, 10), (3, -20), (4, -10))
     add(db, *(row(seq, published_at=NOW + at, changed_at=NOW + at) for seq, at in offsets))
     with db.write() as connection:
@@ -124,6 +130,7 @@ def test_a_feed_has_the_latest_published_changes(db: Database) -> None:
 
 
 def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Database) -> None:
+    """Feeds would go on showing entries of an old version or of other settings."""
     add(db, row(3), row(4))
     made = {"body": None, "rss": b"r", "atom": b"a", "json": b"j"}
     with db.write() as connection:
@@ -140,6 +147,7 @@ def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Databas
 
 
 def test_change_times_are_distinct_and_never_in_the_future(db: Database) -> None:
+    """Feed readers reject entries from the future, and validators warn about equal times."""
     add(db, row(1, published_at=100, changed_at=200), row(2, published_at=201, changed_at=201))
     with db.read() as connection:
         assert store.free_change_times(connection, [200, 300, 300], 1000, {302}) == [202, 300, 301]
@@ -148,6 +156,7 @@ def test_change_times_are_distinct_and_never_in_the_future(db: Database) -> None
 
 
 def test_an_article_keeps_its_archive_page(db: Database) -> None:
+    """Archive pages that feed readers have stored would change."""
     add(db, *(row(seq) for seq in (1, 2, 3, 4)))
     with db.write() as connection:
         number = facets.add_facets(connection, [ALL])[ALL]
@@ -175,6 +184,7 @@ def test_an_article_keeps_its_archive_page(db: Database) -> None:
 
 
 def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
+    """A changed feed would not be staged, or an unchanged one at every run."""
     with db.write() as connection:
         numbers = facets.add_facets(connection, [(FacetKind.TAG, "a"), (FacetKind.TAG, "b")])
         one = numbers[FacetKind.TAG, "a"]
@@ -188,6 +198,8 @@ def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
 
 
 def test_staged_files_are_stored_by_owner(db: Database) -> None:
+    """Files of a removed feed would stay public."""
+
     def file(path: str, owner: str, size: int = 1) -> StagedFile:
         return StagedFile(path=path, owner=owner, sha256="s", size=size, mtime_ns=1)
 
@@ -287,6 +299,7 @@ def test_no_slot_and_no_number_has_two_issues_and_no_id_is_used_again(db: Databa
 
 
 def test_source_files_and_their_problems_are_stored(db: Database) -> None:
+    """An editor would stop seeing that a file is skipped, or be told of one that was mended."""
     problem = Problem(where="a.md:3", is_rejected=True, reason="R")
     with db.write() as connection:
         sources.save_sources(connection, [("a.md", 1, "s"), ("b.md", 2, "s")], {"a.md": [problem]})
@@ -309,6 +322,7 @@ def test_source_files_and_their_problems_are_stored(db: Database) -> None:
 
 
 def test_articles_are_loaded_as_they_were_stored(db: Database) -> None:
+    """Feeds and issues would lose a field of the record."""
     from publisher.articles.parsers import ParserOptions
     from publisher.articles.parsers.fields import build_record
 
@@ -335,6 +349,7 @@ def test_articles_are_loaded_as_they_were_stored(db: Database) -> None:
 
 
 def test_a_dry_run_changes_nothing(database_url: str) -> None:
+    """A dry run would publish what it only should show."""
     with Database.open(database_url) as db:
         add(db, row(1))
     with Database.open(database_url, dry_run=True) as db:

@@ -60,6 +60,7 @@ def test_an_import_stores_every_column(any_mail_kit: MailKit) -> None:
 
 
 def test_a_repeated_import_changes_nothing(any_mail_kit: MailKit) -> None:
+    """A nightly import would change the time and source of every subscription each night."""
     kit = any_mail_kit
     text = "address,digests,tags\nanna@example.org,daily,a | b\nbert@example.org,daily,\n"
     imported(kit, text)
@@ -70,6 +71,7 @@ def test_a_repeated_import_changes_nothing(any_mail_kit: MailKit) -> None:
 
 
 def test_two_spellings_in_one_list_are_one_subscriber(mail_kit: MailKit) -> None:
+    """A person who is listed twice would get every issue twice."""
     found = imported(mail_kit, "address\nanna@example.org\nANNA@EXAMPLE.ORG\n")
     assert (found.added, found.unchanged) == (1, 1)
     assert len(listed(mail_kit)) == 1
@@ -90,6 +92,7 @@ HOSTILE = {
 
 
 def test_hostile_rows_are_rejected_by_number_and_the_others_imported(mail_kit: MailKit) -> None:
+    """One bad row would keep the rest of a list out, or put headers of its own into mail."""
     lines = list(HOSTILE)
     text = "address,digests\n" + "".join(f"{line},daily\ngood{n}@example.org,daily\n" for n, line in enumerate(lines))
     found = imported(mail_kit, text)
@@ -112,6 +115,7 @@ def test_hostile_rows_are_rejected_by_number_and_the_others_imported(mail_kit: M
     ],
 )
 def test_a_row_is_rejected_with_its_number_and_reason(mail_kit: MailKit, line: str, reason: str) -> None:
+    """An operator could not find the row to correct in a list of thousands."""
     found = imported(mail_kit, f"address,status,zone,language,digests\nok@example.org,,,,daily\n{line}\n")
     assert [(one.number, reason in one.reason) for one in found.rejections] == [(3, True)]
 
@@ -137,12 +141,14 @@ def test_the_summary_of_an_import_separates_columns_from_values(mail_kit: MailKi
 
 
 def test_rows_that_are_not_utf_8_are_rejected(mail_kit: MailKit) -> None:
+    """A person whose address was decoded wrongly would not get mail, and somebody else might."""
     found = imported(mail_kit, b"address\nanna@example.org\nm\xfcller@example.org\n")
     assert (found.added, found.rejected) == (1, 1)
     assert "UTF-8" in found.rejections[0].reason
 
 
 def test_json_lines_are_imported_or_rejected_by_line(mail_kit: MailKit) -> None:
+    """One broken line would keep the rest of a list out."""
     lines = [
         json.dumps({"address": "anna@example.org", "digests": ["daily"], "topics": ["Water"]}),
         "{",
@@ -157,11 +163,13 @@ def test_json_lines_are_imported_or_rejected_by_line(mail_kit: MailKit) -> None:
 
 
 def test_a_list_without_an_address_column_is_rejected(mail_kit: MailKit) -> None:
+    """The first subscriber of a list without headings would be taken for the headings."""
     with pytest.raises(SettingsError, match="column 'address'"):
         imported(mail_kit, "anna@example.org\nbert@example.org\n")
 
 
 def test_an_endless_line_is_read_in_bounded_pieces(mail_kit: MailKit) -> None:
+    """A damaged file would fill the memory of the server that sends mail."""
     path = mail_kit.root / "list.csv"
     with path.open("w") as file:
         file.write('address\n"')
@@ -178,6 +186,7 @@ def test_an_endless_line_is_read_in_bounded_pieces(mail_kit: MailKit) -> None:
 
 
 def test_suppressed_addresses_stay_suppressed_after_an_import(any_mail_kit: MailKit) -> None:
+    """People who complained or were erased would get mail again after the next import."""
     kit = any_mail_kit
     kit.add_subscribers(3)
     action.suppress_by_operator(kit.site, "READER0@mail.example.org", NOW)
@@ -200,6 +209,7 @@ def test_suppressed_addresses_stay_suppressed_after_an_import(any_mail_kit: Mail
 
 
 def test_a_list_of_unsubscribed_people_unsubscribes_them(mail_kit: MailKit) -> None:
+    """A site that moves here would mail people who unsubscribed at its former service."""
     kit = mail_kit
     kit.add_subscribers(1)
     found = imported(kit, "address,status\nreader0@mail.example.org,unsubscribed\nnever@example.org,bounced\n")
@@ -209,6 +219,7 @@ def test_a_list_of_unsubscribed_people_unsubscribes_them(mail_kit: MailKit) -> N
 
 
 def test_erasure_leaves_no_personal_data_in_the_database(mail_kit: MailKit) -> None:
+    """A person who asked for erasure would still be found in the database."""
     kit = mail_kit
     name = kit.add_subscribers(2)[0]
     kit.issue("one")
@@ -229,6 +240,7 @@ def test_erasure_leaves_no_personal_data_in_the_database(mail_kit: MailKit) -> N
 
 
 def test_the_id_of_an_erased_subscriber_is_not_reused(mail_kit: MailKit) -> None:
+    """A new subscriber would get the deliveries of an erased person."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -253,6 +265,7 @@ _cell = st.text(
 def test_an_export_can_be_imported_without_changes(
     tmp_path_factory: pytest.TempPathFactory, labels: list[str], local: str
 ) -> None:
+    """A site that moves would lose interests and time zones of its subscribers."""
     kits = [MailKit(tmp_path_factory.mktemp(name) / "site") for name in ("from", "to")]
     data = {"address": f"{local}@example.org", "digests": ["daily"], "topics": labels, "zone": "Europe/London"}
     assert imported(kits[0], json.dumps(data), "list.jsonl").added == 1
@@ -265,11 +278,13 @@ def test_an_export_can_be_imported_without_changes(
 
 @given(st.text(max_size=30))
 def test_an_exported_cell_is_never_a_formula(text: str) -> None:
+    """A subscriber could run a formula in the operator's spreadsheet."""
     assert escape_formula(text)[:1] not in ("=", "+", "-", "@", "\t", "\r")
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_parsed_or_rejected(text: str) -> None:
+    """A damaged list would end the import without naming the row."""
     body = "address,digests,zone\n" + text
     for one in parse_csv(io.StringIO(body, newline=""), ["daily"], on_note=lambda note: None):
         if isinstance(one, RejectedRow):
@@ -279,6 +294,7 @@ def test_any_text_is_parsed_or_rejected(text: str) -> None:
 
 
 def test_an_export_has_every_column_and_no_formula(mail_kit: MailKit) -> None:
+    """An operator would lose a column, or open a formula of a subscriber."""
     imported(mail_kit, json.dumps({"address": "=1+1@example.org", "topics": ["=HYPERLINK(1)", "@x"]}), "l.jsonl")
     file = io.StringIO(newline="")
     action.export_subscribers(mail_kit.site, file, as_json=False)
@@ -291,6 +307,7 @@ def test_an_export_has_every_column_and_no_formula(mail_kit: MailKit) -> None:
 def test_the_site_key_is_created_once_and_another_one_rejected(
     mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With another key no unsubscribe link would work, and suppressed people would be mailed."""
     kit = mail_kit
     kit.add_subscribers(1)
     path: Path = kit.root / "publisher.key"

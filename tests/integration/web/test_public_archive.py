@@ -289,6 +289,7 @@ def test_a_newsletter_page_has_its_description_and_schedule(archive_site: Archiv
 
 
 def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(archive_site: ArchiveSite) -> None:
+    """Readers would see the digits of a date beside an Arabic name in the wrong order."""
     archive_site.kit.article("cairo.md", "رغيف القاهرة", date="2026-11-22", author="ليلى منصور")
     archive_site.kit.publish(NOW + timedelta(hours=1))
     text = archive_site.guest.get(f"{BASE}/").text

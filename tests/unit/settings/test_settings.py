@@ -58,6 +58,7 @@ def test_digests_and_custom_feeds_are_read(tmp_path: Path) -> None:
 
 
 def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Path) -> None:
+    """An operator would have to run the command once for each mistake, or see a password in the error."""
     text = mistakes(
         tmp_path,
         'zone = "Mars/Base"\nlanguage = "English!"\narticle_url = "/{year}"\ntitel = "x"\n'
@@ -140,15 +141,18 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 
 
 def test_digests_need_a_sender(tmp_path: Path) -> None:
+    """Issues could not be rendered, and the operator would learn it at the first slot."""
     assert "digests need a sender; add [mail] with sender" in mistakes(tmp_path, '[digests.d]\ntitle = "D"\n')
 
 
 @pytest.mark.parametrize("pattern", ["year", "/{slug}/{month", "/{author}/{slug}"])
 def test_address_patterns_are_checked(tmp_path: Path, pattern: str) -> None:
+    """Two articles of a month would share an address."""
     assert "article_url: must begin with /" in mistakes(tmp_path, f'article_url = "{pattern}"\n')
 
 
 def test_formats_are_named_once(tmp_path: Path) -> None:
+    """A format that is named twice would be rendered twice."""
     assert "each once" in mistakes(tmp_path, '[feeds]\nformats = ["rss", "rss"]\n')
 
 
@@ -165,11 +169,13 @@ def test_missing_or_unreadable_settings_are_reported(tmp_path: Path) -> None:
 
 
 def test_settings_with_bom_and_crlf_are_read(tmp_path: Path) -> None:
+    """Settings that were edited on Windows would be rejected."""
     (tmp_path / "publisher.toml").write_bytes(b"\xef\xbb\xbf" + LEAST.replace("\n", "\r\n").encode())
     assert read_site(tmp_path).title == "T"
 
 
 def test_secrets_come_from_environment_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing secret would be found when mail is refused, and not when the settings are read."""
     monkeypatch.setenv("THE_SECRET", "s1")
     (tmp_path / "secret").write_text("s2\n")
     assert Secret(env="THE_SECRET").reveal(tmp_path) == "s1"
@@ -185,6 +191,7 @@ def test_secrets_come_from_environment_or_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_database_address_may_be_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password of the database would have to be in the settings file."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@h/d")
     got = site(tmp_path, '[database]\nurl = { env = "DATABASE_URL" }\n')
     assert got.database_url == "postgresql+psycopg://u:p@h/d"
@@ -229,11 +236,13 @@ def test_the_fingerprint_changes_with_settings_that_change_feeds(tmp_path: Path)
     ],
 )
 def test_an_invalid_cadence_is_rejected_with_its_key_and_an_example(tmp_path: Path, lines: str, said: str) -> None:
+    """A newsletter would have no slots, and its operator would wait for the first issue."""
     text = mistakes(tmp_path, f'[mail]\nsender = "a@b.example"\n[digests.d]\ntitle = "D"\n{lines}\n')
     assert f"digests.{said}" in text
 
 
 def test_a_stored_timetable_is_parsed_unchanged(tmp_path: Path) -> None:
+    """A restart would look like an edited cadence, and missed slots would be lost."""
     got = site(
         tmp_path,
         'zone = "Europe/London"\n[mail]\nsender = "a@b.example"\n[digests.d]\ntitle = "D"\ncadence = ["@daily", "0 7 * * mon"]\n'
@@ -246,6 +255,7 @@ def test_a_stored_timetable_is_parsed_unchanged(tmp_path: Path) -> None:
 
 
 def test_the_cadence_of_feeds_does_not_change_the_fingerprint(tmp_path: Path) -> None:
+    """A changed cadence would render the entries of the whole archive again."""
     plain, often = site(tmp_path), site(tmp_path, '[feeds]\ncadence = "@hourly"\nzone = "Asia/Tokyo"\n')
     assert plain.fingerprint() == often.fingerprint()
     assert site(tmp_path, "[feeds]\ncadence = []\n").schedules == ()

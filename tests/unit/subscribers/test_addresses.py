@@ -24,6 +24,7 @@ _domain = st.from_regex(r"([A-Za-z0-9-]{1,12}\.){1,3}[A-Za-z]{1,6}", fullmatch=T
 @example(local="a", domain="example.test")
 @example(local="a", domain="x.local")
 def test_the_fast_path_agrees_with_email_validator(local: str, domain: str) -> None:
+    """An import would accept an address that the sign-up form refuses, or the other way round."""
     text = f"{local}@{domain}"
     try:
         expected = validate_email(text, check_deliverability=False)
@@ -64,6 +65,7 @@ def test_the_fast_path_agrees_with_email_validator(local: str, domain: str) -> N
     ],
 )
 def test_invalid_addresses_are_rejected(text: str) -> None:
+    """An address with a line end would add headers to mail."""
     with pytest.raises(ValueError):
         parse_address(text)
 
@@ -78,11 +80,13 @@ def test_invalid_addresses_are_rejected(text: str) -> None:
     ],
 )
 def test_two_spellings_have_one_key(one: str, other: str) -> None:
+    """A person who unsubscribes by another spelling would still get mail."""
     assert parse_address(one).key == parse_address(other).key
 
 
 @given(issue=st.integers(0, 2**32 - 1), reader=st.integers(0, 2**40 - 1))
 def test_a_delivery_token_names_its_delivery_in_any_case(issue: int, reader: int) -> None:
+    """A bounce whose server changed the case of the address would not be counted."""
     text = RING.delivery_token(issue, reader)
     assert len(text) == 32
     assert RING.delivery_of_token(text) == RING.delivery_of_token(text.upper()) == (issue, reader)
@@ -91,10 +95,12 @@ def test_a_delivery_token_names_its_delivery_in_any_case(issue: int, reader: int
 
 @given(st.text(max_size=40))
 def test_a_forged_delivery_token_is_rejected(text: str) -> None:
+    """Anyone could unsubscribe other people by guessing."""
     assert RING.delivery_of_token(text) is None
 
 
 def test_a_changed_character_invalidates_a_delivery_token() -> None:
+    """A subscriber could change their link into that of another person."""
     text = RING.delivery_token(1, 2)
     for place in range(32):
         changed = text[:place] + ("b" if text[place] != "b" else "c") + text[place + 1 :]
@@ -102,6 +108,7 @@ def test_a_changed_character_invalidates_a_delivery_token() -> None:
 
 
 def test_a_weak_key_is_rejected_and_never_shown() -> None:
+    """Links could be forged with a guessed key, or a log would contain it."""
     with pytest.raises(ValueError, match="at least 16"):
         Keyring(key=b"short")
     assert "0123456789" not in repr(RING)
