@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from publisher.cli.status_line import StatusLine, progress_bar
+
 if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
     from publisher.model.report import NotificationResult
@@ -190,37 +192,22 @@ class ProgressLine:
         self._terminal = sys.stderr.isatty() if terminal is None else terminal
         self._started = clock()
         self._printed_at = self._started
-        self._bar: Any = None
-        self._task: Any = None
-        self._label = ""
+        self._line = StatusLine(clock)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._line.close()
 
     def __call__(self, label: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` items are done; 0 is an unknown total."""
         now = self._clock()
         if now - self._started < _QUIET_SECONDS:
             return
+        count = f"{done:,}" + (f" of {total:,}" if total else "")
         if self._terminal:
-            self._draw(label, done, total)
+            self._line.show(label, f"{progress_bar(done, total)} {count}")
         elif now - self._printed_at >= _LINE_SECONDS or (done == total and self._printed_at > self._started):
             self._printed_at = now
-            click.echo(f"{label}: {done:,}" + (f" of {total:,}" if total else ""), err=True)
-
-    def _draw(self, label: str, done: int, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        if self._bar is None:
-            self._bar = Progress(console=Console(stderr=True, force_terminal=True), transient=True)
-            self._bar.start()
-        if label != self._label:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._label, self._task = label, self._bar.add_task(label, total=total or None)
-        self._bar.update(self._task, completed=done, total=total or None)
+            click.echo(f"{label}: {count}", err=True)

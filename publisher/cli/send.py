@@ -13,6 +13,7 @@ from typing import Any, Self
 import click
 
 from publisher.cli.common import count_phrase, parse_at, site_option
+from publisher.cli.status_line import StatusLine, progress_bar
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.model.delivery import DeliveryState, UncertainPolicy
@@ -147,15 +148,13 @@ class SendProgress:
         self._began = self._printed_at = clock()
         #: The counts of the last line.
         self._counts: tuple[int, ...] = ()
-        self._bar: Any = None
-        self._task: Any = None
+        self._line = StatusLine(clock)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._line.close()
 
     def __call__(self, counts: DeliveryCounts, total: int) -> None:
         """Show how many of ``total`` deliveries are made."""
@@ -163,7 +162,7 @@ class SendProgress:
         if now - self._began < 1:
             return
         if self._terminal:
-            self._draw(counts, total)
+            self._line.show(progress_bar(counts.done, total), progress_text(counts, total, now - self._began))
         elif now - self._printed_at >= _LINE_SECONDS:
             self._printed_at = now
             shown = (counts.accepted, counts.deferred, counts.failed, counts.uncertain, total)
@@ -171,27 +170,12 @@ class SendProgress:
                 self._counts = shown
                 click.echo(progress_text(counts, total, now - self._began), err=True)
 
-    def _draw(self, counts: DeliveryCounts, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        if self._bar is None:
-            columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True, force_terminal=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=total)
-        self._bar.update(
-            self._task,
-            completed=counts.done,
-            description=progress_text(counts, total, self._clock() - self._began, left=False),
-        )
-
-
-def progress_text(counts: DeliveryCounts, total: int, seconds: float, *, left: bool = True) -> str:
+def progress_text(counts: DeliveryCounts, total: int, seconds: float) -> str:
     """Return ``1,200 of 50,000, 4,100 a second: 1,190 accepted, 8 deferred, 2 failed; 12 s left``."""
     rate = counts.done / seconds if seconds else 0.0
     parts = [f"{counts.accepted:,} accepted", f"{counts.deferred:,} deferred", f"{counts.failed:,} failed"]
     if counts.uncertain:
         parts.append(f"{counts.uncertain:,} uncertain")
-    eta = f"; {(total - counts.done) / rate:,.0f} s left" if left and rate and total > counts.done else ""
+    eta = f"; {(total - counts.done) / rate:,.0f} s left" if rate and total > counts.done else ""
     return f"{counts.done:,} of {total:,}, {rate:,.0f} a second: {', '.join(parts)}{eta}"

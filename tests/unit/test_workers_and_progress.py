@@ -92,13 +92,37 @@ def test_an_unknown_total_is_not_shown(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_long_work_shows_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """The bar names the current step."""
+    """The bar names the current step, and nothing of it remains at the end."""
     clock = Clock()
     with ProgressLine(clock, terminal=True) as progress:
         clock.now = 3
         progress("reading articles", 1, 2)
-        progress("staging feeds", 1, 2)
-    assert "staging feeds" in capsys.readouterr().err
+        progress("staging feeds", 1_000, 3_000)
+    *_, bar, erased = capsys.readouterr().err.split("\r\x1b[2K")
+    assert bar == "staging feeds [##########--------------------]  33% 1,000 of 3,000"
+    assert erased == ""
+
+
+def test_a_bar_is_written_ten_times_a_second_at_most(capsys: pytest.CaptureFixture[str]) -> None:
+    """Thousands of steps a second would fill a slow terminal."""
+    clock = Clock()
+    with ProgressLine(clock, terminal=True) as progress:
+        for step in range(1_000):
+            clock.now = 3 + step / 1_000
+            progress("reading", step, 1_000)
+    assert 9 <= capsys.readouterr().err.count("reading") <= 11
+
+
+def test_a_bar_fits_on_the_line_of_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that wraps could not be erased."""
+    monkeypatch.setenv("COLUMNS", "20")
+    clock = Clock()
+    with SendProgress(clock, terminal=True) as progress:
+        clock.now = 2
+        progress(DeliveryCounts(accepted=3), 10)
+    assert [len(line) for line in capsys.readouterr().err.split("\r\x1b[2K")] == [0, 19, 0]
 
 
 def test_times_on_the_command_line_are_parsed() -> None:
