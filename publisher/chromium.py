@@ -88,7 +88,7 @@ class Browser:
         if program is None:
             raise BrowserMissing("Chromium was not found. Install it, or set the environment variable CHROMIUM")
         if util.find_spec("playwright") is None:
-            raise BrowserMissing("Playwright is not installed. Run: pip install 'publisher[preview]'")
+            raise BrowserMissing("Playwright is not installed. Run: pip install 'publisher[browser]'")
         self._media = media
         self._program = program
         self._image_requests = 0

@@ -4,6 +4,7 @@
 
     PublisherError                 exit status 3: the run failed
     ├── SettingsError              exit status 2: publisher.toml or the command line is invalid
+    │   ├── ExtraMissing           a package of an extra of pyproject.toml is not installed
     │   ├── SendingBlocked         placeholder values would reach real people
     │   └── IssueHeld              an approved issue must not be sent as it is
     ├── StoreError                 the database cannot be opened, read or written
@@ -20,10 +21,12 @@ Modules that use a library translate its exceptions into these. A message names 
 the problem and the fix.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 __all__ = [
     "BrowserMissing",
+    "ExtraMissing",
     "InvalidRecord",
     "IssueHeld",
     "PublisherError",
@@ -36,6 +39,7 @@ __all__ = [
     "StoreBusy",
     "StoreError",
     "TemplateError",
+    "extra_needed",
 ]
 
 
@@ -49,6 +53,32 @@ class SettingsError(PublisherError):
     """The settings or the command line are invalid; nothing was changed."""
 
     exit_status = 2
+
+
+class ExtraMissing(SettingsError):
+    """A package of an extra is not installed."""
+
+
+@contextmanager
+def extra_needed(extra: str, thing: str) -> Iterator[None]:
+    """Report a package that cannot be imported inside the block.
+
+    Args:
+        extra: the extra of ``pyproject.toml`` that has the package.
+        thing: what needs it, for the message.
+
+    Raises:
+        ExtraMissing: a package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "publisher":
+            raise
+        package = error.name.partition(".")[0]
+        raise ExtraMissing(
+            f"{thing} needs the package {package}, which is not installed. Run: pip install 'publisher[{extra}]'"
+        ) from error
 
 
 class SendingBlocked(SettingsError):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from publisher.cli.common import log_option, raise_descriptor_limit, site_option
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, extra_needed
 from publisher.settings import read_site
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     """
     from publisher.reports.permissions import log_exposed_paths
     from publisher.runner import Runner, make_log
-    from publisher.web import Web
-    from publisher.web.metrics import Metrics
+
+    with extra_needed("serve", "publish serve"):
+        from publisher.web import Metrics, Web
 
     site = read_site(folder)
     if metrics is not None and not re.fullmatch(r".+:\d{1,5}", metrics):
@@ -79,9 +80,6 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
         beside.start(server)
     else:
         log_exposed_paths(site, log)
-    # What is there now stays: looking through it again and again for what is no more holds answers up.
-    gc.collect()
-    gc.freeze()
     try:
         _report_addresses(site, host, sock.getsockname()[1], log)
         server.run(sockets=[sock])
@@ -125,10 +123,11 @@ def _split(address: str) -> tuple[str, int]:
 
 
 def _server(web: Any, site: Site) -> Any:
-    import uvicorn
+    with extra_needed("serve", "publish serve"):
+        import uvicorn
 
-    from publisher.web.bounded_server import BoundedServer, most_connections
-    from publisher.web.connection_limits import DeadlineProtocol
+        from publisher.web.bounded_server import BoundedServer, most_connections
+        from publisher.web.connection_limits import DeadlineProtocol
 
     most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
     config = uvicorn.Config(
@@ -147,6 +146,9 @@ def _server(web: Any, site: Site) -> Any:
         timeout_graceful_shutdown=10,
         timeout_keep_alive=30,
     )
+    # Objects of the start live as long as the process: collections that look through them would delay responses.
+    gc.collect()
+    gc.freeze()
     return BoundedServer(config, most)
 
 

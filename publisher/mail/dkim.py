@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from publisher.errors import SettingsError
+from publisher.errors import SettingsError, extra_needed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -60,10 +60,12 @@ class Signer:
 
         Raises:
             SettingsError: it is not a key, or of a type or size that receivers reject.
+            ExtraMissing: the package that signs is not installed.
         """
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        with extra_needed("dkim", "[[dkim]] in publisher.toml"):
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+            from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+            from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
             key = load_pem_private_key(pem.encode(), password=None)
@@ -123,9 +125,14 @@ class Signer:
 
 
 def new_key(algorithm: str) -> str:
-    """Return a new private key in PEM: ``rsa`` (2,048 bits) or ``ed25519``."""
-    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    """Return a new private key in PEM: ``rsa`` (2,048 bits) or ``ed25519``.
+
+    Raises:
+        ExtraMissing: the package that makes keys is not installed.
+    """
+    with extra_needed("dkim", "publish dkim-key"):
+        from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     key: RSAPrivateKey | Ed25519PrivateKey = (
         ed25519.Ed25519PrivateKey.generate() if algorithm == "ed25519" else rsa.generate_private_key(65537, 2048)

@@ -4,5 +4,6 @@ It never renders issues or sends mail; it reads staged files and calls the use c
 """
 
 from publisher.web.app import Web
+from publisher.web.metrics import Metrics
 
-__all__ = ["Web"]
+__all__ = ["Metrics", "Web"]

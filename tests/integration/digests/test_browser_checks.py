@@ -87,7 +87,7 @@ def test_a_missing_browser_or_library_is_named_with_its_package(monkeypatch: pyt
         Browser()
     monkeypatch.setenv("CHROMIUM", "/bin/true")
     monkeypatch.setattr(chromium.util, "find_spec", lambda name: None)
-    with pytest.raises(BrowserMissing, match=r"pip install 'publisher\[preview\]'"):
+    with pytest.raises(BrowserMissing, match=r"pip install 'publisher\[browser\]'"):
         Browser()
 
 

@@ -1,0 +1,120 @@
+"""Optional packages: the first commands need none of them, and other commands name the extra that is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from publisher.errors import ExtraMissing, extra_needed
+from tests.conftest import SiteKit
+
+ROOT = Path(__file__).parent.parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = {name: list(map(Requirement, texts)) for name, texts in PROJECT["optional-dependencies"].items()}
+#: The extras that a user may install; dev has packages for tests.
+OF_USERS = sorted(EXTRAS.keys() - {"all", "dev"})
+
+
+def needed(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
+    """Return the names of a distribution and of everything that it needs with these extras."""
+    found, pending = set[str](), [(name, extras)]
+    while pending:
+        name, extras = pending.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for requirement in map(Requirement, requires(name) or ()):
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
+                pending.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+    return found
+
+
+def optional_modules() -> set[str]:
+    """Return the modules that are installed only with an extra."""
+    base = {name for text in PROJECT["dependencies"] for name in needed(canonicalize_name(Requirement(text).name))}
+    extra = {
+        name
+        for of_user in OF_USERS
+        for requirement in EXTRAS[of_user]
+        for name in needed(canonicalize_name(requirement.name), frozenset(requirement.extras))
+    }
+    return {
+        module
+        for module, names in packages_distributions().items()
+        if {canonicalize_name(name) for name in names} <= extra - base
+    }
+
+
+def publish(site: Path, *arguments: str, without: set[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command in an interpreter that cannot import some modules."""
+    code = f"import sys\nsys.modules.update(dict.fromkeys({sorted(without)!r}))\nfrom publisher.cli import main\nmain()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--site", str(site)], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_first_commands_need_no_extra(kit: SiteKit) -> None:
+    """The README's first command installs the package without extras."""
+    modules = optional_modules()
+    assert {"uvicorn", "starlette", "cryptography", "psycopg", "playwright"} <= modules
+    kit.article("one.md", "One")
+    for arguments in (("now",), ("check", "feeds"), ("status",), ("tick",)):
+        done = publish(kit.root, *arguments, without=modules)
+        assert done.returncode == 0, (arguments, done.stdout + done.stderr)
+    assert (kit.root / "feeds" / "all.rss").exists()
+    # A browser adds screenshots only.
+    done = publish(kit.root, "preview", "daily", without=modules)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "message"),
+    [
+        (("serve",), "uvicorn", "publish serve needs the package uvicorn, which is not installed. Run: pip install"),
+        (("serve",), "httptools", "publish serve needs the package httptools"),
+        (("serve",), "prometheus_client", "pip install 'publisher[serve]'"),
+        (("dkim-key", "x1"), "cryptography", "publish dkim-key needs the package cryptography"),
+        (("dkim-key", "x1"), "cryptography", "pip install 'publisher[dkim]'"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(
+    kit: SiteKit, arguments: tuple[str, ...], module: str, message: str
+) -> None:
+    """The message names what needs the package, the package and the command to run, without a traceback."""
+    if arguments == ("serve",):
+        arguments = ("serve", "--port", "0", "--no-run")
+    done = publish(kit.root, *arguments, without={module})
+    assert done.returncode == 2 and message in done.stderr
+    assert "Traceback" not in done.stderr and not list(kit.root.glob("*.pem"))
+
+
+def test_a_key_in_the_settings_needs_the_extra_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message without the signature that the settings name must not be sent."""
+    from publisher.mail.dkim import Signer
+
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
+    with pytest.raises(ExtraMissing, match=r"\[\[dkim\]\] in publisher.toml needs the package cryptography"):
+        Signer.read("", domain="t.example", selector="x1")
+
+
+def test_an_import_error_of_the_package_itself_is_no_missing_extra() -> None:
+    """Installing an extra would not help."""
+    with pytest.raises(ModuleNotFoundError), extra_needed("serve", "it"):
+        import publisher.no_such_module  # noqa: F401
+
+
+def test_every_extra_is_in_all_and_in_dev() -> None:
+    """Tests run with everything that a user may install."""
+    (everything,) = EXTRAS["all"]
+    assert sorted(everything.extras) == OF_USERS
+    assert "all" in {
+        extra for requirement in EXTRAS["dev"] if requirement.name == "publisher" for extra in requirement.extras
+    }
