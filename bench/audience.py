@@ -23,8 +23,8 @@ _MEASURED = (
     "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
 )
 _IMPORT = (
-    "from publisher.subscriptions.import_list import import_list;"
-    "result = import_list(site, Path(sys.argv[1]) / 'subscribers.csv', datetime.now(UTC)); assert not result.rejected"
+    "from publisher import Publisher;"
+    "result = Publisher(site).subscribers.import_list(Path(sys.argv[1]) / 'subscribers.csv'); assert not result.rejected"
 )
 _PUBLISH = "from publisher.pipeline.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
 _APPROVE = (

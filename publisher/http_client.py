@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from publisher import __version__
 from publisher.errors import RemoteError
+from publisher.version import __version__
 
 __all__ = ["CallbackClient", "HttpClient", "HttpResponse"]
 

@@ -308,7 +308,7 @@ class MailKit(SiteKit):
         self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)
     ) -> list[str]:
         """Import subscribers, and return their addresses."""
-        from publisher.subscriptions.import_list import import_list
+        from tests.support.use_cases import import_list
 
         self.prepare_store()
         names = [f"reader{number}@{domain}" for number in range(count)]

@@ -11,8 +11,8 @@ from typing import Final
 
 import click
 
-from publisher import __version__
 from publisher.errors import PublisherError
+from publisher.version import __version__
 
 __all__ = ["COMMANDS", "main", "publish"]
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from publisher import Publisher
 from publisher.cli.status_line import StatusLine, progress_bar
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "forked_parser",
     "log_option",
     "notification_lines",
+    "open_site",
     "parse_at",
     "raise_descriptor_limit",
     "report_wait",
@@ -79,6 +81,18 @@ def raise_descriptor_limit() -> int:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@contextlib.contextmanager
+def open_site(folder: Path, *, dry_run: bool = False, parser_process: TimedWorker | None = None) -> Iterator[Publisher]:
+    """Open a site; progress and waiting are shown on standard error."""
+    with (
+        ProgressLine() as progress,
+        Publisher.open(
+            folder, progress=progress, on_wait=report_wait, dry_run=dry_run, parser_process=parser_process
+        ) as publisher,
+    ):
+        yield publisher
 
 
 @contextlib.contextmanager

@@ -8,16 +8,9 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option
+from publisher import DoubtfulSuppression, UnclearState
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.errors import SettingsError
-from publisher.settings import read_site
-from publisher.subscriptions.review import (
-    DoubtfulSuppression,
-    UnclearState,
-    doubtful_suppressions,
-    lift_suppressions,
-    unclear_states,
-)
 
 __all__ = ["command"]
 
@@ -40,17 +33,17 @@ def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
 
     Exit status: 0 success; 2 usage or settings, or the question was not answered with yes; 3 failed.
     """
-    site = read_site(folder)
-    doubtful = doubtful_suppressions(site)
-    unclear = unclear_states(site)
-    if not as_json:
-        for line in [*review_lines(doubtful, is_lifting=lift), *unclear_lines(unclear)]:
-            click.echo(line)
-    lifted: list[str] = []
-    if lift and doubtful:
-        if not yes and not _confirms(doubtful):
-            raise SettingsError("nothing was lifted. Answer the question with yes, or use --yes in a script")
-        lifted = lift_suppressions(site, doubtful, parse_at(None, site.tz))
+    with open_site(folder) as publisher:
+        doubtful = publisher.subscribers.doubtful_suppressions()
+        unclear = publisher.subscribers.unclear_states()
+        if not as_json:
+            for line in [*review_lines(doubtful, is_lifting=lift), *unclear_lines(unclear)]:
+                click.echo(line)
+        lifted: list[str] = []
+        if lift and doubtful:
+            if not yes and not _confirms(doubtful):
+                raise SettingsError("nothing was lifted. Answer the question with yes, or use --yes in a script")
+            lifted = publisher.subscribers.lift_suppressions(doubtful)
     if as_json:
         result = {
             "suppressed": [suppression.as_dict() for suppression in doubtful],

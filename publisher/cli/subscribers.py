@@ -12,15 +12,13 @@ from typing import Any
 
 import click
 
+from publisher import ImportResult
 from publisher.cli import review
-from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.private_files import private_opener
-from publisher.settings import read_site
 from publisher.subscribers.list_parser import RejectedRow, escape_formula
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.import_list import ImportResult, import_list
 
 __all__ = ["command"]
 
@@ -87,7 +85,6 @@ def import_(
 
     People who have unsubscribed are skipped, and named. --resubscribe subscribes them again, with a reason.
     """
-    site = read_site(folder)
     with ExitStack() as stack:
         write: Callable[[RejectedRow], None] = lambda row: None  # noqa: E731 - a function that does nothing
         if rejected is not None:
@@ -100,11 +97,8 @@ def import_(
                 raise SettingsError(f"cannot write {rejected}: {error.strerror}") from error
             writer.writerow(["row", "reason"])
             write = lambda row: writer.writerow([row.number, escape_formula(row.reason)])  # noqa: E731
-        progress = stack.enter_context(ProgressLine())
-        now = parse_at(None, site.tz)
-        result = import_list(
-            site, path, now, digests=digests, resubscribe=resubscribe, on_rejected=write, progress=progress
-        )
+        publisher = stack.enter_context(open_site(folder))
+        result = publisher.subscribers.import_list(path, digests=digests, resubscribe=resubscribe, on_rejected=write)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -148,18 +142,15 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
 
     A cell that a spreadsheet would run as a formula gets an apostrophe, which 'import' removes.
     """
-    site = read_site(folder)
     with ExitStack() as stack:
+        publisher = stack.enter_context(open_site(folder, dry_run=True))
         file = sys.stdout
         if str(path) != "-":
             try:
                 file = stack.enter_context(open(path, "w", encoding="utf-8", newline="", opener=private_opener))
             except OSError as error:
                 raise SettingsError(f"cannot write {path}: {error.strerror}") from error
-        progress = stack.enter_context(ProgressLine())
-        count = action.export_subscribers(
-            site, file, as_json=path.suffix in (".jsonl", ".ndjson"), digest=digest, progress=progress
-        )
+        count = publisher.subscribers.export(file, as_json=path.suffix in (".jsonl", ".ndjson"), digest=digest)
     if str(path) != "-":
         click.echo(f"{count_phrase(count, 'subscriber')} written to {path}")
 
@@ -190,19 +181,11 @@ def add(
     A person who has unsubscribed is subscribed again only with --resubscribe REASON. The option never
     lifts a complaint or an erasure.
     """
-    site = read_site(folder)
-    now = parse_at(None, site.tz)
-    subscriber = action.add_subscriber(
-        site,
-        address,
-        now,
-        digests=digests,
-        follows=follows,
-        zone=zone,
-        language=language,
-        resubscribe=resubscribe,
-    )
-    click.echo(_line(action.subscriber_as_dict(subscriber)))
+    with open_site(folder) as publisher:
+        subscriber = publisher.subscribers.add(
+            address, digests=digests, follows=follows, zone=zone, language=language, resubscribe=resubscribe
+        )
+    click.echo(_line(subscriber.as_dict()))
 
 
 @command.command("list", short_help="List subscribers with their state.")
@@ -216,10 +199,11 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
     """List subscribers with their state, in the order in which they were added."""
     count = 0
     state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
-    for subscriber in action.list_subscribers(read_site(folder), digest=digest, status=state):
-        count += 1
-        fields = action.subscriber_as_dict(subscriber)
-        click.echo(json.dumps(fields, ensure_ascii=False) if as_json else _line(fields))
+    with open_site(folder, dry_run=True) as publisher:
+        for subscriber in publisher.subscribers.list(digest=digest, status=state):
+            count += 1
+            fields = subscriber.as_dict()
+            click.echo(json.dumps(fields, ensure_ascii=False) if as_json else _line(fields))
     if not as_json:
         click.echo(count_phrase(count, "subscriber"))
 
@@ -240,8 +224,8 @@ def _line(fields: dict[str, Any]) -> str:
 @click.option("--note", default="", help="The reason, for the record.")
 def suppress(address: str, folder: Path, note: str) -> None:
     """Stop all mail to ADDRESS, also if a list names it later."""
-    site = read_site(folder)
-    is_new = action.suppress_by_operator(site, address, parse_at(None, site.tz), note=note)
+    with open_site(folder) as publisher:
+        is_new = publisher.subscribers.suppress(address, note=note)
     click.echo(f"{address} is suppressed." if is_new else f"{address} is already suppressed.")
 
 
@@ -250,6 +234,6 @@ def suppress(address: str, folder: Path, note: str) -> None:
 @site_option
 def forget(address: str, folder: Path) -> None:
     """Erase a person with their history. A keyed hash stays, so that no list adds them again."""
-    site = read_site(folder)
-    was_there = action.erase_subscriber(site, address, parse_at(None, site.tz))
+    with open_site(folder) as publisher:
+        was_there = publisher.subscribers.erase(address)
     click.echo(f"{address} is erased." if was_there else f"{address} is not a subscriber, and no import will add it.")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from publisher import __version__
 from publisher.articles import store
 from publisher.articles.store import ArticleRow
 from publisher.digests import notes_store as notes
@@ -24,6 +23,7 @@ from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.query import ArticleChoice, Candidate, choose_articles, matches_query
 from publisher.settings import Site
+from publisher.version import __version__
 
 if TYPE_CHECKING:
     from publisher.digests.story import Notice

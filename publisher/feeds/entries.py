@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from publisher import __version__
 from publisher.articles import store
 from publisher.articles.failure_isolation import report_failure
 from publisher.feeds import store as table
@@ -19,6 +18,7 @@ from publisher.model.articles import Article
 from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
 from publisher.settings import Site
+from publisher.version import __version__
 from publisher.workers.pool import Workers
 
 if TYPE_CHECKING:

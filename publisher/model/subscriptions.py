@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["ConfirmationKind", "SubscriptionState"]
+__all__ = ["ALL_DIGESTS", "ConfirmationKind", "SubscriptionState"]
+
+#: Stands for all other digests, later ones included.
+ALL_DIGESTS: Final = "*"
 
 
 class SubscriptionState(StrEnum):

@@ -15,7 +15,8 @@ from publisher.failures import LOG_FILE
 from publisher.schedule.processes import RUNNERS_FOLDER
 from publisher.settings import Site
 from publisher.signing.site_key import KEY_FILE
-from publisher.storage.engine import LOCK_FILE, database_path
+from publisher.storage.engine import database_path
+from publisher.storage.run_lock import LOCK_FILE
 
 __all__ = ["ExposedPath", "find_exposed_paths", "log_exposed_paths"]
 

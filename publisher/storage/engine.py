@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,17 +15,15 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 
-from publisher.errors import SchemaTooNew, StoreBusy, StoreError
+from publisher.errors import SchemaTooNew, StoreError
 from publisher.private_files import create_private
 from publisher.storage.failures import quiet_psycopg, translate_errors
 from publisher.storage.locks import release_session_lock
-from publisher.storage.process_lock import open_lock, try_lock
+from publisher.storage.run_lock import LOCK_FILE, file_lock, wait_for
 from publisher.storage.tables import REVISION, metadata
 
-__all__ = ["LOCK_FILE", "Database", "database_path", "has_open_database"]
+__all__ = ["Database", "database_path", "has_open_database"]
 
-#: Beside publisher.toml; the run that holds it writes its process ID into it.
-LOCK_FILE: Final = ".publish.lock"
 #: An arbitrary number for the advisory lock on PostgreSQL.
 _ADVISORY_LOCK: Final = 0x7075_626C
 _NETWORK_FILE_SYSTEMS: Final = frozenset(["nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "fuse.sshfs"])
@@ -52,6 +50,7 @@ class Database:
         _open.add(self)
         self._url = engine.url.render_as_string(hide_password=False)
         self._dry: Connection | None = None
+        self._shared = threading.local()
         if dry_run:
             self._dry = engine.connect().execution_options(write=True)
             self._dry.begin()
@@ -102,13 +101,40 @@ class Database:
                 engine.dispose()
                 raise
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether ``close`` rolls back every change."""
+        return self._dry is not None
+
+    @property
+    def _outer(self) -> Connection | None:
+        """The transaction that this thread's reads and writes are part of."""
+        return self._dry or getattr(self._shared, "connection", None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Make every ``write()`` and ``read()`` of this thread part of one transaction.
+
+        It commits at the end, or rolls back as a whole on an error.
+        """
+        if self._outer is not None:
+            with self.write() as connection:
+                yield connection
+            return
+        with self.write() as connection:
+            self._shared.connection = connection
+            try:
+                yield connection
+            finally:
+                del self._shared.connection
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Return a transaction with the write lock; it commits or rolls back as a whole."""
         with translate_errors(self._url):
-            if self._dry is not None:
-                with self._dry.begin_nested():
-                    yield self._dry
+            if (outer := self._outer) is not None:
+                with outer.begin_nested():
+                    yield outer
                 return
             with self.engine.connect().execution_options(write=True) as connection, connection.begin():
                 yield connection
@@ -117,8 +143,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Return a connection that sees one state of the database."""
         with translate_errors(self._url):
-            if self._dry is not None:
-                yield self._dry
+            if (outer := self._outer) is not None:
+                yield outer
                 return
             with self.engine.connect() as connection:
                 yield connection
@@ -128,7 +154,12 @@ class Database:
         """Return a connection for many transactions, each on the disk when it is committed.
 
         Everything else can be regenerated after a power failure; the record of a sent message cannot.
+
+        Raises:
+            StoreError: this thread has a transaction, which would hold these up.
         """
+        if self._dry is None and self._outer is not None:
+            raise StoreError("sending cannot be part of a transaction. Call it before or after the transaction")
         with translate_errors(self._url), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 yield connection
@@ -159,7 +190,7 @@ class Database:
     def exclusive(
         self, root: Path, *, wait_seconds: float = 600, on_wait: Callable[[str], None] = lambda holder: None
     ) -> Iterator[None]:
-        """Lock the site: no other publishing run works on it meanwhile, on any machine.
+        """Lock the site: no other publishing run works on it, on any machine. A dry run needs no lock.
 
         The operating system releases the lock if the process is killed.
 
@@ -170,9 +201,17 @@ class Database:
 
         Raises:
             StoreBusy: the other run did not finish in time.
+            StoreError: this thread has a transaction, which would hold up the other run.
         """
+        if self._dry is not None:
+            yield
+            return
+        if self._outer is not None:
+            raise StoreError(
+                "a publishing run cannot be part of a transaction. Call it before or after the transaction"
+            )
         deadline = time.monotonic() + wait_seconds
-        with _file_lock(root / LOCK_FILE, deadline, on_wait), self._advisory_lock(deadline, on_wait):
+        with file_lock(root / LOCK_FILE, deadline, on_wait), self._advisory_lock(deadline, on_wait):
             yield
 
     @contextmanager
@@ -185,7 +224,7 @@ class Database:
         with connection:
             query = text("SELECT pg_try_advisory_lock(:number)")
             with translate_errors(self._url):
-                _wait_for(
+                wait_for(
                     lambda: bool(connection.execute(query, {"number": _ADVISORY_LOCK}).scalar()),
                     deadline,
                     lambda: on_wait("another machine"),
@@ -195,34 +234,6 @@ class Database:
                 yield
             finally:
                 release_session_lock(connection, _ADVISORY_LOCK)
-
-
-@contextmanager
-def _file_lock(path: Path, deadline: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-    handle = open_lock(path)
-
-    def holder() -> str:
-        number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-        return f"process {number}" if number else "another process"
-
-    try:
-        _wait_for(lambda: try_lock(handle), deadline, lambda: on_wait(holder()), "another process")
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _wait_for(try_take: Callable[[], bool], deadline: float, on_wait: Callable[[], None], holder: str) -> None:
-    has_reported = False
-    while not try_take():
-        if not has_reported:
-            on_wait()
-            has_reported = True
-        if time.monotonic() >= deadline:
-            raise StoreBusy(f"{holder} is publishing this site and did not finish in time; try again later")
-        time.sleep(0.05)
 
 
 def _engine(url: str, wait_seconds: int) -> Engine:

@@ -18,7 +18,6 @@ from publisher.subscribers.consent import ACTIVE, Consent, is_consent_column, pr
 from publisher.subscribers.consent_words import fold_words, has_payment_columns
 
 __all__ = [
-    "ALL_DIGESTS",
     "COLUMNS",
     "DIGESTS_COLUMN",
     "RejectedRow",
@@ -36,8 +35,6 @@ _MANY: Final = (DIGESTS_COLUMN, "topics", "regions", "brands", "tags", "authors"
 _STATES: Final = ("digests_unsubscribed", "digests_unconfirmed")
 #: Columns, in the order in which they are exported.
 COLUMNS: Final = ("address", "status", "zone", "language", "digests", *_STATES, *_MANY[1:])
-#: Stands for all other digests, later ones included.
-ALL_DIGESTS: Final = "*"
 _OTHER_NAMES: Final = {
     "email": "address",
     "e mail": "address",

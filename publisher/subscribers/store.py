@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.result import Result
+from publisher.model.subscriptions import ALL_DIGESTS, SubscriptionState
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.facts import increment_fact
@@ -50,7 +51,7 @@ INTEREST_KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subscriber:
+class Subscriber(Result):
     """A person on the list. Times are seconds since 1970."""
 
     id: int
@@ -90,6 +91,25 @@ class Subscriber:
     def digests_in(self, state: SubscriptionState) -> tuple[str, ...]:
         """Return the digests for which the subscriber has this state."""
         return tuple(name for name, subscription in self.subscriptions.items() if subscription.state is state)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the subscriber for JSON output, without empty values."""
+        unsubscribed = self.digests_in(SubscriptionState.UNSUBSCRIBED)
+        if self.opted_out_at is not None and self.state is SubscriptionState.ACTIVE:
+            unsubscribed = (*unsubscribed, ALL_DIGESTS)
+        optional: dict[str, Any] = {"zone": self.zone, "language": self.language}
+        states: dict[str, Any] = {
+            "digests_unsubscribed": list(unsubscribed),
+            "digests_unconfirmed": list(self.digests_in(SubscriptionState.UNCONFIRMED)),
+        }
+        return {
+            "address": self.address,
+            "status": self.status.value,
+            **{name: value for name, value in optional.items() if value},
+            "digests": list(self.digests),
+            **{name: value for name, value in states.items() if value},
+            **{name: list(labels) for name, labels in self.follows.items()},
+        }
 
     @property
     def has_complained(self) -> bool:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.delivery import bounces_store as bounces
 from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ALL_DIGESTS, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address, parse_address
-from publisher.subscribers.list_parser import ALL_DIGESTS, RejectedRow, SubscriberRow, parse_json_lines
+from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, parse_json_lines
 from publisher.subscribers.subscriptions_store import (
     ChangeSource,
     StateChange,
@@ -222,9 +222,8 @@ def upsert_subscriber(
 
 
 def add_subscriber(
-    site: Site,
+    context: Context,
     address: str,
-    now: datetime,
     *,
     digests: Sequence[str] = (),
     follows: Mapping[str, Sequence[str]] | None = None,
@@ -235,9 +234,8 @@ def add_subscriber(
     """Add or update a subscriber by an operator's command, and return them.
 
     Args:
-        site: the settings.
+        context: the site.
         address: theirs.
-        now: the current time.
         digests: what to subscribe them to; the site's only digest by default.
         follows: field → labels of their interests; everything by default.
         zone, language: theirs; the site's by default.
@@ -246,6 +244,7 @@ def add_subscriber(
     Raises:
         SettingsError: the address or a digest is wrong, or they have unsubscribed and no reason is given.
     """
+    site = context.site
     checked, reason = require_address(address), require_reason(resubscribe)
     chosen = require_digests(site, digests)
     if not chosen and len(site.digests) == 1:
@@ -255,8 +254,8 @@ def add_subscriber(
     row = next(parse_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
     if isinstance(row, RejectedRow):
         raise SettingsError(row.reason)
-    change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), reason)
-    with Database.open(site.database_url) as db, db.write() as connection:
+    change = StateChange(ChangeSource.OPERATOR, context.seconds, reason)
+    with context.db.write() as connection:
         store.lock_subscribers(connection)
         ring = keyring(site, connection)
         convert_unsubscribed(connection, ring)
@@ -270,7 +269,7 @@ def add_subscriber(
             _require_no_complaint(known, chosen)
         before = known.digests if known is not None else ()
         subscribed = replace(row, digests=tuple(dict.fromkeys((*before, *chosen))))
-        return upsert_subscriber(connection, site, subscribed, change, now)
+        return upsert_subscriber(connection, site, subscribed, change, context.now)
 
 
 def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, change: StateChange) -> None:

@@ -26,7 +26,7 @@ from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import preferences_link
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
-from publisher.subscriptions.manage import erase_address, subscriber_as_dict
+from publisher.subscriptions.manage import erase_address
 from publisher.subscriptions.subscribe import confirm_subscription, may_confirm
 
 __all__ = ["ConfirmationResult", "OpenedConfirmation", "answer_confirmation", "open_confirmation"]
@@ -184,7 +184,7 @@ def _data(site: Site, connection: Connection, confirmation: ConfirmationEmail) -
             }
             messages.append({key: value for key, value in values.items() if value})
     data = {
-        **subscriber_as_dict(subscriber),
+        **subscriber.as_dict(),
         "added_at": _iso(subscriber.added_at),
         "paused_until": _iso(subscriber.paused_until),
         "has_own_feed": subscriber.feed_since is not None,

@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from publisher.context import Context
 from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
-from publisher.model.report import Progress, no_progress
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.report import Progress
+from publisher.model.subscriptions import ALL_DIGESTS, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
@@ -20,7 +21,6 @@ from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.consent import Consent
 from publisher.subscribers.list_parser import (
-    ALL_DIGESTS,
     DIGESTS_COLUMN,
     RejectedRow,
     SubscriberRow,
@@ -122,14 +122,12 @@ class ImportResult:
 
 
 def import_list(
-    site: Site,
+    context: Context,
     path: Path,
-    now: datetime,
     *,
     digests: Sequence[str] = (),
     resubscribe: str | None = None,
     on_rejected: Callable[[RejectedRow], None] = lambda row: None,
-    progress: Progress = no_progress,
 ) -> ImportResult:
     """Import a list of subscribers, in pages; pages before an interruption are kept.
 
@@ -138,28 +136,27 @@ def import_list(
     suppressed in any case.
 
     Args:
-        site: the settings.
+        context: the site.
         path: CSV, or JSON Lines if the name ends with ``.jsonl`` or ``.ndjson``.
-        now: the current time.
         digests: the digests of rows that name none; the site's only digest by default.
         resubscribe: why to subscribe active rows of people who had unsubscribed; None skips them.
         on_rejected: called with every rejected or skipped row.
-        progress: called now and then with how far the work is.
 
     Raises:
         SettingsError: the file cannot be read, there is no such digest, or the reason is empty.
     """
+    site, db = context.site, context.db
     defaults = require_digests(site, digests) or (tuple(site.digests) if len(site.digests) == 1 else ())
-    change = StateChange(ChangeSource.IMPORT, int(now.timestamp()), require_reason(resubscribe))
+    change = StateChange(ChangeSource.IMPORT, context.seconds, require_reason(resubscribe))
     result = ImportResult()
     parse = parse_json_lines if path.suffix in (".jsonl", ".ndjson") else parse_csv
     try:
-        with _open(path) as file, Database.open(site.database_url) as db:
+        with _open(path) as file:
             with db.write() as connection:
                 ring = keyring(site, connection)
                 convert_unsubscribed(connection, ring)
-            importer = _Importer(site, ring, defaults, change, now, result, on_rejected)
-            importer.run(db, _with_path(path, parse(file, site.digests, on_note=result.notes.append)), progress)
+            importer = _Importer(site, ring, defaults, change, context.now, result, on_rejected)
+            importer.run(db, _with_path(path, parse(file, site.digests, on_note=result.notes.append)), context.progress)
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeError as error:

@@ -7,19 +7,18 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from sqlalchemy import Connection
 
-from publisher.model.report import Progress, no_progress
+from publisher.context import Context
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address
-from publisher.subscribers.list_parser import ALL_DIGESTS, COLUMNS, escape_formula
+from publisher.subscribers.list_parser import COLUMNS, escape_formula
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
@@ -36,7 +35,6 @@ __all__ = [
     "erase_subscriber",
     "export_subscribers",
     "list_subscribers",
-    "subscriber_as_dict",
     "suppress_by_operator",
 ]
 
@@ -45,16 +43,16 @@ _PAGE: Final = 2_000
 _STATUS_WORDS: Final = {"bounced": "bounced", "complained": "complained", "unsubscribed": "unsubscribed"}
 
 
-def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
+def suppress_by_operator(context: Context, address: str, *, note: str = "") -> bool:
     """Put an address on the suppression list; return False if it was already there.
 
     Raises:
         SettingsError: the text is not an address.
     """
     checked = require_address(address)
-    with Database.open(site.database_url) as db, db.write() as connection:
-        ring = keyring(site, connection)
-        seconds, channel = int(now.timestamp()), SuppressionChannel.OPERATOR
+    with context.db.write() as connection:
+        ring = keyring(context.site, connection)
+        seconds, channel = context.seconds, SuppressionChannel.OPERATOR
         is_new = suppress_address(connection, ring, checked.key, "asked", channel, note, seconds)
         if not is_new:
             suppression.replace_bounce_suppression(
@@ -63,7 +61,7 @@ def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str =
         return is_new
 
 
-def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
+def erase_subscriber(context: Context, address: str) -> bool:
     """Erase a person and their history; return False if there is no such person.
 
     A keyed hash stays on the suppression list, so that no import brings them back.
@@ -72,8 +70,8 @@ def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
         SettingsError: the text is not an address.
     """
     checked = require_address(address)
-    with Database.open(site.database_url) as db, db.write() as connection:
-        return erase_address(connection, site, checked, now)
+    with context.db.write() as connection:
+        return erase_address(connection, context.site, checked, context.now)
 
 
 def erase_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
@@ -92,27 +90,27 @@ def erase_address(connection: Connection, site: Site, address: Address, now: dat
     return subscriber is not None
 
 
-def list_subscribers(site: Site, *, digest: str | None = None, status: str | None = None) -> Iterator[Subscriber]:
+def list_subscribers(
+    context: Context, *, digest: str | None = None, status: SubscriptionState | str | None = None
+) -> Iterator[Subscriber]:
     """Yield subscribers in the order in which they were added.
 
     Args:
-        site: the settings.
+        context: the site.
         digest: only people with a state for this digest.
-        status: only people with this :class:`SubscriptionState`, for the digest if one is named.
+        status: only people with this state, for the digest if one is named.
 
     Raises:
         SettingsError: there is no such digest.
     """
     if digest is not None:
-        require_digests(site, [digest])
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        state = SubscriptionState(status) if status is not None else None
+        require_digests(context.site, [digest])
+    state = SubscriptionState(status) if status is not None else None
+    with context.db.read() as connection:
         yield from store.iter_subscribers(connection, digest=digest, status=state)
 
 
-def export_subscribers(
-    site: Site, file: TextIO, *, as_json: bool, digest: str | None = None, progress: Progress = no_progress
-) -> int:
+def export_subscribers(context: Context, file: TextIO, *, as_json: bool, digest: str | None = None) -> int:
     """Write subscribers with their states as CSV without formulas, or as JSON Lines.
 
     ``import`` reads both, and gives everybody the same states. Return the number of subscribers.
@@ -121,24 +119,24 @@ def export_subscribers(
         SettingsError: there is no such digest.
     """
     if digest is not None:
-        require_digests(site, [digest])
+        require_digests(context.site, [digest])
     writer = csv.writer(file, lineterminator="\n")
     if not as_json:
         writer.writerow(COLUMNS)
     count = 0
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        ring = keyring(site, connection)
+    with context.db.read() as connection:
+        ring = keyring(context.site, connection)
         subscribers = store.iter_subscribers(connection, digest=digest)
         while page := list(islice(subscribers, _PAGE)):
             reasons = _suppression_words(connection, ring, page)
             for person in page:
-                values = {**subscriber_as_dict(person), "status": reasons.get(person.id, person.status)}
+                values = {**person.as_dict(), "status": reasons.get(person.id, person.status)}
                 if as_json:
                     file.write(json.dumps(values, ensure_ascii=False) + "\n")
                 else:
                     writer.writerow([escape_formula(_cell(values.get(name, ""))) for name in COLUMNS])
             count += len(page)
-            progress("writing subscribers", count, 0)
+            context.progress("writing subscribers", count, 0)
     return count
 
 
@@ -153,23 +151,3 @@ def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Sub
 
 def _cell(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else " | ".join(value)
-
-
-def subscriber_as_dict(person: Subscriber) -> dict[str, Any]:
-    """Return a subscriber for JSON output."""
-    unsubscribed = person.digests_in(SubscriptionState.UNSUBSCRIBED)
-    if person.opted_out_at is not None and person.state is SubscriptionState.ACTIVE:
-        unsubscribed = (*unsubscribed, ALL_DIGESTS)
-    optional: dict[str, Any] = {"zone": person.zone, "language": person.language}
-    states: dict[str, Any] = {
-        "digests_unsubscribed": list(unsubscribed),
-        "digests_unconfirmed": list(person.digests_in(SubscriptionState.UNCONFIRMED)),
-    }
-    return {
-        "address": person.address,
-        "status": person.status.value,
-        **{name: value for name, value in optional.items() if value},
-        "digests": list(person.digests),
-        **{name: value for name, value in states.items() if value},
-        **{name: list(labels) for name, labels in person.follows.items()},
-    }

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.delivery import bounces_store as bounces
 from publisher.mail.bounces import judge_failure
 from publisher.mail.replies import Reason
+from publisher.model.result import Result
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
@@ -47,58 +48,40 @@ _STATUS_FIRST: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:$| )")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoubtfulSuppression:
+class DoubtfulSuppression(Result):
     """A suppression that today's rules would not make."""
 
     address: str
     #: The form in which two spellings of the address are equal.
-    key: str
+    key: str = field(metadata={"json": None})
     #: The reply of the server, as stored with the suppression.
     words: str
     #: The meaning of the reply by today's rules.
     reason: Reason
     suppressed_at: datetime
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the suppression for JSON output."""
-        return {
-            "address": self.address,
-            "words": self.words,
-            "reason": self.reason.value,
-            "suppressed_at": self.suppressed_at.isoformat(),
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnclearState:
+class UnclearState(Result):
     """A person who counts as unsubscribed because an older version did not store their state."""
 
     address: str
-    #: The digest; empty for everything.
-    digest: str
+    #: The digest; None for everything.
+    digest: str | None
     reason: str
     since: datetime
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the state for JSON output."""
-        return {
-            "address": self.address,
-            "digest": self.digest or None,
-            "reason": self.reason,
-            "since": self.since.isoformat(),
-        }
 
-
-def unclear_states(site: Site) -> list[UnclearState]:
-    """Return states that an upgrade had to guess, and that nobody has changed since."""
-    with Database.open(site.database_url) as db, db.write() as connection:
-        convert_unsubscribed(connection, keyring(site, connection))
+def unclear_states(context: Context) -> list[UnclearState]:
+    """Return states that an upgrade had to guess, and that were not changed since."""
+    with context.db.write() as connection:
+        convert_unsubscribed(connection, keyring(context.site, connection))
         return [
             UnclearState(
                 address=address,
-                digest=event.digest or "",
+                digest=event.digest or None,
                 reason=event.reason,
-                since=datetime.fromtimestamp(event.at, UTC).astimezone(site.tz),
+                since=datetime.fromtimestamp(event.at, UTC).astimezone(context.site.tz),
             )
             for address, event in subscriptions.load_unclear_events(connection)
         ]
@@ -112,29 +95,28 @@ def stored_reason(note: str) -> Reason | None:
     return judge_failure(note[match.end() :], match[1]) if match else judge_failure(note, "")
 
 
-def doubtful_suppressions(site: Site) -> list[DoubtfulSuppression]:
+def doubtful_suppressions(context: Context) -> list[DoubtfulSuppression]:
     """Return the suppressions that today's rules would not make, by order of subscription."""
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        return list(_doubtful(connection, site, keyring(site, connection)))
+    with context.db.read() as connection:
+        return list(_doubtful(connection, context.site, keyring(context.site, connection)))
 
 
-def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: datetime) -> list[str]:
+def lift_suppressions(context: Context, doubtful: Sequence[DoubtfulSuppression]) -> list[str]:
     """Lift suppressions in one transaction; return the addresses.
 
     Each subscriber has the state from before the suppression again. A suppression that has another
     reason by now, such as a complaint, is kept.
 
     Args:
-        site: the settings.
+        context: the site.
         doubtful: the result of `doubtful_suppressions`.
-        now: the current time, for the history.
     """
-    change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words were not about the address")
+    change = StateChange(ChangeSource.OPERATOR, context.seconds, "the server's words were not about the address")
     keys = {entry.key for entry in doubtful}
-    with Database.open(site.database_url) as db, db.write() as connection:
+    with context.db.write() as connection:
         subscribers.lock_subscribers(connection)
-        ring = keyring(site, connection)
-        lifted = [entry for entry in _doubtful(connection, site, ring) if entry.key in keys]
+        ring = keyring(context.site, connection)
+        lifted = [entry for entry in _doubtful(connection, context.site, ring) if entry.key in keys]
         for entry in lifted:
             suppression.lift_suppression(connection, suppression_hash(ring, entry.key), entry.key, change)
     return [entry.address for entry in lifted]

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from starlette.convertors import IntegerConvertor
 from starlette.routing import Route, compile_path
 
-from publisher import __version__
 from publisher.settings import Site
+from publisher.version import __version__
 
 __all__ = ["FORM_TYPE", "TEXT", "ApiPath", "ApiRoute", "Operation", "describe_api"]
 

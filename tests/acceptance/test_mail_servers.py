@@ -231,7 +231,7 @@ def test_a_digest_arrives_unchanged(mail_kit: MailKit, servers: Servers) -> None
     names = kit.add_subscribers(3)
     kit.add_subscribers(0)
     (kit.root / "gone.csv").write_text("address\ngone@mail.example.org\n")
-    from publisher.subscriptions.import_list import import_list
+    from tests.support.use_cases import import_list
 
     import_list(kit.site, kit.root / "gone.csv", NOW)
     kit.article("one.md", "Ein Titel über Wasser — und é", body="Text with a [link](https://review.example/x?a=1&b=2).")

@@ -64,7 +64,7 @@ def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
 
 
 def suppressed(kit: MailKit) -> list[str]:
-    from publisher.subscriptions.manage import list_subscribers
+    from tests.support.use_cases import list_subscribers
 
     return [subscriber.address for subscriber in list_subscribers(kit.site, status=SubscriptionState.SUPPRESSED)]
 

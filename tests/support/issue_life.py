@@ -24,12 +24,12 @@ from publisher.model.report import PublishResult, no_progress
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.manage import add_subscriber, suppress_by_operator
 from publisher.subscriptions.preferences import NO_END, Access, pause_until, save_preferences
 from publisher.subscriptions.subscribe import SubscriptionRequest
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
+from tests.support.use_cases import add_subscriber, suppress_by_operator
 
 __all__ = ["DIGESTS", "START", "Kill", "Killed", "LifeSite", "RecordedMail", "address_of"]
 

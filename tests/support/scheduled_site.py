@@ -16,12 +16,11 @@ from publisher.model.report import PublishResult, no_progress
 from publisher.pipeline import approve as approving
 from publisher.pipeline.approve import Approval, ApprovalTime
 from publisher.runner.scheduled_run import run_due_slots
-from publisher.subscriptions.import_list import import_list
-from publisher.subscriptions.manage import add_subscriber
 from tests.conftest import MailKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
 from tests.support.smtp import Server
+from tests.support.use_cases import add_subscriber, import_list
 
 __all__ = ["EDITOR", "FRIDAY", "MONDAY", "SATURDAY", "SUNDAY", "ScheduledSite", "text_of"]
 

@@ -20,9 +20,9 @@ MAX_FUNCTION_LINES = 50
 TOP_LEVEL = frozenset(
     """
     __init__.py __main__.py py.typed
-    articles cadence cli delivery digests feeds findings html mail model pipeline reports runner schedule settings signing
+    api articles cadence cli delivery digests feeds findings html mail model pipeline reports runner schedule settings signing
     staging storage subscribers subscriptions templating web websub workers
-    backoff.py chromium.py clock.py errors.py failures.py http_client.py private_files.py
+    backoff.py chromium.py clock.py context.py errors.py failures.py http_client.py private_files.py testing.py version.py
     """.split()
 )
 

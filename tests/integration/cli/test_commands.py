@@ -10,11 +10,10 @@ from click.testing import CliRunner, Result
 
 from publisher.cli import publish
 from publisher.errors import PublisherError, SettingsError
-from publisher.subscriptions.import_list import import_list
-from publisher.subscriptions.manage import list_subscribers
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.deliveries import at, states, transport
 from tests.support.smtp import Server
+from tests.support.use_cases import import_list, list_subscribers
 
 
 def run(kit: SiteKit, command: str, *arguments: str) -> Result:

@@ -253,7 +253,7 @@ def test_placeholder_values_stop_the_approval_of_mail_to_real_people(lone_site: 
     site.subscribe("ann")
     path = site.kit.root / "more.csv"
     path.write_text("address,digests\nann@posteo.de,weekly\n")
-    from publisher.subscriptions.import_list import import_list
+    from tests.support.use_cases import import_list
 
     import_list(site.kit.site, path, FRIDAY)
     with pytest.raises(SendingBlocked, match="1 recipient would get placeholder values"):

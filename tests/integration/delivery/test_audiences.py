@@ -12,8 +12,8 @@ from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.digests.variants_store import load_variants
 from publisher.model.subscriptions import SubscriptionState
-from publisher.subscriptions import manage as action
 from tests.conftest import NOW, MailKit
+from tests.support import use_cases as action
 from tests.support.deliveries import audience_of
 from tests.support.examples import examples
 

@@ -9,9 +9,9 @@ import pytest
 
 from publisher.delivery.bounces import process_messages
 from publisher.reports.trace import delivery_history
-from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
+from tests.support.use_cases import list_subscribers
 
 EXIM: Final = """\
 Return-path: <>
@@ -208,7 +208,7 @@ def test_a_delivery_status_is_read_with_its_words(sent: tuple[MailKit, str], fie
 def test_a_token_anywhere_in_the_subject_unsubscribes(sent: tuple[MailKit, str], subject: str) -> None:
     """Mail programs and gateways may put other text around the token."""
     assert process(sent, f"From: ann@pond.example\nTo: news@review.example\nSubject: {subject}\n\n") == "unsubscribed"
-    assert [subscriber_as_dict(one)["digests"] for one in list_subscribers(sent[0].site)] == [[]]
+    assert [one.as_dict()["digests"] for one in list_subscribers(sent[0].site)] == [[]]
 
 
 def test_a_subject_without_a_genuine_token_does_nothing(sent: tuple[MailKit, str]) -> None:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.reports.trace import delivery_history
-from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
+from tests.support.use_cases import list_subscribers
 
 PASS = "a2" * 16
 
@@ -140,7 +140,7 @@ def test_a_report_changes_the_state_of_its_subscriber(
         story = delivery_history(kit.site, "daily", "reader1@mail.example.org")
         assert any(one.text.startswith(f"bounced: {kind}") for one in story.events)
     if kind in ("unsubscribe", "complaint"):
-        assert [subscriber_as_dict(one)["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
+        assert [one.as_dict()["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
 
 
 def test_soft_bounces_of_enough_issues_suppress_and_one_issue_counts_once(mail_kit: MailKit) -> None:
@@ -221,7 +221,7 @@ def test_a_bounce_is_recorded_before_the_message_is_deleted(
 
 def test_nothing_is_recorded_about_an_erased_subscriber(sent: tuple[MailKit, list[Delivered]]) -> None:
     """A late bounce stores nothing about a person who was erased."""
-    from publisher.subscriptions.manage import erase_subscriber
+    from tests.support.use_cases import erase_subscriber
 
     kit, ids = sent
     erase_subscriber(kit.site, "reader0@mail.example.org", NOW)

@@ -250,7 +250,7 @@ def test_a_domain_that_refuses_is_paused_and_the_others_are_not(mail_kit: MailKi
     kit.add_subscribers(30, "slow.example.org")
     path = kit.root / "more.csv"
     path.write_text("address\n" + "".join(f"r{n}@fast.example.org\n" for n in range(30)))
-    from publisher.subscriptions.import_list import import_list
+    from tests.support.use_cases import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")
@@ -402,7 +402,7 @@ def test_a_non_ascii_address_needs_a_server_with_smtputf8(mail_kit: MailKit) -> 
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\nanna@bücher.example.org\n", "utf-8")
-    from publisher.subscriptions.import_list import import_list
+    from tests.support.use_cases import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")
@@ -419,7 +419,7 @@ def test_a_non_ascii_address_is_sent_to_a_server_with_smtputf8(mail_kit: MailKit
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\n", "utf-8")
-    from publisher.subscriptions.import_list import import_list
+    from tests.support.use_cases import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")

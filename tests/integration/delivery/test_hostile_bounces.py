@@ -18,9 +18,9 @@ from publisher.delivery import bounces as action
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.mime import MAX_DEPTH, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PARTS, UnreadableMessage, walk_parts
-from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
+from tests.support.use_cases import list_subscribers
 
 
 def bounce(to: str, said: str = "550 5.1.1 no such user") -> bytes:
@@ -96,7 +96,7 @@ def sent(mail_kit: MailKit) -> tuple[MailKit, list[str]]:
 
 
 def statuses(kit: MailKit) -> list[str]:
-    return [subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)]
+    return [one.as_dict()["status"] for one in list_subscribers(kit.site)]
 
 
 @pytest.mark.parametrize("name", STRANGE)

@@ -19,13 +19,14 @@ from publisher.model.delivery import DeliveryState
 from publisher.pipeline.approve import approve
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.import_list import ImportResult, import_list
+from publisher.subscriptions.import_list import ImportResult
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
+from tests.support import use_cases as action
 from tests.support.clocks import ManualClock
 from tests.support.issues import force_draft
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import import_list
 from tests.support.web_visitor import Visitor, received_emails
 
 BASE = "https://review.example/newsletters"
@@ -264,7 +265,7 @@ def test_an_export_carries_every_state_to_another_site(
     )
 
     def people(kit: MailKit) -> list[dict[str, object]]:
-        every = [action.subscriber_as_dict(one) for one in action.list_subscribers(kit.site)]
+        every = [one.as_dict() for one in action.list_subscribers(kit.site)]
         return sorted((one for one in every if one["status"] != "suppressed"), key=lambda one: str(one["address"]))
 
     before = people(unsubscribing_site.kit)

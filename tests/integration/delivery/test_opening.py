@@ -16,10 +16,10 @@ from publisher.digests import store as issues
 from publisher.digests.variants_store import load_variants
 from publisher.pipeline.correct import retract
 from publisher.pipeline.undo_issue import reopen
-from publisher.subscriptions.manage import suppress_by_operator
 from tests.conftest import MailKit
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
+from tests.support.use_cases import suppress_by_operator
 
 NOTES = '[digests.notes]\ntitle = "Notes"\ncadence = "0 7 * * mon"\n'
 

@@ -22,10 +22,10 @@ from publisher.model.report import PublishResult, no_progress
 from publisher.pipeline.approve import ApprovalTime, approve
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.tick import tick
-from publisher.subscriptions.manage import add_subscriber
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
+from tests.support.use_cases import add_subscriber
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SLOT = datetime(2026, 11, 23, 9, tzinfo=UTC)

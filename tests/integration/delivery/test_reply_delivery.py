@@ -9,9 +9,9 @@ import pytest
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.model.delivery import DeliveryState
-from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from tests.conftest import MailKit
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import list_subscribers
 
 SUPPRESS, WAIT, FAIL = ("failed", True), ("deferred", False), ("failed", False)
 #: Reply → state of the delivery, and whether the address is suppressed.
@@ -46,7 +46,7 @@ def test_a_refusal_has_its_outcome(mail_kit: MailKit, reply: str, step: str) -> 
     state, is_suppressed = REPLIES[reply]
     with mail_kit.open() as db, db.read() as connection:
         assert deliveries.state_counts(connection) == {1: {DeliveryState(state): 1}}
-    assert [subscriber_as_dict(one)["status"] for one in list_subscribers(mail_kit.site)] == [
+    assert [one.as_dict()["status"] for one in list_subscribers(mail_kit.site)] == [
         "suppressed" if is_suppressed else "active"
     ]
 
@@ -61,6 +61,6 @@ def test_a_relay_without_reverse_dns_suppresses_nobody(any_mail_kit: MailKit) ->
     with Server(Script(at=lambda at, argument, number: refusal if at == "rcpt" else None)) as server:
         kit.mail(server.port)
         deliver(kit.site, "daily")
-    assert {subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)} == {"active"}
+    assert {one.as_dict()["status"] for one in list_subscribers(kit.site)} == {"active"}
     with kit.open() as db, db.read() as connection:
         assert DeliveryState.FAILED not in deliveries.state_counts(connection)[1]

@@ -41,7 +41,7 @@ def test_a_draft_is_not_sent_and_an_approved_issue_is(mail_kit: MailKit) -> None
 
 def test_an_open_issue_is_sent_when_subscribers_were_suppressed_or_erased(mail_kit: MailKit) -> None:
     """Their deliveries are suppressed and stay in the audience."""
-    from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
+    from tests.support.use_cases import erase_subscriber, suppress_by_operator
 
     kit = mail_kit
     names = kit.add_subscribers(4)

@@ -23,10 +23,10 @@ from publisher.reports.status import load_status
 from publisher.reports.trace import delivery_history
 from publisher.storage.tables.delivery import provisional_suppression
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.manage import erase_subscriber
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import states, suppressed, transport
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import erase_subscriber
 
 GONE: Final = "550 no such user"
 
@@ -145,7 +145,7 @@ def test_a_domain_that_refuses_every_recipient_is_stopped_and_others_get_the_iss
         names = [f"bad{number}@broken.example" for number in range(40)]
         path = kit.root / "more.csv"
         path.write_text("address,digests\n" + "".join(f"{name},daily\n" for name in names))
-        from publisher.subscriptions.import_list import import_list
+        from tests.support.use_cases import import_list
 
         import_list(kit.site, path, NOW)
         kit.issue("one")

@@ -23,12 +23,12 @@ from publisher.storage.facts import set_fact
 from publisher.storage.tables.delivery import delivery
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from publisher.subscriptions.unsubscribe import link_status, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.integration.delivery.test_bounces import arf, dsn, plain
 from tests.support.deliveries import accept_all, return_path, suppressed
 from tests.support.smtp import Server
+from tests.support.use_cases import list_subscribers
 
 ANN: Final = "reader0@mail.example.org"
 RING: Final = Keyring(key=b"a key of sixteen bytes or more")
@@ -104,12 +104,10 @@ def test_a_forwarded_message_suppresses_nobody(
     for data in forgeries(message_id):
         found = way(kit, data)
         assert (found.hard, found.soft, found.suppressed) == (0, 0, [])
-    assert [subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)] == ["active"]
+    assert [one.as_dict()["status"] for one in list_subscribers(kit.site)] == ["active"]
     found = way(kit, arf(message_id))
     assert (found.complaints, found.suppressed) == (1, [])
-    assert suppressed(kit) == [] and [subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)] == [
-        "unsubscribed"
-    ]
+    assert suppressed(kit) == [] and [one.as_dict()["status"] for one in list_subscribers(kit.site)] == ["unsubscribed"]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,8 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions.manage import suppress_by_operator
-from publisher.subscriptions.review import unclear_states
 from tests.conftest import NOW, MailKit, SiteKit
+from tests.support.use_cases import suppress_by_operator, unclear_states
 
 ACT = StateChange(ChangeSource.LINK, int(NOW.timestamp()))
 

@@ -15,11 +15,9 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import Suppression, SuppressionChannel, load_suppressions
-from publisher.subscriptions.add import add_subscriber
-from publisher.subscriptions.import_list import import_list
-from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from tests.conftest import NOW, MailKit
 from tests.support.subscriber_site import ANN, SubscriberSite
+from tests.support.use_cases import add_subscriber, erase_subscriber, import_list, suppress_by_operator
 
 SMTP, BOUNCE, COMPLAINT = SuppressionChannel.SMTP, SuppressionChannel.BOUNCE, SuppressionChannel.COMPLAINT
 PROVIDER, IMPORT = SuppressionChannel.PROVIDER, SuppressionChannel.IMPORT

@@ -18,13 +18,13 @@ from publisher.storage.tables.delivery import delivery
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.add import add_subscriber
-from publisher.subscriptions.import_list import ImportResult, import_list
+from publisher.subscriptions.import_list import ImportResult
 from tests.conftest import NOW
 from tests.integration.delivery.test_bounces import dsn
+from tests.support import use_cases as action
 from tests.support.deliveries import return_path
 from tests.support.subscriber_site import ANN, SubscriberSite
+from tests.support.use_cases import add_subscriber, import_list
 
 NEW = "ann@new.example.org"
 

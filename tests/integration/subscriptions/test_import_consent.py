@@ -17,10 +17,11 @@ from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.subscribers.addresses import parse_address
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.import_list import ImportResult, import_list
+from publisher.subscriptions.import_list import ImportResult
 from tests.conftest import NOW, MailKit
+from tests.support import use_cases as action
 from tests.support.smtp import Server
+from tests.support.use_cases import import_list
 
 
 def imported(kit: MailKit, text: str | bytes, name: str = "list.csv") -> ImportResult:

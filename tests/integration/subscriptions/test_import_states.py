@@ -7,10 +7,10 @@ import pytest
 from publisher.signing.site_key import keyring
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.import_list import ImportResult, import_list
-from publisher.subscriptions.review import doubtful_suppressions, lift_suppressions
+from publisher.subscriptions.import_list import ImportResult
 from tests.conftest import NOW, MailKit
+from tests.support import use_cases as action
+from tests.support.use_cases import doubtful_suppressions, import_list, lift_suppressions
 
 PERSON = "ann@mail.example.org"
 ABOUT_US = "mx.relay.example: 550 Reverse DNS lookup failed"

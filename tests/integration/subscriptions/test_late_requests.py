@@ -16,12 +16,12 @@ from publisher.subscriptions import confirmation_emails, preferences
 from publisher.subscriptions.confirm import answer_confirmation
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.subscriptions.confirmation_store import ConfirmationKind
-from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from tests.conftest import NOW
 from tests.support.deliveries import at
 from tests.support.smtp import Drop, Script
 from tests.support.subscriber_site import ANN, SubscriberSite, href_of
+from tests.support.use_cases import erase_subscriber, suppress_by_operator
 
 NEW = "ann@new.example.org"
 LATER = NOW + timedelta(hours=1)

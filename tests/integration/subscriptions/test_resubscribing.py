@@ -13,10 +13,10 @@ from publisher.signing.site_key import keyring
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
 from publisher.subscriptions.confirmation_emails import preferences_link
-from publisher.subscriptions.manage import suppress_by_operator
 from publisher.web import Web
 from tests.conftest import NOW
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite
+from tests.support.use_cases import suppress_by_operator
 from tests.support.web_visitor import Response, Visitor
 
 

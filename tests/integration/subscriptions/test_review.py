@@ -17,10 +17,16 @@ from publisher.mail.replies import Reason
 from publisher.signing.site_key import keyring
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions.manage import erase_subscriber, list_subscribers, subscriber_as_dict, suppress_by_operator
-from publisher.subscriptions.review import doubtful_suppressions, lift_suppressions, stored_reason
+from publisher.subscriptions.review import stored_reason
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
+from tests.support.use_cases import (
+    doubtful_suppressions,
+    erase_subscriber,
+    lift_suppressions,
+    list_subscribers,
+    suppress_by_operator,
+)
 
 #: Note of a suppression → whether today's rules accept it.
 NOTES: Final = {
@@ -47,7 +53,7 @@ def suppress_with(kit: MailKit, notes: dict[str, str], reason: str = "bounced") 
 
 
 def statuses(kit: MailKit) -> dict[str, str]:
-    return {one["address"]: one["status"] for one in map(subscriber_as_dict, list_subscribers(kit.site))}
+    return {one["address"]: one["status"] for one in (person.as_dict() for person in list_subscribers(kit.site))}
 
 
 def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: MailKit) -> None:
@@ -61,7 +67,7 @@ def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: Mail
     assert [one.words for one in doubtful] == [note for note, is_right in NOTES.items() if not is_right]
     assert sorted(lift_suppressions(kit.site, doubtful, NOW)) == sorted(wrong)
     assert [name for name, status in statuses(kit).items() if status == "active"] == [*wrong, names[-1]]
-    assert {tuple(subscriber_as_dict(one)["digests"]) for one in list_subscribers(kit.site)} == {("daily",)}
+    assert {tuple(one.as_dict()["digests"]) for one in list_subscribers(kit.site)} == {("daily",)}
     assert doubtful_suppressions(kit.site) == []
 
 
@@ -108,9 +114,9 @@ def test_an_unsubscribed_person_stays_unsubscribed_after_the_suppression_is_lift
         unsubscribe(connection, 1, StateChange(ChangeSource.LINK, 1))
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     lift_suppressions(mail_kit.site, doubtful_suppressions(mail_kit.site), NOW)
-    assert [(one["digests"], one["status"]) for one in map(subscriber_as_dict, list_subscribers(mail_kit.site))] == [
-        ([], "unsubscribed")
-    ]
+    assert [
+        (one["digests"], one["status"]) for one in (person.as_dict() for person in list_subscribers(mail_kit.site))
+    ] == [([], "unsubscribed")]
 
 
 def test_an_erased_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) -> None:

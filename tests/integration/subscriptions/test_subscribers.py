@@ -17,11 +17,12 @@ from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
 from publisher.reports.trace import delivery_history
 from publisher.subscribers.list_parser import COLUMNS, RejectedRow, escape_formula, parse_csv
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.import_list import ImportResult, import_list
+from publisher.subscriptions.import_list import ImportResult
 from tests.conftest import NOW, MailKit, SiteKit
+from tests.support import use_cases as action
 from tests.support.examples import examples
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import import_list
 
 
 def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options: object) -> ImportResult:
@@ -31,7 +32,7 @@ def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options:
 
 
 def listed(kit: SiteKit) -> list[dict[str, object]]:
-    return [action.subscriber_as_dict(one) for one in action.list_subscribers(kit.site)]
+    return [one.as_dict() for one in action.list_subscribers(kit.site)]
 
 
 def test_an_import_stores_every_column(any_mail_kit: MailKit) -> None:

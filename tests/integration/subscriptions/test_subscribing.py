@@ -16,11 +16,11 @@ from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions.manage import add_subscriber, erase_subscriber, suppress_by_operator
 from tests.conftest import NOW
 from tests.support.deliveries import audience_of
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite, call_at_once, href_of
+from tests.support.use_cases import add_subscriber, erase_subscriber, suppress_by_operator
 from tests.support.web_visitor import ReceivedEmail, Visitor
 
 # -- subscribing -------------------------------------------------------------------------------------

@@ -24,13 +24,13 @@ from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions import manage as action
-from publisher.subscriptions.import_list import import_list
 from publisher.subscriptions.preferences import Access, save_preferences
 from publisher.subscriptions.subscribe import SubscriptionRequest, confirm_subscription
 from publisher.subscriptions.unsubscribe import resubscribe_by_link, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
+from tests.support import use_cases as action
 from tests.support.examples import examples
+from tests.support.use_cases import import_list
 
 ADDRESS = "ann@mail.example.org"
 DIGESTS = ("daily", "weekly")

@@ -15,10 +15,10 @@ import pytest
 from publisher.digests import store
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from publisher.web import Web, forms
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.copies import Copies
+from tests.support.use_cases import erase_subscriber, suppress_by_operator
 from tests.unit.web.test_web import Answer, ask
 
 PAGE = "https://review.example/newsletters/leave"

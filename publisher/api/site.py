@@ -1,0 +1,149 @@
+"""A site that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Self
+
+from publisher.clock import Clock
+from publisher.context import Context, WaitCallback, local_now, no_wait
+from publisher.model.report import Progress, no_progress
+from publisher.settings import Site, read_site
+from publisher.storage.engine import Database
+from publisher.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from publisher.api.subscribers import Subscribers
+    from publisher.mail.transport import Transport
+    from publisher.workers.timed_worker import TimedWorker
+
+__all__ = ["Publisher"]
+
+
+class Publisher:
+    """A site that is open. Close it, or use it in a ``with`` statement.
+
+    It may be used by several threads. Each method is one use case, and its own transaction unless it is called within
+    ``transaction()``.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+        progress: Progress = no_progress,
+        on_wait: WaitCallback = no_wait,
+        dry_run: bool = False,
+        parser_process: TimedWorker | None = None,
+    ) -> None:
+        """Open a site whose settings were read; see ``open``.
+
+        Args:
+            site: the settings.
+            clock: the time; this machine's clock by default.
+            transport: sends messages in place of the transport of the settings.
+            progress: called with (label, done, total) during long work; the total is 0 if it is not known.
+            on_wait: called with the name of another process that works on the site, before it is waited for.
+            dry_run: roll back every change at the end. No file is written and no message is sent.
+            parser_process: a process for parsers that the caller closes.
+        """
+        self.site = site
+        self.clock = clock or Clock()
+        self._transport = transport
+        self._progress = progress
+        self._on_wait = on_wait
+        self._dry_run = dry_run
+        self._parser_process = parser_process
+        self._lock = Lock()
+        self._opened = ExitStack()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str = ".",
+        *,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+        progress: Progress = no_progress,
+        on_wait: WaitCallback = no_wait,
+        dry_run: bool = False,
+        parser_process: TimedWorker | None = None,
+    ) -> Self:
+        """Open the site in a folder: the one with ``publisher.toml``. The arguments are those of the class.
+
+        The database is opened, and created or upgraded if needed, by the first use case.
+
+        Raises:
+            SettingsError: the folder has no valid ``publisher.toml``.
+        """
+        return cls(
+            read_site(Path(folder)),
+            clock=clock,
+            transport=transport,
+            progress=progress,
+            on_wait=on_wait,
+            dry_run=dry_run,
+            parser_process=parser_process,
+        )
+
+    def close(self) -> None:
+        """Close the database and end the worker processes."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def _workers(self) -> Workers:
+        return self._opened.enter_context(Workers(parser_process=self._parser_process))
+
+    @cached_property
+    def _db(self) -> Database:
+        return self._opened.enter_context(Database.open(self.site.database_url, dry_run=self._dry_run))
+
+    def now(self) -> datetime:
+        """Return the current time in the site's time zone, in whole seconds."""
+        return local_now(self.site, self.clock)
+
+    def context(self, now: datetime | None = None) -> Context:
+        """Return what use cases are given, at a time; at the current time by default."""
+        with self._lock:
+            return Context(
+                site=self.site,
+                db=self._db,
+                now=now or self.now(),
+                clock=self.clock,
+                workers=self._workers,
+                transport=self._transport,
+                progress=self._progress,
+                on_wait=self._on_wait,
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Make all calls of this thread in the block one transaction; return its connection.
+
+        It commits at the end of the block, or rolls back as a whole on an error. ``publish`` and everything that sends
+        mail cannot be part of it.
+        """
+        with self.context().db.transaction() as connection:
+            yield connection
+
+    @cached_property
+    def subscribers(self) -> Subscribers:
+        """The people on the lists."""
+        from publisher.api.subscribers import Subscribers
+
+        return Subscribers(self)

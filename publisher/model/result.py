@@ -1,0 +1,73 @@
+"""The base of result records: how they become JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import singledispatch
+from pathlib import Path
+from typing import Any, ClassVar
+
+__all__ = ["Result", "json_value"]
+
+
+class Result:
+    """Base of frozen dataclasses that a use case returns."""
+
+    __slots__ = ()
+
+    #: Properties that are in the JSON too.
+    json_properties: ClassVar[tuple[str, ...]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for JSON output.
+
+        A field is named as in its ``json`` metadata, or as it is; a field whose ``json`` is None is left out.
+        """
+        assert is_dataclass(self)
+        names = {field.name: field.metadata.get("json", field.name) for field in fields(self)}
+        names.update((name, name) for name in self.json_properties)
+        return {key: json_value(getattr(self, name)) for name, key in names.items() if key is not None}
+
+
+@singledispatch
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it: times in ISO 8601, enums by value, records as objects."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+@json_value.register
+def _(value: Result) -> Any:
+    return value.as_dict()
+
+
+@json_value.register
+def _(value: Enum) -> Any:
+    return value.value
+
+
+@json_value.register
+def _(value: datetime) -> Any:
+    return value.isoformat()
+
+
+@json_value.register
+def _(value: Path) -> Any:
+    return str(value)
+
+
+@json_value.register
+def _(value: Mapping) -> Any:  # type: ignore[type-arg]
+    return {json_value(key): json_value(item) for key, item in value.items()}
+
+
+@json_value.register(list)
+@json_value.register(tuple)
+@json_value.register(AbstractSet)
+def _(value: Any) -> Any:
+    return [json_value(item) for item in value]

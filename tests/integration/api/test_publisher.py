@@ -1,0 +1,56 @@
+"""A site that is open, and transactions over several calls."""
+
+import pytest
+
+from publisher import Publisher
+from publisher.errors import SettingsError, StoreError
+from tests.conftest import SiteKit
+
+
+def addresses(kit: SiteKit) -> list[str]:
+    with Publisher.open(kit.root) as publisher:
+        return [subscriber.address for subscriber in publisher.subscribers.list()]
+
+
+def test_calls_in_a_transaction_are_stored_together(any_kit: SiteKit) -> None:
+    """A program that adds a team wants all of it or nothing."""
+    with Publisher.open(any_kit.root) as publisher, publisher.transaction():
+        publisher.subscribers.add("ann@example.org")
+        publisher.subscribers.add("ben@example.org")
+    assert addresses(any_kit) == ["ann@example.org", "ben@example.org"]
+
+
+def test_an_error_in_a_transaction_takes_back_every_call(any_kit: SiteKit) -> None:
+    """Half of a team would be subscribed otherwise."""
+    with Publisher.open(any_kit.root) as publisher:
+        with pytest.raises(SettingsError, match="no address"), publisher.transaction():
+            publisher.subscribers.add("ann@example.org")
+            publisher.subscribers.add("no address")
+        assert list(publisher.subscribers.list()) == []
+    assert addresses(any_kit) == []
+
+
+def test_a_caught_error_takes_back_its_own_call_only(any_kit: SiteKit) -> None:
+    """A program that skips bad addresses keeps the good ones."""
+    with Publisher.open(any_kit.root) as publisher, publisher.transaction():
+        publisher.subscribers.add("ann@example.org")
+        with pytest.raises(SettingsError):
+            publisher.subscribers.add("no address")
+    assert addresses(any_kit) == ["ann@example.org"]
+
+
+def test_a_publishing_run_cannot_be_part_of_a_transaction(any_kit: SiteKit) -> None:
+    """It would hold up every other process until the caller's transaction ends."""
+    with Publisher.open(any_kit.root) as publisher, publisher.transaction():
+        with pytest.raises(StoreError, match="before or after the transaction"), publisher.context().exclusive():
+            pass
+        with pytest.raises(StoreError, match="before or after the transaction"), publisher.context().db.durable():
+            pass
+
+
+def test_a_dry_run_stores_nothing(any_kit: SiteKit) -> None:
+    """A rehearsal must not subscribe people."""
+    with Publisher.open(any_kit.root, dry_run=True) as publisher:
+        publisher.subscribers.add("ann@example.org")
+        assert [subscriber.address for subscriber in publisher.subscribers.list()] == ["ann@example.org"]
+    assert addresses(any_kit) == []

@@ -1,0 +1,86 @@
+"""Use cases of the public API as functions of a site and a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from publisher import Publisher
+from publisher.clock import Clock
+from publisher.context import Context
+from publisher.settings import Site
+from publisher.subscribers.store import Subscriber
+from publisher.testing import FixedClock
+
+__all__ = [
+    "add_subscriber",
+    "doubtful_suppressions",
+    "erase_subscriber",
+    "export_subscribers",
+    "import_list",
+    "lift_suppressions",
+    "list_subscribers",
+    "open_context",
+    "open_publisher",
+    "suppress_by_operator",
+    "unclear_states",
+]
+
+
+def open_publisher(site: Site, now: datetime | None = None, **options: Any) -> Publisher:
+    """Open a site at a fixed time; at the current time without one."""
+    return Publisher(site, clock=FixedClock(now) if now is not None else Clock(), **options)
+
+
+@contextmanager
+def open_context(site: Site, now: datetime | None = None, **options: Any) -> Iterator[Context]:
+    """Return what a use case is given, at a fixed time."""
+    with open_publisher(site, now, **options) as publisher:
+        yield publisher.context()
+
+
+def add_subscriber(site: Site, address: str, now: datetime, **options: Any) -> Subscriber:
+    with open_publisher(site, now) as publisher:
+        return publisher.subscribers.add(address, **options)
+
+
+def import_list(site: Site, path: Any, now: datetime, **options: Any) -> Any:
+    with open_publisher(site, now) as publisher:
+        return publisher.subscribers.import_list(path, **options)
+
+
+def export_subscribers(site: Site, file: Any, **options: Any) -> int:
+    with open_publisher(site) as publisher:
+        return publisher.subscribers.export(file, **options)
+
+
+def list_subscribers(site: Site, **options: Any) -> list[Subscriber]:
+    with open_publisher(site) as publisher:
+        return list(publisher.subscribers.list(**options))
+
+
+def suppress_by_operator(site: Site, address: str, now: datetime, **options: Any) -> bool:
+    with open_publisher(site, now) as publisher:
+        return publisher.subscribers.suppress(address, **options)
+
+
+def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
+    with open_publisher(site, now) as publisher:
+        return publisher.subscribers.erase(address)
+
+
+def doubtful_suppressions(site: Site) -> Any:
+    with open_publisher(site) as publisher:
+        return publisher.subscribers.doubtful_suppressions()
+
+
+def unclear_states(site: Site) -> Any:
+    with open_publisher(site) as publisher:
+        return publisher.subscribers.unclear_states()
+
+
+def lift_suppressions(site: Site, doubtful: Any, now: datetime) -> Any:
+    with open_publisher(site, now) as publisher:
+        return publisher.subscribers.lift_suppressions(doubtful)

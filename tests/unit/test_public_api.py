@@ -1,0 +1,43 @@
+"""The names that programs may import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import publisher
+
+
+def test_the_public_names_are_pinned() -> None:
+    """A name that is removed or renamed breaks programs of other people."""
+    assert publisher.__all__ == [
+        "DoubtfulSuppression",
+        "ImportResult",
+        "Publisher",
+        "Subscriber",
+        "UnclearState",
+        "__version__",
+    ]
+
+
+@pytest.mark.parametrize("name", publisher.__all__)
+def test_every_public_name_can_be_imported(name: str) -> None:
+    """A name without a module would fail in the first program that uses it."""
+    assert getattr(publisher, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """``hasattr`` and ``from publisher import`` depend on it."""
+    assert not hasattr(publisher, "unknown")
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """Without the marker, type checkers ignore the annotations (PEP 561)."""
+    assert (Path(publisher.__file__).parent / "py.typed").is_file()
+
+
+def test_the_package_imports_nothing_before_a_name_is_used() -> None:
+    """``publish --help`` must not pay for a database library."""
+    code = "import sys, publisher; print('sqlalchemy' in sys.modules or 'jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
