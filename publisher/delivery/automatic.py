@@ -52,6 +52,11 @@ def open_due_issues(
         with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):
             continue
+        with db.read() as connection:
+            reason = hold_reason(connection, site, row, now) or lateness_reason(site, row, now)
+        if reason:
+            report.held.append(HeldIssue(issue=row.path, reason=reason))
+            continue
         try:
             if not _may_open(db, site, row, now, with_audience=with_audience):
                 continue
@@ -59,28 +64,27 @@ def open_due_issues(
         except SendingBlocked as error:
             report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
         except IssueHeld as error:
-            report.held.append(HeldIssue(issue=row.path, reason=str(error).removeprefix(f"{row.path} is held: ")))
+            reason = str(error).removeprefix(f"{row.path} is held: ")
+            report.held = [held for held in report.held if held.issue != row.path]
+            report.held.append(HeldIssue(issue=row.path, reason=reason))
         else:
             if opened is not None:
                 report.opened.append(opened_summary(site, opened))
 
 
 def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_audience: bool) -> bool:
-    """Return whether the send of an approved issue opens now.
+    """Return whether the send of an approved issue that nothing holds opens now.
 
     Raises:
-        IssueHeld: something holds it.
+        IssueHeld: its time has come, and it has no subscribers.
         SendingBlocked: its time has come, and it has placeholder values and real recipients.
     """
     catch_up = timedelta(hours=site.digests[row.digest].catch_up_hours)
     when = opening_time(row.slot, datetime.fromtimestamp(row.approved_at or 0, UTC), now, catch_up)
-    with db.read() as connection:
-        reason = hold_reason(connection, site, row, now) or lateness_reason(site, row, now)
-        if reason:
-            raise IssueHeld(reason)
-        if when is not OpeningTime.NOW:
-            return False
-        if with_audience:
+    if when is not OpeningTime.NOW:
+        return False
+    if with_audience:
+        with db.read() as connection:
             require_subscribers(connection, row)
             require_sendable(connection, site, row, is_local=site.delivers_locally)
     return True

@@ -23,6 +23,7 @@ __all__ = [
     "draft_file",
     "draft_files",
     "drafts_to_stage",
+    "finding_key",
     "list_drafts",
     "load_draft",
     "mark_draft_staged",

@@ -20,7 +20,7 @@ from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.compose import links_of_stories
-from publisher.digests.issue_drafts_store import IssueDraft
+from publisher.digests.issue_drafts_store import IssueDraft, finding_key
 from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_message, html_of
@@ -133,12 +133,16 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
         every = _all_findings(data, max(now, row.slot), variants, browser, stories)
         findings, silenced = _split(site, every, issue_scopes(row.digest, row.name))
         with db.write() as connection:
+            errors = {(result.id, result.message) for result in findings if result.is_error}
             issues.save_error_count(connection, row.id, sum(result.is_error for result in findings))
+            is_lapsed = row.forced_findings is not None and not errors <= row.accepted_errors
+            if is_lapsed:
+                issues.clear_forced_reason(connection, row.id)
     return IssueCheck(
         name=row.path,
         findings=findings,
         silenced=silenced,
-        forced=row.forced,
+        forced=None if is_lapsed else row.forced,
         no_browser=missing,
         blockers=blockers,
         is_blocked=blocked,
@@ -240,14 +244,26 @@ def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
 
 
 def force_issue(
-    site: Site, target: str, reason: str, *, on_wait: Callable[[str], None] = lambda holder: None
+    site: Site,
+    target: str,
+    reason: str,
+    *,
+    shown: Sequence[Finding] | None = None,
+    on_wait: Callable[[str], None] = lambda holder: None,
 ) -> IssueCheck:
     """Allow a draft to be approved, or an issue to be sent, in spite of errors, and save the reason.
 
-    The permission for a draft is for the errors that the last check found, and lapses when they change.
+    The permission is for the errors that were shown, and lapses when they change.
+
+    Args:
+        site: the settings.
+        target: a draft or an issue.
+        reason: the reason.
+        shown: the findings that were shown; None for those of a draft that are stored, and for none of an issue.
+        on_wait: called once, with a name of the other process, if another run has to finish first.
 
     Raises:
-        SettingsError: there is no such issue, a draft has no errors, or the reason is empty.
+        SettingsError: there is no such issue, a draft has no errors or others than were shown, or the reason is empty.
     """
     cleaned_reason = one_line(clean_characters(reason)[0])
     if not cleaned_reason:
@@ -257,8 +273,11 @@ def force_issue(
         if draft is not None:
             if not draft.errors:
                 raise SettingsError(f"the draft of {draft.digest} has no errors: there is nothing to force")
+            if shown is not None and finding_key(one.as_dict() for one in shown) != finding_key(draft.findings):
+                raise SettingsError(f"the errors of the draft of {draft.digest} have changed. Run the command again")
             drafts.save_draft_forced(connection, draft, cleaned_reason)
             return IssueCheck(name=f"{draft.digest}/next", findings=(), forced=cleaned_reason, hash=draft.hash)
         row = find_issue(connection, target)
-        issues.save_forced_reason(connection, row.id, cleaned_reason)
+        errors = [(one.id, one.message) for one in shown or () if one.is_error]
+        issues.save_forced_reason(connection, row.id, cleaned_reason, errors)
     return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=cleaned_reason)

@@ -24,6 +24,7 @@ __all__ = [
     "ApprovalRecord",
     "IssueRow",
     "add_issue",
+    "clear_forced_reason",
     "delete_issue",
     "digests_with_issues",
     "get_issue",
@@ -92,6 +93,11 @@ class IssueRow:
     def path(self) -> str:
         """Return ``DIGEST/NAME``."""
         return f"{self.digest}/{self.name}"
+
+    @property
+    def accepted_errors(self) -> frozenset[tuple[str, str]]:
+        """Return (rule, message) of the errors that were shown when it was forced."""
+        return frozenset((rule, message) for rule, message in json.loads(self.forced_findings or "[]"))
 
     @property
     def is_waiting(self) -> bool:
@@ -315,8 +321,17 @@ def save_error_count(connection: Connection, issue_id: int, errors: int) -> None
     connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
 
 
-def save_forced_reason(connection: Connection, issue_id: int, reason: str) -> None:
-    """Save the reason why an issue may be sent in spite of its errors, and of the articles that hold it now."""
+def save_forced_reason(
+    connection: Connection, issue_id: int, reason: str, errors: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Save the reason why an issue may be sent in spite of errors, and of the articles that hold it now.
+
+    Args:
+        connection: a transaction.
+        issue_id: the issue.
+        reason: the reason.
+        errors: (rule, message) of the errors that were shown to the person who gave it.
+    """
     holding = article.c.retracted_at.is_not(None) | (article.c.published_at > issue.c.slot)
     query = (
         select(article.c.id)
@@ -325,8 +340,14 @@ def save_forced_reason(connection: Connection, issue_id: int, reason: str) -> No
         .where(issue.c.id == issue_id, holding)
     )
     articles = json.dumps(list(connection.execute(query.order_by(issue_article.c.position)).scalars()))
-    values = {"forced": reason, "forced_articles": articles}
+    accepted = json.dumps(sorted(set(errors)), ensure_ascii=False)
+    values = {"forced": reason, "forced_articles": articles, "forced_findings": accepted}
     connection.execute(update(issue).where(issue.c.id == issue_id).values(**values))
+
+
+def clear_forced_reason(connection: Connection, issue_id: int) -> None:
+    """End the permission to send an issue in spite of errors: it has others than were shown."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=None))
 
 
 def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from publisher.articles import sources_store as sources
 from publisher.articles import store as articles
 from publisher.delivery.audience import count_audience
+from publisher.delivery.issue_life.approval import error_reason
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import store as issues
@@ -230,6 +231,8 @@ def _stops(db: Database, site: Site, update: DraftUpdate, now: datetime, *, open
     if errors and not draft.may_be_approved:
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
         fix = f"'publish check {draft.digest}' shows how to fix it"
+        if draft.forced is not None:
+            fix = f"It was forced for other errors. {fix}"
         yield SettingsError(
             f"{draft.digest} cannot be approved: {errors[0]['rule']}: {errors[0]['message']}{more}. {fix}"
         )
@@ -295,7 +298,11 @@ def approve(
         row = fix_draft(db, site, update, now)
         with db.read() as connection:
             attended = is_attended(connection, site, now)
-        approval = _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
+        if not row.may_be_sent:
+            # What a part of the subscribers would get has errors that the draft does not have.
+            approval = Approval(row=row, opened=None, trouble=f"{row.path} is held: {error_reason(row)}")
+        else:
+            approval = _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
         return replace(approval, is_attended=attended)
 
 

@@ -215,7 +215,7 @@ def _forced(
     """Allow a checked draft or issue to be sent in spite of its errors, if there is a reason."""
     if reason is None or site is None:
         return issue
-    return replace(issue, forced=force_issue(site, target, reason, on_wait=on_wait).forced)
+    return replace(issue, forced=force_issue(site, target, reason, shown=issue.findings, on_wait=on_wait).forced)
 
 
 def _may_be_draft(site: Site, target: str) -> bool:

@@ -95,7 +95,7 @@ def approved_status(db: Database, site: Site, row: IssueRow, now: datetime) -> s
         return f"paused. To resume it: publish resume {row.path}"
     with db.read() as connection:
         held = hold_reason(connection, site, row, now)
-    held = held or lateness_reason(site, row, now)
+    held = held or lateness_reason(site, row, now) or row.opening_fault or ""
     if held:
         return f"held: {held}"
     is_mailed = site.digests[row.digest].send is not SendPolicy.NONE

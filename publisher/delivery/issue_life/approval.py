@@ -20,12 +20,14 @@ from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, SettingsError
 from publisher.html.dates import minute_text
+from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
 
 __all__ = [
     "OpeningTime",
+    "error_reason",
     "finished_issue",
     "hold_reason",
     "lateness_reason",
@@ -84,9 +86,25 @@ def hold_reason(connection: Connection, site: Site, row: IssueRow, now: datetime
         fix = _REOPEN.format(digest=row.digest) if row.opened_at is None else f"Restore them to send {row.path}."
         return f"settings have changed since it was approved: {names}. {fix}"
     if not row.may_be_sent:
-        state = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
-        return f"it {state}. Run 'publish check {row.path}'; with --force REASON it can be sent anyway."
+        return error_reason(row)
+    if (
+        site.digests[row.digest].send is SendPolicy.NONE
+        and row.opened_at is not None
+        and is_unfinished(connection, row)
+    ):
+        return (
+            f'digests.{row.digest}.send is "none" now: its mail is not sent. Set it to "review" to send the rest of this '
+            f"issue, or end it with 'publish cancel {row.path}'."
+        )
     return _article_hold(connection, row, now)
+
+
+def error_reason(row: IssueRow) -> str:
+    """Return that an issue has errors, and the commands that show and accept them. Pure."""
+    state = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
+    is_lapsed = row.forced is None and row.forced_findings is not None
+    lapsed = ". The permission to send it in spite of errors has lapsed: it was for other errors" if is_lapsed else ""
+    return f"it {state}{lapsed}. Run 'publish check {row.path}'; with --force REASON it can be sent anyway."
 
 
 def _changed_settings(site: Site, row: IssueRow) -> list[str]:

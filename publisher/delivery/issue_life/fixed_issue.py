@@ -73,7 +73,8 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
             ),
         )
         if draft.is_forced and _has_only_shown_errors(composed, draft):
-            issues.save_forced_reason(connection, issue_id, draft.forced or "")
+            errors = [(one["rule"], one["message"]) for one in draft.findings if one["severity"] == "error"]
+            issues.save_forced_reason(connection, issue_id, draft.forced or "", errors)
         pending.remove_pending(connection, digest.slug, carried)
         pending.mark_carried_over(connection, digest.slug, draft.passed_over)
         if is_first:

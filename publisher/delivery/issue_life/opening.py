@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from publisher.articles.records import article_from_text
 from publisher.delivery.audience import freeze_audience, load_audience
+from publisher.delivery.issue_life.approval import error_reason
 from publisher.delivery.issue_life.fixed_issue import content_of_issue
 from publisher.delivery.local_time import LocalDeliveryTimes, local_time_base
 from publisher.digests import approval_store as approvals
@@ -70,10 +71,27 @@ def open_issue(
         IssueHeld: it, or a further variant, has errors.
     """
     if not row.may_be_sent:
-        count = "errors" if row.errors is None else f"{row.errors} error(s)"
-        raise IssueHeld(f"{row.path} is held: it has {count}. {_repair(row)}")
+        raise IssueHeld(f"{row.path} is held: {error_reason(row)}")
     digest = site.digests[row.digest].digest(row.digest)
     articles = _approved_articles(db, site, row)
+    try:
+        return _try_to_open(db, site, digest, row, articles, now, with_audience=with_audience)
+    except IssueHeld as error:
+        with db.write() as connection:
+            approvals.save_opening_fault(connection, row.id, str(error).removeprefix(f"{row.path} is held: "))
+        raise
+
+
+def _try_to_open(
+    db: Database,
+    site: Site,
+    digest: Digest,
+    row: IssueRow,
+    articles: Sequence[Article],
+    now: datetime,
+    *,
+    with_audience: bool,
+) -> OpenedIssue | None:
     for _ in range(_MAX_ATTEMPTS):
         try:
             with db.write() as connection:
@@ -81,7 +99,7 @@ def open_issue(
         except _SelectionMissing:
             # Rarely needed: looking for them first would read the whole audience once more.
             _render_missing(db, site, digest, row, articles, now)
-    raise IssueHeld(f"{row.path}: its audience changes all the time. Try again later.")
+    raise IssueHeld(f"{row.path} is held: its audience changes all the time. The next run tries again.")
 
 
 def _approved_articles(db: Database, site: Site, row: IssueRow) -> list[Article]:
@@ -120,10 +138,11 @@ def _render_missing(
         raise IssueHeld(
             f"{row.path} is held: what a part of the subscribers would get cannot be rendered: {error}. {_repair(row)}"
         ) from error
-    errors = [finding for finding in composed.findings if finding.is_error]
-    if errors and row.forced is None:
+    errors = [one for one in composed.findings if one.is_error and (one.id, one.message) not in row.accepted_errors]
+    if errors:
+        unseen = " that were not shown when it was forced" if row.forced is not None else ""
         raise IssueHeld(
-            f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s), the first: "
+            f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s){unseen}, the first: "
             f"{errors[0].message}. {_repair(row)}"
         )
     with db.write() as connection:

@@ -13,10 +13,13 @@ from sqlalchemy import Connection
 from publisher.delivery.issue_life import opening
 from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
+from publisher.digests.run_preflight import force_issue
 from publisher.digests.variants_store import load_variants
+from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import retract
 from publisher.pipeline.undo_issue import reopen
 from tests.conftest import MailKit
+from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
 from tests.support.use_cases import suppress_by_operator
@@ -132,6 +135,65 @@ def test_a_new_selection_with_errors_holds_the_issue(lone_site: ScheduledSite, p
     site.replace_setting(preheader, "Mended")
     site.tick(MONDAY + timedelta(hours=1))
     assert site.recipients == ["everything", "notes", "water"]
+
+
+def test_a_forced_issue_is_held_for_errors_of_a_selection_that_was_not_shown(lone_site: ScheduledSite) -> None:
+    """The permission is for the errors that a person saw; reopening and approving shows the others."""
+    site = lone_site
+    set_preheader(site, ERROR_IN_A_PART)
+    site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.", topic="Water")
+    site.subscribe("everything")
+    site.tick()
+    force_draft(site.kit.site, "weekly", "it is about typesetting")
+    assert site.approve().row.forced == "it is about typesetting"
+    site.clock.at = SATURDAY
+    site.subscribe("water", follows={"topics": ["Water"]})
+    for minutes in (0, 5):
+        (held,) = [
+            one for one in site.tick(MONDAY + timedelta(minutes=minutes)).held if one.issue.startswith("weekly/")
+        ]
+        assert "has 1 error(s) that were not shown when it was forced, the first: " in held.reason
+    assert site.recipients == []
+    reopen(site.kit.site, "weekly", MONDAY + timedelta(hours=1))
+    force_draft(site.kit.site, "weekly", "it is about typesetting")
+    approval = site.approve(at=MONDAY + timedelta(hours=1))
+    assert (approval.row.forced, approval.opened) == (None, None)
+    assert "has 2 error(s)" in approval.trouble
+    (check,) = check_site(
+        site.kit.site, ["weekly"], site.clock.now(), with_browser=False, force="both are meant"
+    ).issues
+    assert sum(one.is_error for one in check.findings) == 2
+    site.tick()
+    assert site.recipients == ["everything", "water"]
+
+
+def test_a_forced_issue_is_not_held_for_errors_that_were_shown(lone_site: ScheduledSite) -> None:
+    """A new selection has the same error as the whole issue."""
+    site = lone_site
+    site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.", topic="Water")
+    site.subscribe("everything")
+    site.tick()
+    force_draft(site.kit.site, "weekly", "it is about typesetting")
+    site.approve()
+    site.clock.at = SATURDAY
+    site.subscribe("water", follows={"topics": ["Water"]})
+    site.tick(MONDAY)
+    assert site.recipients == ["everything", "water"]
+
+
+def test_the_permission_for_an_issue_lapses_if_a_check_finds_other_errors(lone_site: ScheduledSite) -> None:
+    """It was given when the check found none; a withdrawn article was the reason for it."""
+    site = lone_site
+    set_preheader(site, ERROR_IN_A_PART)
+    site.subscribe("everything")
+    site.subscribe("water", follows={"topics": ["Water"]})
+    assert "has 1 error(s)" in site.approve().trouble
+    force_issue(site.kit.site, "weekly", "the editor is on holiday", shown=())
+    (check,) = check_site(site.kit.site, ["weekly"], site.clock.now(), with_browser=False).issues
+    assert check.forced is None
+    (held,) = site.tick(MONDAY).held
+    assert "The permission to send it in spite of errors has lapsed: it was for other errors" in held.reason
+    assert site.recipients == []
 
 
 def test_an_automatic_issue_is_held_if_a_selection_has_errors(lone_site: ScheduledSite) -> None:
