@@ -18,6 +18,7 @@ from publisher.delivery.issue_life.approval import (
     require_subscribers,
 )
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
+from publisher.digests import approval_store as approvals
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
@@ -65,6 +66,8 @@ def open_due_issues(
             report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
         except IssueHeld as error:
             reason = str(error).removeprefix(f"{row.path} is held: ")
+            with db.write() as connection:
+                approvals.save_opening_fault(connection, row.id, reason)
             report.held = [held for held in report.held if held.issue != row.path]
             report.held.append(HeldIssue(issue=row.path, reason=reason))
         else:
@@ -116,8 +119,7 @@ def send_due_issues(
         clock: returns the current time.
     """
     if "drafts" not in without:
-        told = notify_editors(site, db, now)
-        report.draft_errors, report.blockers = told.errors, (*report.blockers, *told.blockers)
+        _notify_editors(site, db, now, report)
     for row in sendable_issues(site, db, now):
         if row.path in without or (digests is not None and row.digest not in digests) or not _is_due(db, row, now):
             continue
@@ -128,6 +130,14 @@ def send_due_issues(
         report.sends.append(_send(site, row.path, on_progress, is_stopping, clock))
         if is_stopping():
             return
+    if "drafts" not in without and any(sent.stop_reason for sent in report.sends):
+        _notify_editors(site, db, clock(), report)
+
+
+def _notify_editors(site: Site, db: Database, now: datetime, report: PublishResult) -> None:
+    told = notify_editors(site, db, now)
+    report.draft_errors = told.errors
+    report.blockers = tuple(dict.fromkeys([*report.blockers, *told.blockers]))
 
 
 def _send(

@@ -35,7 +35,7 @@ from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.model.digests import IssueVariant, LatePolicy, SendPolicy
 from publisher.schedule.processes import process_name
-from publisher.settings import Site
+from publisher.settings import RereadSettings, Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 
@@ -264,6 +264,8 @@ class _SendRun:
         is_stopping: Callable[[], bool],
     ) -> None:
         self._site = site
+        # A change of the settings may stop the run.
+        self._settings = RereadSettings(site)
         self._db = db
         self._row = row
         self._ring = ring
@@ -355,8 +357,10 @@ class _SendRun:
             if self._clock() - checked_at >= timedelta(seconds=1):
                 checked_at = self._clock()
                 with self._db.read() as connection:
-                    reason = stop_reason(connection, self._site, self._row.id, checked_at)
+                    reason = stop_reason(connection, settings := self._settings.current(), self._row.id, checked_at)
                     stopped = brakes.open_brakes(connection, self._row.id)
+                if self._site.can_send and not settings.can_send:
+                    reason = reason or "publisher.toml has no mail server any more ([smtp])"
                 if reason:
                     dispatcher.stop(reason)
                 for brake in stopped:

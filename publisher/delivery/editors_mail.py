@@ -8,15 +8,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.delivery import editor_mail_store as editor_mail
+from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
 from publisher.delivery.deliver import make_transport
 from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
+from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER
 from publisher.delivery.messages import read_signers
 from publisher.delivery.single_messages import parse_recipient, try_messages
 from publisher.digests import approval_store as approvals
@@ -24,11 +26,11 @@ from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.draft_content import DraftContent
 from publisher.digests.envelope import delivery_envelope, sample_values
-from publisher.digests.issue_drafts_store import IssueDraft
+from publisher.digests.issue_drafts_store import IssueDraft, finding_key
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
-from publisher.digests.variants_store import load_variants
+from publisher.digests.variants_store import whole_variant
 from publisher.errors import PublisherError, SendingBlocked
 from publisher.findings.mail_rules import stored_finding
 from publisher.findings.silence import silenced_phrase
@@ -40,6 +42,7 @@ from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.settings import Site
+from publisher.settings.mail import DigestSettings
 from publisher.signing.sample_tokens import sample_token
 from publisher.storage.engine import Database
 
@@ -150,7 +153,8 @@ def _hash(text: str) -> str:
 def _draft_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
     with db.read() as connection:
         waiting = [draft for draft in drafts.list_drafts(connection) if _waits_for_editors(site, draft)]
-    return [_draft_report(site, db, draft, now) for draft in waiting]
+    reports = [_draft_report(site, db, draft, now) for draft in waiting]
+    return [report for report in reports if report is not None]
 
 
 def _waits_for_editors(site: Site, draft: IssueDraft) -> bool:
@@ -160,21 +164,38 @@ def _waits_for_editors(site: Site, draft: IssueDraft) -> bool:
         return False
     if settings.send is SendPolicy.REVIEW and not settings.cadence:
         return draft.notified_at is None
-    is_stopped = draft.opens_by_itself and not draft.may_be_approved
-    is_waiting = draft.waiting_slot is not None and (settings.send is SendPolicy.REVIEW or is_stopped)
-    return is_waiting and draft.notified_slot != draft.waiting_slot
+    if settings.send is SendPolicy.REVIEW:
+        return draft.waiting_slot is not None and draft.notified_slot != draft.waiting_slot
+    return _is_stopped(site, draft) and (
+        draft.notified_at is None
+        or draft.notified_slot != draft.waiting_slot
+        or draft.notified_errors != finding_key(draft.findings)
+    )
 
 
-def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) -> _Report:
+def _is_stopped(site: Site, draft: IssueDraft) -> bool:
+    """Return whether errors stop a draft that needs no approval."""
+    settings = site.digests[draft.digest]
+    needs_no_slot = settings.send is SendPolicy.AUTO and not settings.cadence
+    return not draft.may_be_approved and (draft.opens_by_itself or needs_no_slot)
+
+
+def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) -> _Report | None:
+    """Return the mail about a draft; None if it has too few articles for an issue."""
     digest = site.digests[draft.digest].digest(draft.digest)
     composed, content = render_draft(db, site, digest, draft, now)
+    is_stopped = _is_stopped(site, draft)
+    if content.reason and is_stopped:
+        return None
     with db.read() as connection:
         subscribers = count_audience(connection, digest, composed.articles, int(now.timestamp()))
-    is_second = draft.notified_slot is not None
+    is_second = draft.notified_slot not in (None, draft.waiting_slot)
+    has_changed = draft.notified_at is not None and not is_second
     note = [
         f"Draft of {draft.digest} No. {draft.number} for {subscribers:,} subscribers.",
         *([f"STILL WAITING: its slot of {_minute(site, draft.notified_slot)} has passed too."] if is_second else []),
         *(_passed_over_lines(content) if is_second else []),
+        *(["Its errors have changed since the last mail."] if has_changed else []),
         *_finding_lines(draft),
         f"To approve it: publish approve {draft.digest} --expect {draft.hash}",
         "Until then it follows its articles.",
@@ -188,7 +209,7 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
         note=note,
         variant=composed.issue.variants[0],
         topic=f"draft:{draft.digest}",
-        reason=_hash(f"{draft.number} {draft.waiting_slot}"),
+        reason=_hash(f"{draft.number} {draft.waiting_slot} {finding_key(draft.findings) if is_stopped else ''}"),
         on_sent=lambda connection: drafts.mark_editors_notified(connection, draft, int(now.timestamp())),
     )
 
@@ -226,22 +247,22 @@ def _finding_lines(draft: IssueDraft) -> list[str]:
 
 
 def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
-    """Return a mail for each issue that is held, or too late, for a reason that the editors do not know.
+    """Return a mail for each issue that is held, stopped or too late, for a reason that the editors do not know.
 
     A paused issue does not become too late: an operator has stopped it. Of an issue that is held again after it
     was released, they are notified again.
     """
     reports, released = [], []
     with db.read() as connection:
-        for row in issues.waiting_issues(connection):
-            if row.digest not in site.digests:
-                continue
+        for row in [*issues.waiting_issues(connection), *_issues_in_sending(connection, site, now)]:
             reason = hold_reason(connection, site, row, now)
-            if not reason and not row.is_paused:
-                reason = lateness_reason(site, row, now)
+            if not reason and row.is_waiting and not row.is_paused:
+                reason = lateness_reason(site, row, now) or row.opening_fault or ""
             if reason and reason != row.notified_hold:
-                variant = load_variants(connection, row.id)[0]
-                reports.append(_hold_report(row, reason, variant))
+                unsent = _count_unsent(connection, row)
+                variant = whole_variant(connection, row.id)
+                if variant is not None and (row.is_waiting or unsent):
+                    reports.append(_hold_report(row, reason, variant, unsent))
             elif not reason and row.notified_hold is not None:
                 released.append(row.id)
     if released:
@@ -251,14 +272,31 @@ def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
     return reports
 
 
-def _hold_report(row: IssueRow, reason: str, variant: IssueVariant) -> _Report:
+def _issues_in_sending(connection: Connection, site: Site, now: datetime) -> list[IssueRow]:
+    """Return the issues whose send is open, and that are sent without a command."""
+    since = now - timedelta(days=site.delivery.retry_days)
+    rows = issues.list_issues(connection, since=since)
+    return [row for row in rows if row.cancelled_at is None and (row.opened_at or 0) >= since.timestamp()]
+
+
+def _count_unsent(connection: Connection, row: IssueRow) -> int:
+    """Return how many messages of an issue are still to be handed over."""
+    states = deliveries.state_counts(connection, row.id).get(row.id, {})
+    return sum(states.get(state, 0) for state in NOT_HANDED_OVER)
+
+
+def _hold_report(row: IssueRow, reason: str, variant: IssueVariant, unsent: int) -> _Report:
+    is_stopped = row.opened_at is not None
+    note = f"{row.path} is approved, and is not sent: {reason}"
+    if is_stopped:
+        note = f"{row.path} has stopped while it was sent; {unsent:,} of its messages are still to be sent: {reason}"
     return _Report(
         name=row.path,
         slot=row.slot,
         number=row.number,
         subject=row.subject,
-        prefix="[Held] ",
-        note=[f"{row.path} is approved, and is not sent: {reason}"],
+        prefix="[Stopped] " if is_stopped else "[Held] ",
+        note=[note],
         variant=variant,
         topic=f"issue:{row.id}",
         reason=_hash(reason),
@@ -280,7 +318,8 @@ def _send(
 def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessage]:
     assert site.mail is not None
     slug, _, name = report.name.partition("/")
-    digest = site.digests[slug].digest(slug)
+    # A newsletter that was taken out of the settings has an issue that is held.
+    digest = (site.digests.get(slug) or DigestSettings(title=slug)).digest(slug)
     values = sample_values(site, digest, name)
     placeholders, signers = Placeholders(hash=report.variant.placeholder_hash), read_signers(site)
     text = "\n".join(report.note) + "\n\n" + "=" * 72 + "\n\n" + report.variant.text.decode()

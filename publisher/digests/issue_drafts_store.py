@@ -97,6 +97,8 @@ class IssueDraft:
     #: When the editors were notified of it (Unix time), and of which slot.
     notified_at: int | None = None
     notified_slot: datetime | None = None
+    #: The errors in that mail, as from `finding_key`.
+    notified_errors: str | None = None
     is_staged: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict, compare=False)
 
@@ -146,6 +148,7 @@ def _draft(row: Any) -> IssueDraft:
         opens_by_itself=row.opens_by_itself,
         notified_at=row.notified_at,
         notified_slot=_moment(row.notified_slot),
+        notified_errors=row.notified_errors,
         is_staged=row.is_staged,
     )
 
@@ -203,6 +206,7 @@ def save_draft(connection: Connection, draft: IssueDraft) -> None:
             opens_by_itself=draft.opens_by_itself,
             notified_at=draft.notified_at,
             notified_slot=int(draft.notified_slot.timestamp()) if draft.notified_slot else None,
+            notified_errors=draft.notified_errors,
             is_staged=False,
         )
     )
@@ -231,9 +235,9 @@ def clear_waiting(connection: Connection, digest: str) -> None:
 
 
 def mark_editors_notified(connection: Connection, draft: IssueDraft, now: int) -> None:
-    """Save that the editors were notified of a draft, and of the slot that it waits for."""
+    """Save that the editors were notified of a draft, of the slot that it waits for, and of its errors."""
     slot = int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None
-    _update(connection, draft.digest, notified_at=now, notified_slot=slot)
+    _update(connection, draft.digest, notified_at=now, notified_slot=slot, notified_errors=finding_key(draft.findings))
 
 
 def save_draft_findings(

@@ -235,5 +235,6 @@ def _draft_of(
         forced_findings=stored.forced_findings if stored is not None else None,
         notified_at=stored.notified_at if stored is not None else None,
         notified_slot=stored.notified_slot if stored is not None else None,
+        notified_errors=stored.notified_errors if stored is not None else None,
         files=issue.files,
     )

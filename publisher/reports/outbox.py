@@ -108,6 +108,7 @@ def issue_status(db: Database, site: Site, row: IssueRow, states: dict[DeliveryS
         return _finished_status(site, row, states)
     with db.read() as connection:
         held = hold_reason(connection, site, row, now)
+    held = held or ("" if site.can_send else "publisher.toml has no mail server ([smtp])")
     if row.is_paused or held:
         return f"paused. To resume it: publish resume {row.path}" if row.is_paused else f"held: {held}"
     return "being sent" if waiting < sum(states.values()) else "waits to be sent"

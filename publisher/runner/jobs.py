@@ -123,7 +123,8 @@ class Jobs:
             raise
         if report is not None:
             self._reports.write(report)
-            if report.opened or any(draft.is_changed for draft in report.issue_drafts) or report.scheduled_runs:
+            is_changed = any(draft.is_changed for draft in report.issue_drafts)
+            if report.opened or report.held or is_changed or report.scheduled_runs:
                 self._wake("mail")
         self._schedule_next(db)
         if report is not None and report.feeds_failed:

@@ -74,24 +74,6 @@ def open_issue(
         raise IssueHeld(f"{row.path} is held: {error_reason(row)}")
     digest = site.digests[row.digest].digest(row.digest)
     articles = _approved_articles(db, site, row)
-    try:
-        return _try_to_open(db, site, digest, row, articles, now, with_audience=with_audience)
-    except IssueHeld as error:
-        with db.write() as connection:
-            approvals.save_opening_fault(connection, row.id, str(error).removeprefix(f"{row.path} is held: "))
-        raise
-
-
-def _try_to_open(
-    db: Database,
-    site: Site,
-    digest: Digest,
-    row: IssueRow,
-    articles: Sequence[Article],
-    now: datetime,
-    *,
-    with_audience: bool,
-) -> OpenedIssue | None:
     for _ in range(_MAX_ATTEMPTS):
         try:
             with db.write() as connection:

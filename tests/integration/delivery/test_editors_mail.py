@@ -162,6 +162,55 @@ def test_an_automatic_issue_with_errors_is_told_and_opens_when_they_are_mended(m
     assert [row.slot for row in site.issues()] == [MONDAY]
 
 
+def test_editors_are_told_again_if_the_errors_of_an_automatic_issue_change(make_site: MakeSite) -> None:
+    """Once for the same ones, whatever else changes."""
+    site = make_site('send = "auto"\n')
+    site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.")
+    site.tick(MONDAY)
+    site.kit.article("one.md", "One, corrected", body="Lorem ipsum dolor sit amet.")
+    site.tick(MONDAY + timedelta(minutes=5))
+    assert len(site.editor_mails()) == 1
+    site.kit.article("one.md", "One, corrected", body="Dear {{ first_name }}, see below.")
+    for minutes in (10, 15):
+        site.tick(MONDAY + timedelta(minutes=minutes))
+    first, second = site.editor_mails()
+    assert "Its errors have changed since the last mail." not in text_of(first)
+    assert "Its errors have changed since the last mail." in text_of(second)
+    assert second["Subject"].startswith("[Draft] ")
+
+
+def test_editors_are_told_of_errors_of_an_automatic_newsletter_without_a_cadence(make_site: MakeSite) -> None:
+    """Nothing opens until they are fixed; with too few articles nothing would open anyway."""
+    site = make_site(more='[digests.notes]\ntitle = "Notes"\nsend = "auto"\nat_least = 2\n')
+    site.subscribe("cleo", digests=("notes",))
+    site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.")
+    site.tick(SATURDAY)
+    assert site.editor_mails() == []
+    site.kit.article("two.md", "Two")
+    for minutes in (5, 10):
+        site.tick(SATURDAY + timedelta(minutes=minutes))
+    assert [mail["Subject"] for mail in site.editor_mails()] == ["[Draft] Notes: Two"]
+    assert site.recipients == []
+    site.kit.article("one.md", "One")
+    site.tick(SATURDAY + timedelta(minutes=15))
+    assert site.recipients == ["cleo"]
+
+
+def test_editors_are_told_once_if_a_send_does_not_open(make_site: MakeSite) -> None:
+    """Each run tries again: here the newsletter has no subscribers at its slot."""
+    site = make_site()
+    site.approve()
+    for name in ("ann", "bert"):
+        site.unsubscribe(name)
+    for minutes in (0, 5):
+        site.tick(MONDAY + timedelta(minutes=minutes))
+    assert [mail["Subject"] for mail in site.editor_mails()] == ["[Held] The Weekly: One"]
+    assert "weekly has no subscribers yet" in text_of(site.editor_mails()[0])
+    site.subscribe("cleo")
+    site.tick(MONDAY + timedelta(minutes=10))
+    assert site.recipients == ["cleo"]
+
+
 def test_an_automatic_issue_that_is_mended_too_late_waits_for_its_next_slot(make_site: MakeSite) -> None:
     """The news of the morning is not mailed at any time of the week."""
     site = make_site('send = "auto"\n')

@@ -7,12 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from publisher.delivery.automatic import open_due_issues
 from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import hold_reason
+from publisher.delivery.issue_life.approval import hold_reason, stop_reason
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import IssueHeld
+from publisher.model.report import PublishResult
 from publisher.pipeline.correct import correct, reinstate, retract
 from publisher.pipeline.undo_issue import reopen
+from publisher.reports.outbox import list_issues
+from publisher.settings import RereadSettings
 from tests.conftest import MailKit
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
@@ -160,15 +164,122 @@ def test_a_changed_mail_setting_holds_an_issue_that_is_being_sent(site: Schedule
     """What was not sent yet would have a dead link."""
     site.tick(MONDAY - timedelta(minutes=1))
     with site.kit.open() as db:
-        from publisher.delivery.automatic import open_due_issues
-        from publisher.model.report import PublishResult
-
         open_due_issues(site.kit.site, db, MONDAY, PublishResult(at=MONDAY.isoformat(), dry_run=False))
     site.clock.at = MONDAY
     site.replace_setting("https://review.example/leave", "https://review.example/goodbye")
     with pytest.raises(IssueHeld, match="settings have changed since it was approved: mail.unsubscribe. Restore them"):
         deliver(site.kit.site, "weekly", clock=site.clock.now)
     assert site.recipients == []
+
+
+@pytest.fixture
+def opened(site: ScheduledSite) -> ScheduledSite:
+    """The send of the issue is open, and no message was sent yet."""
+    site.tick(MONDAY - timedelta(minutes=1))
+    with site.kit.open() as db:
+        open_due_issues(site.kit.site, db, MONDAY, PublishResult(at=MONDAY.isoformat(), dry_run=False))
+    site.clock.at = MONDAY
+    return site
+
+
+def subjects(site: ScheduledSite) -> list[str]:
+    """Return the subjects of the mails to the editor, in order."""
+    return [str(mail["Subject"]) for mail in site.editor_mails()]
+
+
+def test_editors_are_told_once_of_a_retraction_that_stops_a_send(opened: ScheduledSite) -> None:
+    """And again if another article is withdrawn; the rest is sent once both are reinstated."""
+    deliver(opened.kit.site, "weekly", limit=1, clock=opened.clock.now)
+    retract(opened.kit.site, MONDAY, "one.md", "untrue")
+    for minutes in (1, 6):
+        opened.tick(MONDAY + timedelta(minutes=minutes))
+    assert subjects(opened) == ["[Stopped] The Weekly: Two"]
+    text = text_of(opened.editor_mails()[0])
+    assert (
+        "has stopped while it was sent; 1 of its messages are still to be sent: articles of it were withdrawn" in text
+    )
+    retract(opened.kit.site, MONDAY, "two.md", "untrue, too")
+    for minutes in (11, 16):
+        opened.tick(MONDAY + timedelta(minutes=minutes))
+    assert len(subjects(opened)) == 2
+    for name in ("one.md", "two.md"):
+        reinstate(opened.kit.site, MONDAY + timedelta(minutes=17), name)
+    opened.tick(MONDAY + timedelta(minutes=30))
+    assert opened.recipients == ["ann", "bert"]
+    assert len(subjects(opened)) == 2
+
+
+def test_a_retraction_after_the_last_message_is_not_told(opened: ScheduledSite) -> None:
+    """There is nothing to stop."""
+    deliver(opened.kit.site, "weekly", clock=opened.clock.now)
+    retract(opened.kit.site, MONDAY, "one.md", "untrue")
+    opened.tick(MONDAY + timedelta(minutes=5))
+    assert (subjects(opened), opened.recipients) == ([], ["ann", "bert"])
+
+
+def test_an_issue_of_a_newsletter_without_mail_stops_while_it_is_sent(opened: ScheduledSite) -> None:
+    """``send = "none"`` means that no mail is sent; the editors know of it, and of how it goes on."""
+    deliver(opened.kit.site, "weekly", limit=1, clock=opened.clock.now)
+    opened.replace_setting('title = "The Weekly"\n', 'title = "The Weekly"\nsend = "none"\n')
+    for minutes in (1, 6):
+        (sent,) = opened.tick(MONDAY + timedelta(minutes=minutes)).sends
+        assert 'digests.weekly.send is "none" now' in sent.stop_reason
+    assert subjects(opened) == ["[Stopped] The Weekly: Two"]
+    assert len(opened.recipients) == 1
+    with pytest.raises(IssueHeld, match='send is "none" now: its mail is not sent'):
+        deliver(opened.kit.site, "weekly", clock=opened.clock.now)
+    opened.replace_setting('send = "none"\n', 'send = "review"\n')
+    opened.tick(MONDAY + timedelta(minutes=30))
+    assert opened.recipients == ["ann", "bert"]
+
+
+def test_an_issue_without_a_mail_server_says_so(opened: ScheduledSite) -> None:
+    """It waits for one."""
+    path = opened.kit.root / "publisher.toml"
+    path.write_text(path.read_text("utf-8").replace("[smtp]", "[unused]"), "utf-8")
+    text = path.read_text("utf-8")
+    path.write_text(text[: text.index("[unused]")], "utf-8")
+    opened.tick(MONDAY + timedelta(minutes=5))
+    (shown,) = list_issues(opened.kit.site, "weekly", now=opened.clock.now())
+    assert shown.status == "held: publisher.toml has no mail server ([smtp])"
+    assert opened.recipients == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('title = "The Weekly"\n', 'title = "The Weekly"\nsend = "none"\n', 'digests.weekly.send is "none" now'),
+        (
+            "https://review.example/leave",
+            "https://review.example/goodbye",
+            "settings have changed since it was approved",
+        ),
+    ],
+)
+def test_changed_settings_stop_a_run_that_has_begun(opened: ScheduledSite, old: str, new: str, reason: str) -> None:
+    """The settings are read again while messages are sent; a file with errors changes nothing."""
+    path = opened.kit.root / "publisher.toml"
+    began = opened.kit.site
+    settings = RereadSettings(began)
+    text = path.read_text("utf-8")
+    path.write_text(text + "[", "utf-8")
+    assert settings.current() is began
+    path.write_text(text.replace(old, new) + "\n", "utf-8")
+    with opened.kit.open() as db, db.read() as connection:
+        (row,) = opened.issues()
+        assert stop_reason(connection, settings.current(), row.id, MONDAY).startswith(reason)
+
+
+def test_editors_are_told_of_a_newsletter_that_is_taken_out(site: ScheduledSite) -> None:
+    """Its approved issue is not sent."""
+    path = site.kit.root / "publisher.toml"
+    text = path.read_text("utf-8")
+    start, end = text.index("[digests.weekly]"), text.index("[smtp]")
+    path.write_text(text[:start] + '[digests.other]\ntitle = "Other"\ncadence = "0 7 1 1 *"\n\n' + text[end:], "utf-8")
+    for at in (SUNDAY, MONDAY):
+        site.tick(at)
+    assert subjects(site) == ["[Held] The Weekly: Two"]
+    assert "digests.weekly is no longer in publisher.toml" in text_of(site.editor_mails()[0])
 
 
 def test_a_newsletter_that_is_taken_out_holds_its_issue(site: ScheduledSite) -> None:
