@@ -23,7 +23,7 @@ from publisher.pipeline.correct import reinstate, retract
 from publisher.reports.outbox import list_issues
 from publisher.schedule.processes import list_runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
-from tests.support.processes import Process, run_publish
+from tests.support.processes import Process, publish_output
 from tests.support.smtp import Script, Server
 
 
@@ -141,7 +141,7 @@ def test_an_article_is_staged_at_once_and_settings_are_reloaded(
         runner.process.send_signal(signal.SIGHUP)
         runner.wait_for("settings read", 2)
 
-        shown = publish(kit, "status")
+        shown = publish_output(kit.root, "status")
         assert f"  runner   {socket.gethostname()} {runner.process.pid}, since" in shown
         assert runner.end() == 0
         until(lambda: b"STOPPING=1" in notifications)
@@ -153,13 +153,7 @@ def test_an_article_is_staged_at_once_and_settings_are_reloaded(
             b"STOPPING=1",
         ]
     assert [one["event"] for one in runner.lines[-2:]] == ["stopping", "stopped"]
-    assert "runner   none on this machine" in publish(kit, "status")
-
-
-def publish(kit: SiteKit, *command: str) -> str:
-    done = run_publish(*command, "--site", str(kit.root))
-    assert done.returncode in (0, 1), done.stderr
-    return done.stdout
+    assert "runner   none on this machine" in publish_output(kit.root, "status")
 
 
 def test_issues_are_made_at_their_slots_and_sent(mail_kit: MailKit, start: Callable[..., Running]) -> None:
@@ -311,11 +305,11 @@ def test_every_tick_lists_skipped_records(kit: SiteKit) -> None:
     path = kit.write("broken.md", "No front matter.")
     until(lambda: time.time_ns() - path.stat().st_ctime_ns > _COARSE_TICK_NANOSECONDS)
     line = "  broken.md: no front matter: the file must begin with --- and name title and date"
-    first = publish(kit, "tick").splitlines()
+    first = publish_output(kit.root, "tick").splitlines()
     assert first[first.index("Skipped (1):") + 1] == line
-    assert publish(kit, "tick").splitlines() == ["Skipped (1):", line]
+    assert publish_output(kit.root, "tick").splitlines() == ["Skipped (1):", line]
     path.unlink()
-    assert publish(kit, "tick") == ""
+    assert publish_output(kit.root, "tick") == ""
 
 
 def test_a_tick_prints_its_work_and_nothing_if_there_was_none(mail_kit: MailKit) -> None:
@@ -332,87 +326,16 @@ def test_a_tick_prints_its_work_and_nothing_if_there_was_none(mail_kit: MailKit)
         text = (kit.root / "publisher.toml").read_text()
         cadence = f'cadence = "{last.minute} {last.hour} * * *"'
         kit.settings(text.replace('title = "The Daily"\n', f'title = "The Daily"\n{cadence}\n'))
-        first = publish(kit, "tick")
+        first = publish_output(kit.root, "tick")
         assert "1 file read: 1 new" in first
-        assert publish(kit, "tick") == ""
+        assert publish_output(kit.root, "tick") == ""
         with kit.open() as db, db.write() as connection:
             from sqlalchemy import text as sql
 
             connection.execute(sql("UPDATE schedule SET effective_from = effective_from - 600"))
-        second = publish(kit, "tick")
+        second = publish_output(kit.root, "tick")
         assert "daily No. 1 is sent to 2 subscribers, 1 article" in second
         assert "Slots:" in second and "started" in second
         assert len(server.accepted) == 2
-        shown = publish(kit, "status")
+        shown = publish_output(kit.root, "status")
         assert "last slot" in shown and "daily/" in shown
-
-
-def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
-    """The output has the cadence in words, and the next slots without blackout days."""
-    kit.settings(
-        """
-        title = "The Test Review"
-        base_url = "https://review.example"
-        zone = "Europe/London"
-        [mail]
-        sender = "news@review.example"
-        [digests.daily]
-        title = "The Daily"
-        cadence = ["0 7 * * mon-fri", "0 9 * * sat"]
-        zone = "America/New_York"
-        blackout = [2026-12-25, "2026-12-31/2027-01-02"]
-        starts = 2026-12-01
-        ends = 2027-06-30
-        deliver_at = "07:00 local"
-        """
-    )
-    shown = publish(kit, "next", "--at", "2026-12-23T08:00", "-n", "4").splitlines()
-    assert shown == [
-        "  feeds  every 15 minutes",
-        (
-            "  daily  weekdays at 07:00; every Saturday at 09:00, from 2026-12-01, until 2027-06-30, not on 2026-12-25,"
-            " 2026-12-31 to 2027-01-02 (America/New_York); delivered at 07:00 local time"
-        ),
-        "",
-        "  Europe/London         UTC",
-        "  Wed 2026-12-23 08:15  2026-12-23 08:15  in 15 min  feeds",
-        "  Wed 2026-12-23 12:00  2026-12-23 12:00     in 4 h  daily",
-        "  Thu 2026-12-24 12:00  2026-12-24 12:00    in 28 h  daily",
-        "  Sat 2026-12-26 14:00  2026-12-26 14:00     in 3 d  daily",
-    ]
-    output = json.loads(publish(kit, "next", "daily", "--at", "2026-12-28T00:00", "-n", "5", "--json"))
-    assert [one["slot"][:16] for one in output["slots"]] == [
-        "2026-12-28T12:00",
-        "2026-12-29T12:00",
-        "2026-12-30T12:00",
-        "2027-01-04T12:00",
-        "2027-01-05T12:00",
-    ]
-    assert output["cadences"][0]["deliver_at"] == "07:00"
-    over = publish(kit, "next", "daily", "--at", "2027-07-01T00:00").splitlines()
-    assert over[-1] == "No more slots."
-
-
-def test_next_lists_digests_without_a_cadence(kit: SiteKit) -> None:
-    """They have no slots, and the output says which command makes their issues."""
-    kit.add_settings('[digests.occasional]\ntitle = "O"\n[digests.weekly]\ntitle = "W"\ncadence = "0 7 * * mon"\n')
-    shown = publish(kit, "next", "--at", "2026-12-23T08:00", "-n", "1").splitlines()
-    assert shown[:4] == [
-        "  feeds       every 15 minutes",
-        "  weekly      every Monday at 07:00",
-        "  daily       no cadence: an issue is sent once you approve it (publish approve daily)",
-        "  occasional  no cadence: an issue is sent once you approve it (publish approve occasional)",
-    ]
-    assert json.loads(publish(kit, "next", "--json"))["without_cadence"] == ["daily", "occasional"]
-    # One digest is asked for.
-    assert "no cadence" not in publish(kit, "next", "weekly")
-    assert json.loads(publish(kit, "next", "weekly", "--json"))["without_cadence"] == []
-
-
-def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
-    """A digest without a cadence is an error that names the table to add one to."""
-    done = run_publish("next", "daily", "--site", str(kit.root))
-    assert done.returncode == 2
-    assert "digest 'daily' has no cadence. Add one under [digests.daily]" in done.stderr
-    kit.add_settings("\n[feeds]\ncadence = []\n")
-    assert "No digest has a cadence" in publish(kit, "next")

@@ -198,6 +198,13 @@ def run_publish(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def publish_output(root: Path, *arguments: str) -> str:
+    """Return what ``publish ARGUMENTS`` prints about the site in a folder; it may skip some input."""
+    done = run_publish(*arguments, "--site", str(root))
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
 def run_in_new_interpreter(
     *arguments: str, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import publisher
-from tests.patterns.automaton import is_linear
+from tests.patterns.backtracking import is_linear
 from tests.patterns.collect import PatternUse, calls_of_re, collect, other_imports
 
 FOLDER = Path(publisher.__file__).parent

@@ -59,3 +59,9 @@ def test_each_test_says_in_one_sentence_what_it_is_for() -> None:
         if not is_one_sentence(ast.get_docstring(test))
     ]
     assert found == []
+
+
+def test_no_module_of_tests_is_longer_than_400_lines() -> None:
+    """A person who looks for the tests of a subject would have to read those of others."""
+    lines = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8").count("\n") for path in modules()}
+    assert {name: count for name, count in lines.items() if count > MAX_MODULE_LINES} == {}

@@ -6,17 +6,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import feedparser
-import pytest
 from lxml import etree
 
-from publisher.errors import PublisherError, StageError
-from publisher.feeds import stage_feeds as feeds_action
 from tests.conftest import NOW, SiteKit, ids, issues, titles
 
 NS = {"atom": "http://www.w3.org/2005/Atom"}
@@ -57,42 +51,6 @@ def test_a_second_run_changes_nothing(any_kit: SiteKit) -> None:
     assert report.waiting[0].reason == "nothing new"
 
 
-def test_an_edited_headline_keeps_its_id_and_address(any_kit: SiteKit) -> None:
-    """Feed readers would show an edited article as a new one, and links to it would break."""
-    kit = any_kit
-    kit.article(title="Old headline")
-    kit.open_issue()
-    before, link = ids(kit), feedparser.parse((kit.root / "feeds/all.rss").read_bytes()).entries[0].link
-    kit.article(title="New headline")
-    report = kit.publish(NOW + timedelta(days=1))
-    assert (report.new, report.edited) == (0, 1)
-    assert ids(kit) == before
-    assert titles(kit) == ["New headline"]
-    assert feedparser.parse((kit.root / "feeds/all.rss").read_bytes()).entries[0].link == link
-    assert issues(kit) == [["Old headline"]]
-
-
-def test_a_typo_edit_does_not_move_updated(kit: SiteKit) -> None:
-    """Feed readers would mark an article as unread for each corrected letter."""
-    kit.article(body="Tpyo.")
-    kit.publish()
-    before = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries[0].updated
-    kit.article(body="Typo.")
-    kit.publish()
-    entry = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries[0]
-    assert (entry.updated, "Typo." in entry.content[0].value) == (before, True)
-
-
-def test_updated_is_shown_and_never_lies_in_the_future(kit: SiteKit) -> None:
-    """Validators and feed readers reject entries that were changed in the future."""
-    kit.article("a.md", updated="2026-11-21T10:00:00Z")
-    kit.article("b.md", updated="2027-01-01T10:00:00Z")
-    report = kit.publish()
-    updated = {entry.updated for entry in feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries}
-    assert "2026-11-21T10:00:00+00:00" in updated and not any(moment.startswith("2027") for moment in updated)
-    assert [one.where for one in report.warnings] == ["b.md"]
-
-
 def test_an_edit_of_a_tag_moves_the_article_between_feeds(kit: SiteKit) -> None:
     """The feed of the old tag would keep the article, and the feed of the new one would miss it."""
     kit.article("a.md", tags="[Old, Both]")
@@ -107,57 +65,6 @@ def test_an_edit_of_a_tag_moves_the_article_between_feeds(kit: SiteKit) -> None:
     assert "tag/old" not in (kit.root / "feeds/index.html").read_text()
 
 
-def test_a_renamed_file_is_the_same_article(kit: SiteKit) -> None:
-    """Subscribers would get an article twice because an editor renamed its file."""
-    path = kit.article("a.md")
-    kit.publish()
-    before = ids(kit)
-    path.rename(path.with_name("b.md"))
-    report = kit.publish()
-    assert (report.new, ids(kit)) == (0, before)
-    kit.article("b.md", title="Edited")
-    kit.publish()
-    assert ids(kit) == before
-    kit.article("a.md", title="Another story")
-    kit.publish()
-    assert len(set(ids(kit))) == 2
-
-
-def test_a_record_with_an_id_keeps_it_in_another_file_and_format(kit: SiteKit) -> None:
-    """Subscribers would get the whole archive again when a site changes its export format."""
-    kit.article("a.md", id="17")
-    kit.publish()
-    before = ids(kit)
-    os.unlink(kit.root / "articles/a.md")
-    kit.write("b.json", json.dumps({"id": 17, "title": "Edited", "date": "2026-11-19"}))
-    report = kit.publish()
-    assert (report.new, report.edited, ids(kit)) == (0, 1, before)
-
-
-def test_another_id_in_the_same_file_is_another_article(kit: SiteKit) -> None:
-    """An export that reuses a file name would replace the article of yesterday in every feed reader."""
-    kit.article("a.md", id="17")
-    kit.publish()
-    kit.article("a.md", title="Two", id="18")
-    assert kit.publish().new == 1
-    assert sorted(titles(kit)) == ["One", "Two"]
-
-
-def test_ids_survive_the_loss_of_the_database_and_a_new_host(kit: SiteKit) -> None:
-    """A site that loses its database, or moves, would deliver its archive to every subscriber again."""
-    kit.add_settings("")
-    text = (kit.root / "publisher.toml").read_text()
-    kit.settings('id = "seed"\n' + text)
-    kit.article()
-    kit.publish()
-    before = ids(kit)
-    os.unlink(kit.root / "publisher.db")
-    kit.settings('id = "seed"\n' + text.replace("https://review.example", "http://new.example"))
-    kit.publish()
-    assert ids(kit) == before
-    assert b"http://new.example/2026/11/one" in kit.staged()["feeds/all.rss"]
-
-
 def test_a_new_host_shows_in_every_feed(kit: SiteKit) -> None:
     """Feeds that are not staged again would lead readers to the host that is switched off."""
     kit.article(tags="[T]")
@@ -168,31 +75,6 @@ def test_a_new_host_shows_in_every_feed(kit: SiteKit) -> None:
     assert ids(kit) == before
     assert len(report.feeds_changed) == 6 + 4
     assert not any(b"review.example" in data for path, data in kit.staged().items() if path.startswith("feeds/"))
-
-
-def test_removed_files_do_not_remove_articles(kit: SiteKit) -> None:
-    """An operator who clears a folder would withdraw the articles in it without a word."""
-    path = kit.article()
-    kit.publish()
-    path.unlink()
-    assert not kit.publish().changed
-    assert titles(kit) == ["One"]
-
-
-def test_articles_of_one_day_stand_at_distinct_stable_instants(kit: SiteKit) -> None:
-    """Validators warn about entries with the same time, and feed readers would reorder articles at each run."""
-    for name in ("c", "a", "b"):
-        kit.article(f"{name}.md", title=name)
-    kit.publish()
-    kit.article("d.md", title="d")
-    kit.publish()
-    entries = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries
-    assert {entry.title: entry.updated[11:19] for entry in entries} == {
-        "a": "00:00:00",
-        "b": "00:00:01",
-        "c": "00:00:02",
-        "d": "00:00:03",
-    }
 
 
 def test_a_future_article_is_published_at_its_time(any_kit: SiteKit) -> None:
@@ -289,55 +171,6 @@ def test_an_edited_site_template_takes_effect(kit: SiteKit) -> None:
     assert "OURS" in (kit.root / "feeds/index.html").read_text()
 
 
-def test_an_article_without_a_valid_entry_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One article that cannot be rendered would keep all others from readers."""
-    from publisher.feeds.formats import entry
-
-    real = entry.render_entry
-
-    def fussy(article: Any, site_info: Any) -> Any:
-        if article.title == "Bad":
-            raise ValueError("no")
-        return real(article, site_info)
-
-    kit.article("a.md", title="Good")
-    kit.article("b.md", title="Bad")
-    with monkeypatch.context() as patch:
-        patch.setattr(entry, "render_entry", fussy)
-        report = kit.publish()
-        assert titles(kit) == ["Good"]
-        again = kit.publish()
-    assert report.exit_status == 1 and "was not made: ValueError: no (reference " in report.rejected[0].reason
-    assert again.rejected == report.rejected
-    assert kit.publish().exit_status == 0
-    assert sorted(titles(kit)) == ["Bad", "Good"]
-
-
-def test_a_rejected_edit_keeps_the_article(kit: SiteKit) -> None:
-    """An editor's slip would take a published article away from every feed."""
-    kit.article()
-    kit.publish()
-    kit.write("one.md", "---\ntitle: One\n---\n")
-    report = kit.publish()
-    assert report.exit_status == 1 and report.rejected[0].reason.startswith("no date")
-    assert titles(kit) == ["One"]
-    again = kit.publish()
-    assert again.exit_status == 1 and again.rejected == report.rejected
-    kit.article(title="Mended")
-    assert kit.publish().exit_status == 0
-    assert titles(kit) == ["Mended"]
-
-
-def test_the_same_article_in_two_files_is_a_warning(kit: SiteKit) -> None:
-    """An editor would not learn that one of two files has no effect."""
-    kit.article("a.md", title="A", id="1")
-    kit.article("b.md", title="B", id="1")
-    report = kit.publish()
-    assert report.new == 1
-    assert [(one.where, one.reason) for one in report.warnings] == [("b.md", "the same article as in a.md")]
-    assert titles(kit) == ["B"]
-
-
 def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
     """An operator who adds known tags would see them in new articles only."""
     kit.write("a.txt", "T\n\nNovember 1, 2026 Tags: NATOWorld\n\nT\n\nText.")
@@ -362,42 +195,6 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
     assert not kit.publish().changed
 
 
-def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large export would fill the memory, or an interrupted run would store some of its records twice."""
-    from publisher.pipeline import article_batch, parsing
-
-    monkeypatch.setattr(parsing, "_BATCH", 10)
-    records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
-    lines = [json.dumps(one) for one in records]
-    lines[3], lines[37] = "{broken", '{"id": 37, "title": "No date"}'
-    kit.write("many.jsonl", "\n".join(lines))
-    told: list[tuple[str, int, int]] = []
-    report = kit.publish(progress=lambda *arguments: told.append(arguments))
-    assert (report.files_read, report.new) == (1, 38)
-    assert ("reading records", 10, 0) in told and ("reading articles", 1, 1) in told
-    assert [one.where for one in report.rejected] == ["many.jsonl:4", "many.jsonl:38"]
-    assert len(titles(kit)) == 38
-    assert kit.publish().rejected == report.rejected
-
-    real, calls = article_batch.ArticleBatch.store, 0
-
-    def failing(self: Any, results: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise KeyboardInterrupt
-        return real(self, results)
-
-    kit.write("many.jsonl", "\n".join(json.dumps({**one, "title": "Edited"}) for one in records))
-    with monkeypatch.context() as patch:
-        patch.setattr(article_batch.ArticleBatch, "store", failing)
-        with pytest.raises(KeyboardInterrupt):
-            kit.publish()
-    report = kit.publish()
-    assert (report.new, report.edited, report.rejected) == (1, 19, [])
-    assert set(titles(kit)) == {"Edited"} and len(titles(kit)) == 40
-
-
 def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
     """An operator who only wants to look would publish."""
     kit = any_kit
@@ -419,61 +216,6 @@ def test_a_dry_run_of_a_new_site_writes_nothing(kit: SiteKit) -> None:
     assert sorted(os.listdir(kit.root)) == ["articles", "publisher.toml"]
 
 
-@pytest.mark.parametrize("folder", ["feeds", "outbox"])
-def test_a_full_disk_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Articles that were read while files could not be written would never reach readers."""
-    kit.article()
-    (kit.root / folder).write_text("a file where a folder should be")
-    with pytest.raises(StageError, match="a file in place of a folder"):
-        kit.publish()
-    (kit.root / folder).unlink()
-    kit.open_issue(now=NOW + timedelta(hours=1))
-    assert titles(kit) == ["One"] and issues(kit) == [["One"]]
-
-
-STEPS = ["_store_incoming", "stage_feed", "save_draft", "put"]
-
-
-@pytest.mark.parametrize("nth", [1, 2, 5])
-@pytest.mark.parametrize("step", STEPS)
-def test_the_next_run_recovers_from_a_failure_at_any_step(
-    make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
-) -> None:
-    """A killed run would leave feeds or drafts incomplete for ever."""
-    from publisher.digests import issue_drafts_store
-    from publisher.pipeline import article_batch
-    from publisher.staging.folder import StagedFolder
-
-    kits = [make_kit("whole"), make_kit("broken")]
-    for kit in kits:
-        for number in range(6):
-            kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 2}]")
-    kits[0].publish()
-    owner: Any = {
-        "_store_incoming": article_batch.ArticleBatch,
-        "stage_feed": feeds_action._FeedStager,
-        "save_draft": issue_drafts_store,
-        "put": StagedFolder,
-    }[step]
-    real, calls = getattr(owner, step), 0
-
-    def failing(*arguments: Any, **named: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == nth:
-            raise KeyboardInterrupt
-        return real(*arguments, **named)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, step, failing)
-        try:
-            kits[1].publish()
-        except KeyboardInterrupt:
-            pass
-    kits[1].publish()
-    assert kits[1].staged() == kits[0].staged()
-
-
 def test_every_staged_feed_is_parsed_without_errors(kit: SiteKit) -> None:
     """Feed readers would drop a whole feed because of a character in one title."""
     kit.article(
@@ -492,39 +234,3 @@ def test_every_staged_feed_is_parsed_without_errors(kit: SiteKit) -> None:
             assert json.loads(data)["items"]
         elif path.endswith(".opml"):
             etree.fromstring(data)
-
-
-def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -> None:
-    """A link in the articles folder would publish a private file of the machine."""
-    secret = tmp_path / "secret.md"
-    secret.write_text("---\ntitle: Secret\ndate: 2026-01-01\n---\n")
-    (kit.root / "articles/link.md").symlink_to(secret)
-    kit.article("2026/11/deep.md", title="Deep")
-    kit.write(".hidden.md", "x")
-    kit.write("backup.md~", "x")
-    kit.write("picture.jpg", b"\xff\xd8\xff")
-    report = kit.publish()
-    assert titles(kit) == ["Deep"]
-    assert [one.where for one in report.rejected] == ["link.md"]
-
-
-def test_a_file_name_that_is_not_utf_8_is_skipped(kit: SiteKit) -> None:
-    """One file with an old encoding in its name would stop the publication of all others."""
-    kit.article("good.md", title="Good")
-    folder = os.fsencode(kit.root / "articles")
-    for name in (b"bad-\xff.md", b"bad-\xff-folder/deep.md"):
-        os.makedirs(os.path.dirname(folder + b"/" + name), exist_ok=True)
-        with open(folder + b"/" + name, "w") as file:
-            file.write("---\ntitle: T\ndate: 2026-11-01\n---\n")
-    report = kit.publish()
-    assert [one.where for one in report.rejected] == ["bad-\\xff-folder/deep.md", "bad-\\xff.md"]
-    assert all("not UTF-8; rename it" in one.reason for one in report.rejected)
-    assert titles(kit) == ["Good"]
-
-
-def test_no_articles_folder_is_a_settings_error(kit: SiteKit) -> None:
-    """A mistyped folder in the settings would look like a site without news."""
-    shutil.rmtree(kit.root / "articles")
-    with pytest.raises(PublisherError, match="paths.articles") as error:
-        kit.publish()
-    assert error.value.exit_status == 2

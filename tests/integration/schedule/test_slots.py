@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from publisher.errors import SlotLost
 from publisher.model.report import PublishResult
@@ -19,61 +17,8 @@ from publisher.runner.background_job import JobStopped
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due_slots, next_lease_end
-from publisher.storage.engine import Database
 from tests.conftest import SiteKit, issues
-from tests.support.clocks import ManualClock
-from tests.support.examples import examples
-from tests.support.parsers import shared_parser
-
-# A Monday; the cadence is 07:00 each day.
-SIX = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-def slot(day: int, hour: int = 7) -> datetime:
-    return datetime(2026, 11, day, hour, tzinfo=UTC)
-
-
-class Newsroom:
-    """A site whose digest comes at 07:00 each day, and runners that look at it."""
-
-    def __init__(self, kit: SiteKit, **options: Any) -> None:
-        self.kit = kit
-        self.clock = ManualClock(SIX)
-        # Issues that no mail is sent: they need no subscribers.
-        self.options = {"cadence": '"0 7 * * *"', "send": '"none"', "catch_up": '"latest"', **options}
-        self.base = (kit.root / "publisher.toml").read_text()
-        self.configure()
-        self.count = 0
-
-    def configure(self, **options: Any) -> None:
-        self.options |= options
-        lines = "".join(f"{key} = {value}\n" for key, value in self.options.items() if value is not None)
-        self.kit.settings(self.base.replace('title = "The Daily"\n', f'title = "The Daily"\n{lines}'))
-
-    def article(self, **fields: Any) -> None:
-        self.count += 1
-        # News: not dated long before it is read.
-        date = f"{min(self.clock.at, slot(23)) - timedelta(days=5):%Y-%m-%d}"
-        self.kit.article(f"a{self.count}.md", title=f"Article {self.count}", date=date, **fields)
-
-    def turn(self, **options: Any) -> PublishResult | None:
-        with self.kit.open() as db:
-            return run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser(), **options)
-
-    def ran(self, **options: Any) -> list[tuple[str, int, str]]:
-        report = self.turn(**options)
-        assert report is not None
-        return [(one.schedule, one.slot.day, one.outcome) for one in report.scheduled_runs if one.schedule != "feeds"]
-
-    def claim(self, runner: str = "other", lease: timedelta = LEASE) -> list[slots.ClaimedSlot]:
-        with self.kit.open() as db:
-            found = claim_due_slots(db, self.kit.site.schedules, self.clock.now(), runner=runner, lease=lease)
-        return [one for one in found if one.schedule != "feeds"]
-
-    def runs(self, name: str = "digest:daily") -> list[tuple[int, str, str]]:
-        with self.kit.open() as db, db.read() as connection:
-            return [(one.slot.day, one.state, one.outcome) for one in slots.recent_runs(connection, name, 50)][::-1]
+from tests.support.newsroom import SIX, Newsroom, slot
 
 
 @pytest.fixture
@@ -416,55 +361,3 @@ def test_old_runs_are_deleted_except_the_newest(newsroom: Newsroom) -> None:
 
 
 # -- a life ----------------------------------------------------------------------------------------
-
-EVENTS = st.one_of(
-    st.tuples(st.just("turn"), st.integers(1, 2000)),
-    st.tuples(st.just("dies"), st.integers(1, 2000)),
-    st.tuples(st.just("jumps"), st.integers(-3000, 3000)),
-    st.tuples(st.just("sleeps"), st.integers(1000, 4000)),
-)
-
-
-@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(events=st.lists(EVENTS, min_size=4, max_size=14))
-def test_any_sequence_of_events_runs_each_slot_once(
-    tmp_path_factory: pytest.TempPathFactory, events: list[Any]
-) -> None:
-    """Time passes, runners die during a run, the clock is changed, the machine is suspended; then all recover."""
-    room = Newsroom(SiteKit(tmp_path_factory.mktemp("life") / "site"), catch_up='"all"', catch_up_hours=24 * 31)
-    room.configure(cadence='["0 7 * * *", "0 19 * * *"]')
-    url = room.kit.site.database_url
-    first = latest = room.clock.at
-    done: list[datetime] = []
-    with Database.open(url) as db:
-        schedules = [one for one in room.kit.site.schedules if one.digest]
-
-        def look(*, dies: bool) -> None:
-            for claim in claim_due_slots(db, schedules, room.clock.now(), runner="x"):
-                if not dies:
-                    with db.write() as connection:
-                        slots.finish_slot(connection, claim, room.clock.now())
-                    done.append(claim.slot)
-
-        look(dies=False)
-        for what, minutes in events:
-            room.clock.advance(minutes=minutes)
-            if what in ("turn", "dies"):
-                look(dies=what == "dies")
-                latest = max(latest, room.clock.at)
-        # In the end the clock is right, and a runner is active.
-        room.clock.at = max(room.clock.at, latest, first) + timedelta(hours=13)
-        for _ in range(2):
-            look(dies=False)
-            room.clock.advance(minutes=2)
-        assert len(done) == len(set(done))
-        # The clock may have been set back to before the timetable was taken up: then that counts from there.
-        with db.read() as connection:
-            since = min(first, slots.load_schedules(connection)["digest:daily"].effective_from)
-        day, wanted = since.replace(hour=7, minute=0), set()
-        while day <= room.clock.at:
-            wanted |= {
-                one for one in (day, day + timedelta(hours=12)) if first < one <= room.clock.at - timedelta(minutes=4)
-            }
-            day += DAY
-        assert wanted <= set(done)
