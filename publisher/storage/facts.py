@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from typing import Final
+
+from sqlalchemy import Connection, delete, select, text
 
 from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.meta import meta
 
 __all__ = ["delete_fact", "facts_with_prefix", "get_fact", "increment_fact", "set_fact"]
+
+#: SQLAlchemy's own form imports the modules of both databases.
+_UPSERT: Final = text(
+    "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
 
 
 def get_fact(connection: Connection, key: str) -> str | None:
@@ -17,9 +24,8 @@ def get_fact(connection: Connection, key: str) -> str | None:
 
 
 def set_fact(connection: Connection, key: str, value: str) -> None:
-    """Store a value."""
-    connection.execute(delete(meta).where(meta.c.key == key))
-    connection.execute(insert(meta).values(key=key, value=value))
+    """Store a value. Of two processes that store one at once, the later one waits and replaces it."""
+    connection.execute(_UPSERT, {"key": key, "value": value})
 
 
 def increment_fact(connection: Connection, key: str, by: int, at_least: int = 0) -> int:

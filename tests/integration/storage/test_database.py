@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,22 @@ def test_concurrent_writers_lose_no_update(tmp_path: Path) -> None:
 def test_concurrent_runs_are_serialised(database_url: str, tmp_path: Path) -> None:
     """Four processes under the lock lose no update."""
     assert count_after_four_writers(database_url, tmp_path, "held") == "200"
+
+
+def test_a_fact_that_two_processes_store_at_once_has_the_value_of_the_later_one(db: Database) -> None:
+    """The row is new for both: the second one waits for the first."""
+    begins = threading.Event()
+
+    def store_second() -> None:
+        begins.set()
+        with db.write() as connection:
+            facts.set_fact(connection, "count", "2")
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.write() as connection:
+            facts.set_fact(connection, "count", "1")
+            second = pool.submit(store_second)
+            assert begins.wait(60)
+        second.result(60)
+    with db.read() as connection:
+        assert facts.get_fact(connection, "count") == "2"
