@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from publisher.articles.failure_isolation import report_failure
 from publisher.delivery.audience import count_audience
@@ -11,6 +13,7 @@ from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
+from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.readiness import require_sendable_draft
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError, StoreError
@@ -20,9 +23,14 @@ from publisher.pipeline.update_drafts import report_draft
 from publisher.schedule import store as slots
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
+from publisher.storage import facts
 from publisher.storage.engine import Database
 
 __all__ = ["open_ready_issues", "run_slot"]
+
+_NO_AUDIENCE: Final = "no subscriber to mail"
+#: The name of the fact with the articles of a draft without a cadence that had no subscriber to mail.
+_UNMAILED: Final = "unmailed:{}"
 
 
 def run_slot(
@@ -93,7 +101,7 @@ def _reason_to_wait(db: Database, site: Site, update: DraftUpdate, now: datetime
     digest = settings.digest(update.digest)
     with db.read() as connection:
         if not count_audience(connection, digest, update.content.articles, int(now.timestamp())):
-            return "no subscriber to mail"
+            return _NO_AUDIENCE
         try:
             require_sendable_draft(connection, site, update.digest)
         except SendingBlocked as error:
@@ -164,7 +172,23 @@ def _open_if_ready(db: Database, site: Site, update: DraftUpdate, now: datetime,
             return
     else:
         is_automatic = settings.send is SendPolicy.AUTO and not settings.cadence
-    if not is_automatic or not update.is_due or not draft.may_be_approved:
+    if not is_automatic or not update.is_due or not draft.may_be_approved or _waits_for_article(db, draft):
         return
-    if not _reason_to_wait(db, site, update, now, report):
+    reason = _reason_to_wait(db, site, update, now, report)
+    if not reason:
         _make_issue(db, site, update, now, report)
+    elif reason == _NO_AUDIENCE and draft.waiting_slot is None:
+        with db.write() as connection:
+            facts.set_fact(connection, _UNMAILED.format(draft.digest), json.dumps(draft.articles))
+
+
+def _waits_for_article(db: Database, draft: IssueDraft) -> bool:
+    """Return whether a draft that waits for no slot has no other articles than when it had no subscriber to mail.
+
+    A subscription at any hour must not cause a mail of old articles.
+    """
+    if draft.waiting_slot is not None:
+        return False
+    with db.read() as connection:
+        known = json.loads(facts.get_fact(connection, _UNMAILED.format(draft.digest)) or "[]")
+    return set(draft.articles) <= set(known)
