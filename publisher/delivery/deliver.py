@@ -20,11 +20,12 @@ from publisher.delivery.brakes_store import DOMAIN, Brake
 from publisher.delivery.dispatch import DeliveryCounts, Dispatcher
 from publisher.delivery.issue_life.approval import require_sendable_issue, require_subscribers, stop_reason
 from publisher.delivery.issue_life.opening import open_issue
-from publisher.delivery.ledger import Ledger, LedgerRules
+from publisher.delivery.ledger import Ledger
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
 from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
+from publisher.delivery.updates import LedgerRules
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
 from publisher.digests.variants_store import load_variants

@@ -58,10 +58,8 @@ class _Backlog:
     is_claiming: bool = False
     #: After an empty answer, the next claim is made at this time.
     claim_at: float = 0.0
-    #: True if a claim from the start found nothing.
+    #: True if no delivery was claimed when a claim from the start found nothing: nothing is left to send.
     is_empty: bool = False
-    #: Number of deliveries that were queued again.
-    requeued: int = 0
 
 
 class Dispatcher:
@@ -119,10 +117,10 @@ class Dispatcher:
         stored time.
         """
         claim: Claim = message.reference
-        wait = self._ledger.hand_over(claim)
+        first_handed_at = self._ledger.hand_over(claim)
 
         def final() -> OutgoingMessage | None:
-            date = wait()
+            date = first_handed_at.result()
             return message if date == message.date else None if date is None else self._build(claim, date)
 
         return final
@@ -151,12 +149,11 @@ class Dispatcher:
                 self._left = self._left + 1 if self._left is not None else None
             elif self._left is not None:
                 self._left += 1
-            if state in (DeliveryState.QUEUED, DeliveryState.UNCERTAIN):
-                # The delivery may be in the queue again and has to be claimed again.
-                self._backlog.is_empty = False
-                self._backlog.requeued += 1
             if outcome.slow:
                 self._throttle.record_refusal(claim.domain, self._clock())
+            if not self._in_progress:
+                # The next claim may be the last one.
+                self._backlog.claim_at = 0.0
             self._change.notify_all()
 
     def _next(self, deadline: float | None) -> Claim | None:
@@ -166,9 +163,10 @@ class Dispatcher:
                     return None
                 now = self._clock()
                 claim = self._pop(now)
-                self._refill(now)
                 if claim is not None:
                     self._in_progress += 1
+                self._refill(now)
+                if claim is not None:
                     self._throttle.begin(claim.domain, now)
                     if self._left is not None:
                         self._left -= 1
@@ -202,23 +200,21 @@ class Dispatcher:
         without = frozenset(full | set(self._throttle.paused_domains(now)))
         limit = _CLAIM_BATCH if self._left is None else min(_CLAIM_BATCH, self._left)
         backlog.is_claiming = True
-        # The answer does not cover deliveries that are queued again after this.
-        requeued = backlog.requeued
-        self._ledger.claim(
-            backlog.after, limit, without, lambda batch: self._add(batch, is_whole=not without, requeued=requeued)
-        )
+        # Outcomes are stored before a claim is made, so no delivery can be queued again after such a claim.
+        is_last = not (backlog.after or backlog.fresh or backlog.held or self._in_progress or without)
+        claimed = self._ledger.claim(backlog.after, limit, without)
+        claimed.add_done_callback(lambda batch: self._add(batch.result(), is_last=is_last))
 
-    def _add(self, batch: ClaimedBatch, *, is_whole: bool, requeued: int) -> None:
+    def _add(self, batch: ClaimedBatch, *, is_last: bool) -> None:
         with self._change:
             backlog = self._backlog
-            began_at_start = backlog.after == 0 and backlog.requeued == requeued
             backlog.is_claiming = False
             backlog.after = batch.after
             backlog.fresh.extend(batch.claims)
             self.counts.suppressed += batch.suppressed
             if not batch.claims and not batch.after:
                 backlog.claim_at = self._clock() + 0.2
-            backlog.is_empty = batch.after == 0 and began_at_start and not batch.claims and is_whole
+                backlog.is_empty = is_last
             self._change.notify_all()
 
     # -- the run -------------------------------------------------------------------------------

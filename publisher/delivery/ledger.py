@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.retry import retry_at
-from publisher.delivery.store import Claim, DeliveryUpdate
+from publisher.delivery.store import Claim
+from publisher.delivery.updates import LedgerRules, delivery_update
 from publisher.mail.outcome import Outcome
-from publisher.model.delivery import DeliveryState, UncertainPolicy
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,19 +25,7 @@ if TYPE_CHECKING:
     from publisher.delivery.suppression_brake import SuppressionBrake
     from publisher.storage.engine import Database
 
-__all__ = ["ClaimedBatch", "Ledger", "LedgerRules"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRules:
-    """Settings for deliveries that are not accepted at once."""
-
-    uncertain: UncertainPolicy
-    retry_days: int
-    #: True if messages are counted per day, for the warm-up.
-    counts_days: bool = False
-    #: A delivery that is later than this is dropped; None for never.
-    drop_after: timedelta | None = None
+__all__ = ["ClaimedBatch", "Ledger"]
 
 
 @dataclass(slots=True)
@@ -55,12 +43,12 @@ class ClaimedBatch:
 class _Batch:
     """Requests that arrived during the last transaction."""
 
-    claims: list[tuple[int, int, frozenset[str], Callable[[ClaimedBatch], None]]] = field(default_factory=list)
-    #: The last part gets the time of the first hand-over, if the message may be sent.
-    handed: list[tuple[Claim, threading.Lock, list[int]]] = field(default_factory=list)
+    claims: list[tuple[Future[ClaimedBatch], int, int, frozenset[str]]] = field(default_factory=list)
+    #: The futures get the time of the first hand-over; None if the message must not be sent.
+    handed: list[tuple[Future[int | None], Claim]] = field(default_factory=list)
     outcomes: list[tuple[Claim, Outcome]] = field(default_factory=list)
-    #: Locks of connections that wait until their refusal is stored and judged.
-    refused: list[threading.Lock] = field(default_factory=list)
+    #: Futures of connections that wait until their refusal is stored and judged.
+    refused: list[Future[None]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.claims or self.handed or self.outcomes)
@@ -110,40 +98,31 @@ class Ledger:
 
     # -- requests of other threads -------------------------------------------------------------
 
-    def claim(self, after: int, limit: int, without: frozenset[str], then: Callable[[ClaimedBatch], None]) -> None:
-        """Claim deliveries that are due, and call ``then`` with them in the ledger's thread.
+    def claim(self, after: int, limit: int, without: frozenset[str]) -> Future[ClaimedBatch]:
+        """Claim deliveries that are due; callbacks of the result run in the ledger's thread.
 
         Args:
             after: claim for subscribers with greater numbers only.
             limit: number of deliveries.
             without: domains to leave out.
-            then: called with the result.
         """
-        if not self._request(lambda batch: batch.claims.append((after, limit, without, then))):
-            then(ClaimedBatch([], 0, 0))
+        result: Future[ClaimedBatch] = Future()
+        self._request(lambda batch: batch.claims.append((result, after, limit, without)))
+        return result
 
     def date_of(self, claim: Claim) -> int:
         """Return the time for a message's Date header, in seconds since 1970: its first hand-over, or now."""
         return int(self._clock().timestamp()) if claim.first_handed_at is None else claim.first_handed_at
 
-    def hand_over(self, claim: Claim) -> Callable[[], int | None]:
-        """Store that a message is sent now; return a function that waits for the disk.
+    def hand_over(self, claim: Claim) -> Future[int | None]:
+        """Store that a message is sent now; return the stored time of the delivery's first hand-over.
 
-        It returns the stored time of the delivery's first hand-over, in seconds since 1970. It returns None if the
-        message must not be sent: another sender has it, its subscriber unsubscribed after the claim, or the transaction
-        failed.
+        It is in seconds since 1970, and None if the message must not be sent: another sender has it, its subscriber
+        unsubscribed after the claim, or the transaction failed.
         """
-        done = threading.Lock()
-        done.acquire()
-        first: list[int] = []
-        if not self._request(lambda batch: batch.handed.append((claim, done, first))):
-            done.release()
-
-        def wait() -> int | None:
-            done.acquire()
-            return first[0] if first else None
-
-        return wait
+        first: Future[int | None] = Future()
+        self._request(lambda batch: batch.handed.append((first, claim)))
+        return first
 
     def record_outcome(self, claim: Claim, outcome: Outcome) -> None:
         """Store the outcome of a delivery.
@@ -151,27 +130,26 @@ class Ledger:
         A refusal that would suppress the address is on disk when this returns. Otherwise a server that refuses every
         recipient would have refused the whole list before the first refusal is judged.
         """
-        if not outcome.suppress:
-            self._request(lambda batch: batch.outcomes.append((claim, outcome)))
-            return
-        done = threading.Lock()
-        done.acquire()
+        is_judged: Future[None] | None = Future() if outcome.suppress else None
 
         def add(batch: _Batch) -> None:
             batch.outcomes.append((claim, outcome))
-            batch.refused.append(done)
+            if is_judged is not None:
+                batch.refused.append(is_judged)
 
-        if self._request(add):
-            done.acquire()
+        self._request(add)
+        if is_judged is not None:
+            is_judged.result()
 
-    def _request(self, add: Callable[[_Batch], None]) -> bool:
-        """Add a request to the next batch; return False if the thread has ended."""
+    def _request(self, add: Callable[[_Batch], None]) -> None:
+        """Add a request to the next batch, or reject it if the thread has ended."""
         with self._change:
-            if self._has_ended:
-                return False
             add(self._batch)
             self._change.notify()
-            return True
+            if not self._has_ended:
+                return
+            left, self._batch = self._batch, _Batch()
+        self._reject(left)
 
     # -- the thread ----------------------------------------------------------------------------
 
@@ -191,12 +169,12 @@ class Ledger:
     @staticmethod
     def _reject(batch: _Batch) -> None:
         """Let the threads of a batch continue without a result."""
-        for _, done, _ in batch.handed:
-            done.release()
-        for done in batch.refused:
-            done.release()
-        for _, _, _, then in batch.claims:
-            then(ClaimedBatch([], 0, 0))
+        for first, _ in batch.handed:
+            first.set_result(None)
+        for is_judged in batch.refused:
+            is_judged.set_result(None)
+        for result, *_ in batch.claims:
+            result.set_result(ClaimedBatch([], 0, 0))
 
     def _next(self) -> _Batch | None:
         with self._change:
@@ -216,14 +194,14 @@ class Ledger:
             with connection.begin():
                 self._store_outcomes(connection, batch, now)
                 if batch.handed:
-                    handed = [claim for claim, _, _ in batch.handed]
+                    handed = [claim for _, claim in batch.handed]
                     lost, withdrawn = deliveries.hand_over(connection, handed, self._sender, now)
                     self.withdrawn |= withdrawn
                     lost |= withdrawn
                     if self._rules.counts_days:
                         deliveries.add_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
-                for after, limit, without, _ in batch.claims:
-                    result = deliveries.claim(
+                for _, after, limit, without in batch.claims:
+                    found = deliveries.claim(
                         connection,
                         self._issue_id,
                         self._sender,
@@ -233,7 +211,7 @@ class Ledger:
                         without=without,
                         drop_before=self._drop_before(now),
                     )
-                    claimed.append(ClaimedBatch(*result))
+                    claimed.append(ClaimedBatch(*found))
         except BaseException as error:
             # Set before the other threads continue, so that they claim and send nothing more.
             self.error = error
@@ -241,49 +219,24 @@ class Ledger:
             raise
         for brake in self._brake.take_new():
             self._on_stop(brake)
-        for done in batch.refused:
-            done.release()
-        for claim, done, first in batch.handed:
-            if (claim.issue_id, claim.subscriber_id) not in lost:
-                first.append(now if claim.first_handed_at is None else claim.first_handed_at)
-            done.release()
-        for (_, _, _, then), claims in zip(batch.claims, claimed, strict=True):
-            then(claims)
+        for is_judged in batch.refused:
+            is_judged.set_result(None)
+        for first, claim in batch.handed:
+            is_lost = (claim.issue_id, claim.subscriber_id) in lost
+            first.set_result(None if is_lost else now if claim.first_handed_at is None else claim.first_handed_at)
+        for (result, *_), batch_claimed in zip(batch.claims, claimed, strict=True):
+            result.set_result(batch_claimed)
 
     def _drop_before(self, now: int) -> int | None:
         drop_after = self._rules.drop_after
         return now - int(drop_after.total_seconds()) if drop_after is not None else None
 
     def _store_outcomes(self, connection: Connection, batch: _Batch, now: int) -> None:
-        updates = [self._update(connection, claim, outcome, now) for claim, outcome in batch.outcomes]
+        def first_attempt(claim: Claim) -> int | None:
+            return deliveries.first_attempt(connection, claim.issue_id, claim.subscriber_id)
+
+        updates = [
+            delivery_update(claim, outcome, self._rules, first_attempt, now) for claim, outcome in batch.outcomes
+        ]
         self._brake.record(connection, batch.outcomes, now)
         deliveries.record_outcomes(connection, updates, self._sender, now)
-
-    def _update(self, connection: Connection, claim: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
-        """Return the new state of a delivery, by its outcome and the settings."""
-        state, answer = outcome.state, outcome.answer
-        if state is DeliveryState.ACCEPTED:
-            return DeliveryUpdate(claim=claim, state=state, answer=answer)
-        if state is DeliveryState.UNCERTAIN:
-            return self._uncertain(claim, answer)
-        # A message on which connections end repeatedly is deferred, so that it does not block the others.
-        if state is DeliveryState.DEFERRED or (state is DeliveryState.QUEUED and answer and claim.attempts % 3 == 0):
-            return self._deferred(connection, claim, outcome, now)
-        return DeliveryUpdate(claim=claim, state=state, answer=answer, note=answer)
-
-    def _uncertain(self, claim: Claim, answer: str) -> DeliveryUpdate:
-        if self._rules.uncertain is UncertainPolicy.RESEND:
-            return DeliveryUpdate(claim=claim, state=DeliveryState.QUEUED, answer=answer, note=answer)
-        if self._rules.uncertain is UncertainPolicy.SKIP:
-            counted = f"counted as delivered: {answer}"
-            return DeliveryUpdate(claim=claim, state=DeliveryState.ACCEPTED, answer=counted, note=answer)
-        return DeliveryUpdate(claim=claim, state=DeliveryState.UNCERTAIN, answer=answer, note=answer)
-
-    def _deferred(self, connection: Connection, claim: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
-        answer = outcome.answer
-        first = deliveries.first_attempt(connection, claim.issue_id, claim.subscriber_id) or now
-        due = retry_at(claim.attempts, first, now, days=self._rules.retry_days, wait=outcome.wait)
-        if due is not None:
-            return DeliveryUpdate(claim=claim, state=DeliveryState.DEFERRED, answer=answer, due_at=due, note=answer)
-        answer = f"given up after {self._rules.retry_days} days: {answer}"
-        return DeliveryUpdate(claim=claim, state=DeliveryState.FAILED, answer=answer, note=answer)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.backoff import Backoff
-from publisher.delivery import relay_pauses, retry, throttle
+from publisher.delivery import relay_pauses, throttle, updates
 from publisher.mail import relay_state
 from publisher.runner import background_job
 from publisher.schedule import claims
@@ -20,7 +20,7 @@ from publisher.websub import hub, notify
 @pytest.mark.parametrize(
     ("backoff", "first_pauses", "longest", "attempts"),
     [
-        pytest.param(retry.RETRIES, [300, 600, 1200, 2400, 4800, 9600, 14400], 14400, None, id="deliveries"),
+        pytest.param(updates.RETRIES, [300, 600, 1200, 2400, 4800, 9600, 14400], 14400, None, id="deliveries"),
         pytest.param(throttle.PAUSES, [15, 30, 60, 120, 240, 480, 960, 1800], 1800, None, id="domains"),
         pytest.param(relay_pauses.PAUSES, [900, 1800, 3600, 7200, 14400], 14400, None, id="relays that lost messages"),
         pytest.param(relay_state.PAUSES, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300], 300, None, id="relays"),

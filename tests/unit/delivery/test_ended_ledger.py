@@ -46,9 +46,8 @@ def test_requests_that_wait_when_the_ledger_fails_get_no_delivery() -> None:
     """A message that is not recorded is not sent, and no thread waits for ever."""
     db = Failing()
     failing = ledger(db)
-    claimed: list[Any] = []
-    failing.claim(0, 10, frozenset(), claimed.append)
-    is_ours = failing.hand_over(CLAIM)
+    claimed = failing.claim(0, 10, frozenset())
+    first_handed_at = failing.hand_over(CLAIM)
     refusal = Outcome(state=DeliveryState.FAILED, answer="550 no such user", suppress=True)
     waiting = threading.Thread(target=failing.record_outcome, args=(CLAIM, refusal))
     waiting.start()
@@ -57,7 +56,7 @@ def test_requests_that_wait_when_the_ledger_fails_get_no_delivery() -> None:
     db.may_fail.set()
     waiting.join(30)
     assert not waiting.is_alive()
-    assert is_ours() is None and claimed[0].claims == []
+    assert first_handed_at.result(30) is None and claimed.result(30).claims == []
     failing.close()
     assert str(failing.error) == "the disk is gone"
 
@@ -68,10 +67,9 @@ def test_requests_after_the_end_of_the_ledger_get_no_delivery() -> None:
     db.may_fail.set()
     failing = ledger(db)
     failing.close()
-    claimed: list[Any] = []
-    failing.claim(0, 10, frozenset(), claimed.append)
+    claimed = failing.claim(0, 10, frozenset())
     failing.record_outcome(CLAIM, Outcome(state=DeliveryState.FAILED, answer="550", suppress=True))
-    assert failing.hand_over(CLAIM)() is None and claimed[0].claims == []
+    assert failing.hand_over(CLAIM).result(30) is None and claimed.result(30).claims == []
     assert DeliveryCounts(accepted=1, suppressed=2).done == 3
 
 

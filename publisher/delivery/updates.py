@@ -1,0 +1,59 @@
+"""The new state of a delivery after an attempt. Pure; the time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from publisher.backoff import Backoff
+from publisher.delivery.store import Claim, DeliveryUpdate
+from publisher.mail.outcome import Outcome
+from publisher.model.delivery import DeliveryState, UncertainPolicy
+
+__all__ = ["RETRIES", "LedgerRules", "delivery_update"]
+
+#: Pauses between attempts, until the days of retries are over (RFC 5321 §4.5.4.1: four or five).
+RETRIES: Final = Backoff(300, 4 * 3600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRules:
+    """Settings for deliveries that are not accepted at once."""
+
+    uncertain: UncertainPolicy
+    retry_days: int
+    #: True if messages are counted per day, for the warm-up.
+    counts_days: bool = False
+    #: A delivery that is later than this is dropped; None for never.
+    drop_after: timedelta | None = None
+
+
+def delivery_update(
+    claim: Claim, outcome: Outcome, rules: LedgerRules, first_attempt: Callable[[Claim], int | None], now: int
+) -> DeliveryUpdate:
+    """Return the new state of a claimed delivery, by its outcome and the settings.
+
+    Args:
+        claim: the delivery.
+        outcome: the result of the attempt.
+        rules: the settings.
+        first_attempt: returns the time of the first stored attempt of a delivery, if there is one.
+        now: the current time, in seconds since 1970.
+    """
+    state, answer = outcome.state, outcome.answer
+    if state is DeliveryState.ACCEPTED:
+        return DeliveryUpdate(claim=claim, state=state, answer=answer)
+    if state is DeliveryState.UNCERTAIN and rules.uncertain is UncertainPolicy.RESEND:
+        return DeliveryUpdate(claim=claim, state=DeliveryState.QUEUED, answer=answer, note=answer)
+    if state is DeliveryState.UNCERTAIN and rules.uncertain is UncertainPolicy.SKIP:
+        counted = f"counted as delivered: {answer}"
+        return DeliveryUpdate(claim=claim, state=DeliveryState.ACCEPTED, answer=counted, note=answer)
+    # A message on which connections end repeatedly is deferred, so that it does not block the others.
+    if state is DeliveryState.DEFERRED or (state is DeliveryState.QUEUED and answer and claim.attempts % 3 == 0):
+        due = now + max(RETRIES.pause(claim.attempts), outcome.wait)
+        if due <= (first_attempt(claim) or now) + rules.retry_days * 86_400:
+            return DeliveryUpdate(claim=claim, state=DeliveryState.DEFERRED, answer=answer, due_at=due, note=answer)
+        state, answer = DeliveryState.FAILED, f"given up after {rules.retry_days} days: {answer}"
+    return DeliveryUpdate(claim=claim, state=state, answer=answer, note=answer)
