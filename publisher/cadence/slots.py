@@ -85,24 +85,30 @@ def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime, unti
     """Return the slots of one local day that are after AFTER and not after UNTIL."""
     offsets = _offsets(zone, day)
     if len(offsets) == 1:
-        # A fast path for days without a clock change nearby: select the times of day before converting them.
-        (offset,) = offsets
-        wall = (after + offset).replace(tzinfo=None)
-        if wall.date() > day:
-            return []
-        times = times_of_day(cadence)
-        first = bisect_right(times, wall.time()) if wall.date() == day else 0
-        end = (until + offset).replace(tzinfo=None) if until is not None else None
-        last = bisect_right(times, end.time()) if end is not None and end.date() == day else len(times)
-        if end is not None and end.date() < day:
-            return []
-        return [(datetime.combine(day, at, UTC) - offset) for at in times[first:last]]
-    walls = [datetime.combine(day, at) for at in times_of_day(cadence)]
-    if cadence.is_hourly:
-        slots = {slot for wall in walls for slot in _all_occurrences(wall, zone)}
-    else:
-        slots = {to_local(wall, zone) for wall in walls}
+        return _plain_day(cadence, datetime.combine(day, time(), UTC) - min(offsets), after, until)
+    slots = _transition_day(cadence, zone, day)
     return sorted(slot for slot in slots if slot > after and (until is None or slot <= until))
+
+
+def _plain_day(cadence: Cadence, midnight: datetime, after: datetime, until: datetime | None) -> list[datetime]:
+    """Return the slots of a day without a clock change nearby; a cadence may have many."""
+    times = _times_since_midnight(cadence)
+    first = bisect_right(times, after - midnight)
+    last = bisect_right(times, until - midnight) if until is not None else len(times)
+    return [midnight + at for at in times[first:last]]
+
+
+def _transition_day(cadence: Cadence, zone: ZoneInfo, day: date) -> set[datetime]:
+    """Return all slots of a day near a clock change."""
+    walls = [datetime.combine(day, time()) + at for at in _times_since_midnight(cadence)]
+    if cadence.is_hourly:
+        return {slot for wall in walls for slot in _all_occurrences(wall, zone)}
+    return {to_local(wall, zone) for wall in walls}
+
+
+@lru_cache(maxsize=2048)
+def _times_since_midnight(cadence: Cadence) -> tuple[timedelta, ...]:
+    return tuple(timedelta(hours=at.hour, minutes=at.minute) for at in times_of_day(cadence))
 
 
 @lru_cache(maxsize=4096)
