@@ -14,7 +14,7 @@ from publisher.digests.branding import Branding
 from publisher.digests.mail_html import linked_text
 from publisher.digests.placeholder_content import placeholder_content
 from publisher.digests.size_limit import delivery_size, fit_to_size
-from publisher.digests.story import Extent, Notice, Story, make_story
+from publisher.digests.story import BRIEF, LEAD, STORY, Extent, Notice, Story, make_story
 from publisher.errors import TemplateError
 from publisher.html.dates import long_date
 from publisher.html.direction import language_direction
@@ -225,8 +225,7 @@ def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[s
         story = make_story(
             article,
             number=number,
-            is_lead=index == 0,
-            is_brief=index >= digest.briefs_after,
+            layout=LEAD if index == 0 else BRIEF if index >= digest.briefs_after else STORY,
             extent=extents[index],
             branding=branding,
             utm=utm,

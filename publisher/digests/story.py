@@ -19,22 +19,45 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import safe_url
 from publisher.model.articles import Article, Author, Image
 
-__all__ = ["TEXT_WIDTH_PIXELS", "Extent", "Notice", "Story", "make_story", "story_link", "with_tracking"]
+__all__ = [
+    "BRIEF",
+    "LEAD",
+    "STORY",
+    "TEXT_WIDTH_PIXELS",
+    "Extent",
+    "Layout",
+    "Notice",
+    "Story",
+    "make_story",
+    "story_link",
+    "with_tracking",
+]
 
 #: Reading speed in words a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _WORDS_PER_MINUTE: Final = 238
-_LEAD_IMAGE_PIXELS: Final = 600
-#: The image beside a story.
-_SIDE_IMAGE_PIXELS: Final = 160
 #: The width of the text column.
 TEXT_WIDTH_PIXELS: Final = 544
-_LEAD_WORDS: Final = 70
-_STORY_WORDS: Final = 32
-_BRIEF_WORDS: Final = 24
 _NOT_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
 #: Longer titles are truncated.
 _MAX_TITLE_LENGTH: Final = 200
-_MAX_DEK_WORDS: Final = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The space that a story has in an issue."""
+
+    #: The width of its image.
+    image_pixels: int
+    dek_words: int
+    #: Words of its text, in place of the full text; without a dek, and beside one.
+    excerpt_words: tuple[int, int]
+    #: True for a title and one sentence.
+    is_brief: bool = False
+
+
+LEAD: Final = Layout(image_pixels=600, dek_words=90, excerpt_words=(70, 70))
+STORY: Final = Layout(image_pixels=160, dek_words=90, excerpt_words=(32, 0))
+BRIEF: Final = Layout(image_pixels=160, dek_words=24, excerpt_words=(24, 0), is_brief=True)
 
 
 class Extent(IntEnum):
@@ -139,8 +162,7 @@ def make_story(
     article: Article,
     *,
     number: int,
-    is_lead: bool,
-    is_brief: bool,
+    layout: Layout,
     extent: Extent,
     branding: Branding,
     utm: Sequence[tuple[str, str]],
@@ -150,18 +172,17 @@ def make_story(
 
     Args:
         number: of its link in the plain text; the links in its text follow.
-        is_lead, is_brief: whether it is the first of the issue, or shown as a title and one sentence.
+        layout: the space that it has.
         extent: how much of it is shown at most.
         branding: shared by all issues of the site.
         utm, click_base_url: query parameters for its link, and the URL that counts clicks, empty to link directly.
     """
     image = article.image or Image()
-    width = _LEAD_IMAGE_PIXELS if is_lead else _SIDE_IMAGE_PIXELS
-    body = mail_html(article.body, article.link, TEXT_WIDTH_PIXELS) if extent is Extent.FULL and not is_brief else ""
+    width = layout.image_pixels
+    is_full = extent is Extent.FULL and not layout.is_brief
+    body = mail_html(article.body, article.link, TEXT_WIDTH_PIXELS) if is_full else ""
     body_text, references = linked_text(body, number + 1)
-    is_bare = extent is Extent.HEADLINE or body or (article.dek and not is_lead)
-    words = 0 if is_bare else _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
-    dek_words = _BRIEF_WORDS if is_brief else _MAX_DEK_WORDS
+    words = 0 if extent is Extent.HEADLINE or body else layout.excerpt_words[bool(article.dek)]
     return Story(
         title=_truncate(article.title, _MAX_TITLE_LENGTH),
         link=story_link(article, utm, click_base_url),
@@ -169,7 +190,7 @@ def make_story(
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=_byline(article.authors),
         date=short_date(article.published, branding.language),
-        dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", dek_words),
+        dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", layout.dek_words),
         excerpt=_first_words(article.body, words) if words else "",
         body=Markup(body),  # noqa: S704 - sanitized twice
         body_text=body_text,
@@ -182,6 +203,6 @@ def make_story(
         image_height=max(1, round(width * image.height / image.width)) if image.width and image.height else None,
         language=article.language or branding.language,
         direction=text_direction(article.title),
-        is_brief=is_brief,
+        is_brief=layout.is_brief,
         corrections=tuple(_corrections(article, branding)),
     )
