@@ -13,6 +13,20 @@ from publisher.version import __version__
 
 if TYPE_CHECKING:
     from publisher.api import Publisher as Publisher
+    from publisher.reports.issue_drafts import ApprovedIssue as ApprovedIssue
+    from publisher.reports.issue_drafts import DraftStatus as DraftStatus
+    from publisher.reports.issue_drafts import UpcomingIssues as UpcomingIssues
+    from publisher.reports.outbox import OutboxIssue as OutboxIssue
+    from publisher.reports.stats import FeedStats as FeedStats
+    from publisher.reports.stats import IssueStats as IssueStats
+    from publisher.reports.stats import Stats as Stats
+    from publisher.reports.status import DigestStatus as DigestStatus
+    from publisher.reports.status import Status as Status
+    from publisher.reports.trace import DeliveryEvent as DeliveryEvent
+    from publisher.reports.trace import DeliveryHistory as DeliveryHistory
+    from publisher.reports.upcoming import ScheduleDescription as ScheduleDescription
+    from publisher.reports.upcoming import UpcomingRun as UpcomingRun
+    from publisher.schedule.store import SlotRun as SlotRun
     from publisher.subscribers.store import Subscriber as Subscriber
     from publisher.subscriptions.import_list import ImportResult as ImportResult
     from publisher.subscriptions.review import DoubtfulSuppression as DoubtfulSuppression
@@ -20,14 +34,49 @@ if TYPE_CHECKING:
 
 #: Public name → the module that defines it. It is imported on first use, so that commands start fast.
 _MODULES = {
+    "ApprovedIssue": "publisher.reports.issue_drafts",
+    "DeliveryEvent": "publisher.reports.trace",
+    "DeliveryHistory": "publisher.reports.trace",
+    "DigestStatus": "publisher.reports.status",
     "DoubtfulSuppression": "publisher.subscriptions.review",
+    "DraftStatus": "publisher.reports.issue_drafts",
+    "FeedStats": "publisher.reports.stats",
     "ImportResult": "publisher.subscriptions.import_list",
+    "IssueStats": "publisher.reports.stats",
+    "OutboxIssue": "publisher.reports.outbox",
     "Publisher": "publisher.api",
+    "ScheduleDescription": "publisher.reports.upcoming",
+    "SlotRun": "publisher.schedule.store",
+    "Stats": "publisher.reports.stats",
+    "Status": "publisher.reports.status",
     "Subscriber": "publisher.subscribers.store",
     "UnclearState": "publisher.subscriptions.review",
+    "UpcomingIssues": "publisher.reports.issue_drafts",
+    "UpcomingRun": "publisher.reports.upcoming",
 }
 
-__all__ = ["DoubtfulSuppression", "ImportResult", "Publisher", "Subscriber", "UnclearState", "__version__"]
+__all__ = [
+    "ApprovedIssue",
+    "DeliveryEvent",
+    "DeliveryHistory",
+    "DigestStatus",
+    "DoubtfulSuppression",
+    "DraftStatus",
+    "FeedStats",
+    "ImportResult",
+    "IssueStats",
+    "OutboxIssue",
+    "Publisher",
+    "ScheduleDescription",
+    "SlotRun",
+    "Stats",
+    "Status",
+    "Subscriber",
+    "UnclearState",
+    "UpcomingIssues",
+    "UpcomingRun",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

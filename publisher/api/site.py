@@ -20,6 +20,9 @@ from publisher.workers.pool import Workers
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from publisher.api.issues import Issues
+    from publisher.api.reports import Reports
+    from publisher.api.schedule import Schedule
     from publisher.api.subscribers import Subscribers
     from publisher.mail.transport import Transport
     from publisher.workers.timed_worker import TimedWorker
@@ -140,6 +143,27 @@ class Publisher:
         """
         with self.context().db.transaction() as connection:
             yield connection
+
+    @cached_property
+    def issues(self) -> Issues:
+        """The issues and their deliveries."""
+        from publisher.api.issues import Issues
+
+        return Issues(self)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Reports about the site."""
+        from publisher.api.reports import Reports
+
+        return Reports(self)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The schedules and their next slots."""
+        from publisher.api.schedule import Schedule
+
+        return Schedule(self)
 
     @cached_property
     def subscribers(self) -> Subscribers:

@@ -10,20 +10,11 @@ from typing import Final
 
 import click
 
-from publisher.cli.common import parse_at, site_option
-from publisher.digests.store import IssueRow
+from publisher import ScheduleDescription, UpcomingIssues, UpcomingRun
+from publisher.cli.common import open_site, parse_at, site_option
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
-from publisher.reports.issue_drafts import DraftStatus, upcoming_issues
-from publisher.reports.outbox import issue_dict
-from publisher.reports.upcoming import (
-    ScheduleDescription,
-    UpcomingRun,
-    describe_schedules,
-    digests_without_cadence,
-    upcoming_runs,
-)
-from publisher.settings import Site, read_site
+from publisher.settings import Site
 
 __all__ = ["command"]
 
@@ -50,45 +41,32 @@ def command(name: str | None, folder: Path, count: int, at: str | None, as_json:
 
     Exit status: 0 success; 2 usage or settings; 3 the database cannot be read.
     """
-    site = read_site(folder)
-    now = parse_at(at, site.tz)
-    schedules, runs = describe_schedules(site, name), upcoming_runs(site, now, count, name)
-    without_cadence = digests_without_cadence(site) if name is None else []
-    drafts, approved = upcoming_issues(site, now)
-    drafts = [draft for draft in drafts if name in (None, draft.digest)]
-    approved = [(row, state) for row, state in approved if name in (None, row.digest)]
+    with open_site(folder, dry_run=True) as publisher:
+        site = publisher.site
+        now = parse_at(at, site.tz)
+        schedules = publisher.schedule.descriptions(name)
+        runs = publisher.schedule.upcoming(count, name, after=now)
+        without_cadence = publisher.schedule.digests_without_cadence() if name is None else []
+        issues = publisher.reports.upcoming_issues(name, at=now)
     if as_json:
-        fields = _as_dict(schedules, runs, without_cadence)
-        fields["drafts"] = [draft.as_dict() for draft in drafts]
-        fields["approved"] = [{**issue_dict(row), "status": state} for row, state in approved]
+        fields = {
+            "cadences": [schedule.as_dict() for schedule in schedules],
+            "slots": [run.as_dict() for run in runs],
+            "without_cadence": without_cadence,
+            **issues.as_dict(),
+        }
         click.echo(json.dumps(fields, ensure_ascii=False, indent=2))
         return
-    for line in [*lines(site, schedules, runs, now, without_cadence), *_issue_lines(drafts, approved)]:
+    for line in [*lines(site, schedules, runs, now, without_cadence), *_issue_lines(issues)]:
         click.echo(line)
 
 
-def _as_dict(
-    schedules: list[ScheduleDescription], runs: list[UpcomingRun], without_cadence: list[str]
-) -> dict[str, object]:
-    return {
-        "cadences": [
-            {
-                "name": schedule.name,
-                "words": schedule.words,
-                "zone": schedule.zone,
-                "deliver_at": f"{schedule.deliver_at:%H:%M}" if schedule.deliver_at else None,
-            }
-            for schedule in schedules
-        ],
-        "slots": [{"name": run.name, "slot": run.slot.isoformat()} for run in runs],
-        "without_cadence": without_cadence,
-    }
-
-
-def _issue_lines(drafts: list[DraftStatus], approved: list[tuple[IssueRow, str]]) -> list[str]:
+def _issue_lines(issues: UpcomingIssues) -> list[str]:
     """Return approved issues that are still to be sent, and drafts, as lines of text."""
-    shown = [line for row, state in approved for line in (f"{row.path}  No. {row.number}  {row.subject}", f"  {state}")]
-    shown += [line for draft in drafts for line in draft.lines()]
+    shown = []
+    for issue in issues.approved:
+        shown += [f"{issue.row.path}  No. {issue.row.number}  {issue.row.subject}", f"  {issue.status}"]
+    shown += [line for draft in issues.drafts for line in draft.lines()]
     return ["", "  Next issues:", *(f"  {line}" for line in shown)] if shown else []
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option
+from publisher import DraftStatus, OutboxIssue
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.model.delivery import DeliveryState
-from publisher.reports.issue_drafts import DraftStatus, upcoming_issues
-from publisher.reports.outbox import OutboxIssue, list_issues
-from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -34,10 +33,9 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
 
     Exit status: 0 success; 1 there are uncertain deliveries; 2 usage or settings; 3 failed.
     """
-    site = read_site(folder)
-    now = parse_at(None, site.tz)
-    issues = list_issues(site, digest, now=now)
-    drafts = [draft for draft in upcoming_issues(site, now)[0] if digest in (None, draft.digest)]
+    with open_site(folder, dry_run=True) as publisher:
+        issues = publisher.reports.outbox(digest)
+        drafts = publisher.reports.upcoming_issues(digest).drafts
     if as_json:
         listed = {
             "drafts": [draft.as_dict() for draft in drafts],
@@ -52,7 +50,7 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
     ctx.exit(1 if any(issue.uncertain for issue in issues) else 0)
 
 
-def lines(drafts: list[DraftStatus], issues: list[OutboxIssue]) -> list[str]:
+def lines(drafts: Sequence[DraftStatus], issues: Sequence[OutboxIssue]) -> list[str]:
     """Return drafts and issues as lines of text."""
     if not issues and not drafts:
         return ["No draft and no issue yet. 'publish now' reads articles/ and makes drafts."]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option
+from publisher import Stats
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.model.delivery import DeliveryState
-from publisher.reports.stats import Stats, load_stats
-from publisher.settings import Site, read_site
+from publisher.settings import Site
 
 __all__ = ["command"]
 
@@ -31,8 +31,8 @@ def command(folder: Path, days: int, as_json: bool) -> None:
 
     Exit status: 0 success; 2 usage or settings; 3 failed.
     """
-    site = read_site(folder)
-    stats = load_stats(site, parse_at(None, site.tz), days=days)
+    with open_site(folder, dry_run=True) as publisher:
+        site, stats = publisher.site, publisher.reports.stats(days=days)
     if as_json:
         click.echo(json.dumps(stats.as_dict(), ensure_ascii=False, indent=2))
     else:

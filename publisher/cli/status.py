@@ -8,12 +8,11 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option, times_phrase
+from publisher import SlotRun, Status
+from publisher.cli.common import count_phrase, open_site, site_option, times_phrase
 from publisher.html.dates import minute_text
 from publisher.model.delivery import DeliveryState
-from publisher.reports.status import Status, load_status
-from publisher.schedule.store import SlotRun
-from publisher.settings import Site, read_site
+from publisher.settings import Site
 
 __all__ = ["command"]
 
@@ -33,8 +32,8 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
     Exit status: 0 success; 1 some records were skipped; 2 usage or settings; 3 failed.
     """
-    site = read_site(folder)
-    status = load_status(site, parse_at(None, site.tz))
+    with open_site(folder, dry_run=True) as publisher:
+        site, status = publisher.site, publisher.reports.status()
     if as_json:
         click.echo(json.dumps(status.as_dict(), ensure_ascii=False, indent=2))
     else:

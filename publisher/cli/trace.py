@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import site_option
-from publisher.reports.trace import DeliveryHistory, delivery_history
-from publisher.settings import read_site
+from publisher import DeliveryHistory
+from publisher.cli.common import open_site, site_option
 
 __all__ = ["command"]
 
@@ -30,7 +29,8 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
 
     Exit status: 0 there is a delivery; 1 there is none; 2 usage or settings, no such issue; 3 failed.
     """
-    history = delivery_history(read_site(folder), issue, address)
+    with open_site(folder, dry_run=True) as publisher:
+        history = publisher.issues.trace(issue, address)
     if as_json:
         click.echo(json.dumps(history.as_dict(), ensure_ascii=False, indent=2))
     else:

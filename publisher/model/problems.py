@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from publisher.model.result import Result
 
 __all__ = ["Problem"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Result):
     """A rejection or a warning about a file or a record."""
 
     #: The file, relative to articles/, with ``:line`` or ``[number]`` if it holds several records.
     where: str
     #: True if the record was rejected, False for a warning.
-    is_rejected: bool
+    is_rejected: bool = field(metadata={"json": None})
     reason: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, time
 from enum import Enum
 from functools import singledispatch
 from pathlib import Path
@@ -35,7 +35,7 @@ class Result:
 
 @singledispatch
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: times in ISO 8601, enums by value, records as objects."""
+    """Return a value as JSON has it: times in ISO 8601, times of day as ``07:00``, enums by value, records as objects."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
     return value
@@ -54,6 +54,11 @@ def _(value: Enum) -> Any:
 @json_value.register
 def _(value: datetime) -> Any:
     return value.isoformat()
+
+
+@json_value.register
+def _(value: time) -> Any:
+    return value.isoformat("minutes")
 
 
 @json_value.register

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from publisher.articles import store
+from publisher.context import Context
 from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -15,15 +16,15 @@ from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
+from publisher.model.result import Result
 from publisher.pipeline.update_drafts import describe_due, overdue_note
-from publisher.settings import Site
-from publisher.storage.engine import Database
+from publisher.reports.issue_fields import issue_dict
 
-__all__ = ["DraftStatus", "approved_status", "list_draft_status", "upcoming_issues"]
+__all__ = ["ApprovedIssue", "DraftStatus", "UpcomingIssues", "approved_status", "list_draft_status", "upcoming_issues"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DraftStatus:
+class DraftStatus(Result):
     """The draft of a digest: its next issue, as the last run left it."""
 
     digest: str
@@ -58,21 +59,40 @@ class DraftStatus:
             lines.append(f"  blocked by {errors}: 'publish check {self.digest}' shows how to fix them")
         return lines
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedIssue(Result):
+    """An approved issue whose send has not opened."""
+
+    row: IssueRow
+    #: Its state in words.
+    status: str
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the draft as a dict for JSON."""
-        return asdict(self)
+        """Return the issue for JSON output."""
+        return {**issue_dict(self.row), "status": self.status}
 
 
-def list_draft_status(db: Database, site: Site, now: datetime) -> list[DraftStatus]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpcomingIssues(Result):
+    """The issues that are still to be sent."""
+
+    drafts: tuple[DraftStatus, ...]
+    #: Oldest slot first.
+    approved: tuple[ApprovedIssue, ...]
+
+
+def list_draft_status(context: Context) -> list[DraftStatus]:
     """Return the drafts of the digests in the settings. Nothing is changed."""
-    with db.read() as connection:
-        stored = [draft for draft in drafts.list_drafts(connection) if draft.digest in site.digests]
-    return [_draft_status(db, site, draft, now) for draft in stored]
+    with context.db.read() as connection:
+        stored = [draft for draft in drafts.list_drafts(connection) if draft.digest in context.site.digests]
+    return [_draft_status(context, draft) for draft in stored]
 
 
-def _draft_status(db: Database, site: Site, draft: IssueDraft, now: datetime) -> DraftStatus:
+def _draft_status(context: Context, draft: IssueDraft) -> DraftStatus:
+    site, now = context.site, context.now
     digest = site.digests[draft.digest].digest(draft.digest)
-    with db.read() as connection:
+    with context.db.read() as connection:
         known = store.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
         content = load_content(connection, site, digest, now, waiting_slot=draft.waiting_slot)
     return DraftStatus(
@@ -82,18 +102,19 @@ def _draft_status(db: Database, site: Site, draft: IssueDraft, now: datetime) ->
         subject=draft.subject,
         articles=tuple(known[seq].title for seq in draft.articles),
         due=describe_due(site, draft, content.reason),
-        overdue=overdue_note(db, site, draft.digest, now),
+        overdue=overdue_note(context.db, site, draft.digest, now),
         hash=draft.hash,
         errors=draft.errors,
         forced=draft.forced if draft.is_forced else None,
     )
 
 
-def approved_status(db: Database, site: Site, row: IssueRow, now: datetime) -> str:
+def approved_status(context: Context, row: IssueRow) -> str:
     """Return the state of an approved issue whose send has not opened, in words."""
     if row.is_paused:
         return f"paused. To resume it: publish resume {row.path}"
-    with db.read() as connection:
+    site, now = context.site, context.now
+    with context.db.read() as connection:
         held = hold_reason(connection, site, row, now)
     held = held or lateness_reason(site, row, now) or row.opening_fault or ""
     if held:
@@ -105,10 +126,22 @@ def approved_status(db: Database, site: Site, row: IssueRow, now: datetime) -> s
     return f"approved: it is {'sent' if is_mailed else 'published, without mail,'} {when}"
 
 
-def upcoming_issues(site: Site, now: datetime) -> tuple[list[DraftStatus], list[tuple[IssueRow, str]]]:
-    """Return the drafts, and the approved issues with their state in words, oldest slot first. Nothing is changed."""
-    with Database.open(site.database_url, dry_run=True) as db:
-        with db.read() as connection:
-            rows = issues.waiting_issues(connection)
-        approved = [(row, approved_status(db, site, row, now)) for row in reversed(rows)]
-        return list_draft_status(db, site, now), approved
+def upcoming_issues(context: Context, digest: str | None = None, *, at: datetime | None = None) -> UpcomingIssues:
+    """Return the drafts and the approved issues, of all digests or of one. Nothing is changed.
+
+    Args:
+        context: the site.
+        digest: a digest.
+        at: their state at this time; the current time by default.
+    """
+    context = context.at(at or context.now)
+    with context.db.read() as connection:
+        rows = issues.waiting_issues(connection)
+    return UpcomingIssues(
+        drafts=tuple(draft for draft in list_draft_status(context) if digest in (None, draft.digest)),
+        approved=tuple(
+            ApprovedIssue(row=row, status=approved_status(context, row))
+            for row in reversed(rows)
+            if digest in (None, row.digest)
+        ),
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.delivery.brakes_store import Brake, resume_advice
@@ -15,9 +16,10 @@ from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
+from publisher.model.result import Result
 from publisher.reports.issue_drafts import approved_status
+from publisher.reports.issue_fields import issue_dict
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 
 #: States of deliveries that are still to be made.
@@ -28,11 +30,11 @@ _OPEN_STATES: Final = (
     DeliveryState.DEFERRED,
 )
 
-__all__ = ["OutboxIssue", "issue_dict", "issue_status", "list_issues"]
+__all__ = ["OutboxIssue", "issue_status", "list_issues"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxIssue:
+class OutboxIssue(Result):
     """An issue and the state of its deliveries."""
 
     row: IssueRow
@@ -71,34 +73,11 @@ class OutboxIssue:
         }
 
 
-def _iso(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-def issue_dict(row: IssueRow) -> dict[str, Any]:
-    """Return an issue as a dict for JSON."""
-    return {
-        "digest": row.digest,
-        "number": row.number,
-        "slot": row.slot.isoformat(),
-        "name": row.name,
-        "subject": row.subject,
-        "articles": row.articles,
-        "staged": row.is_staged,
-        "errors": row.errors,
-        "forced": row.forced,
-        "paused": row.is_paused,
-        "approved": row.approved,
-        "approved_at": _iso(row.approved_at),
-        "opened_at": _iso(row.opened_at),
-        "cancelled_at": _iso(row.cancelled_at),
-    }
-
-
-def issue_status(db: Database, site: Site, row: IssueRow, states: dict[DeliveryState, int], now: datetime) -> str:
+def issue_status(context: Context, row: IssueRow, states: dict[DeliveryState, int]) -> str:
     """Return the state of an issue in words."""
+    site = context.site
     if row.is_waiting:
-        return approved_status(db, site, row, now)
+        return approved_status(context, row)
     if row.opened_at is None:
         return "never approved, and not sent"
     if row.cancelled_at is not None:
@@ -106,8 +85,8 @@ def issue_status(db: Database, site: Site, row: IssueRow, states: dict[DeliveryS
     waiting = sum(states.get(state, 0) for state in _OPEN_STATES)
     if not waiting:
         return _finished_status(site, row, states)
-    with db.read() as connection:
-        held = hold_reason(connection, site, row, now)
+    with context.db.read() as connection:
+        held = hold_reason(connection, site, row, context.now)
     held = held or ("" if site.can_send else "publisher.toml has no mail server ([smtp])")
     if row.is_paused or held:
         return f"paused. To resume it: publish resume {row.path}" if row.is_paused else f"held: {held}"
@@ -124,14 +103,15 @@ def _finished_status(site: Site, row: IssueRow, states: dict[DeliveryState, int]
     return f"no recipients: {row.digest} had no subscribers, or they already had all of its articles"
 
 
-def list_issues(site: Site, digest: str | None = None, *, now: datetime | None = None) -> list[OutboxIssue]:
+def list_issues(context: Context, digest: str | None = None) -> list[OutboxIssue]:
     """Return all issues, or those of one digest, newest first. Nothing is changed.
 
     Raises:
         SettingsError: neither an issue nor the settings name this digest.
         StoreError: there is no database yet.
     """
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+    site = context.site
+    with context.db.read() as connection:
         counts = deliveries.state_counts(connection)
         stopped = brakes.open_brakes(connection)
         listed = []
@@ -151,7 +131,7 @@ def list_issues(site: Site, digest: str | None = None, *, now: datetime | None =
                 OutboxIssue(
                     row=row,
                     states=states,
-                    status=issue_status(db, site, row, states, now or datetime.now(UTC)),
+                    status=issue_status(context, row, states),
                     uncertain=tuple(uncertain),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),

@@ -12,6 +12,7 @@ from typing import Any
 from publisher.delivery.bounces import UNREADABLE_FOLDER
 from publisher.delivery.senders import LOCK_FOLDER
 from publisher.failures import LOG_FILE
+from publisher.model.result import Result
 from publisher.schedule.processes import RUNNERS_FOLDER
 from publisher.settings import Site
 from publisher.signing.site_key import KEY_FILE
@@ -22,7 +23,7 @@ __all__ = ["ExposedPath", "find_exposed_paths", "log_exposed_paths"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExposedPath:
+class ExposedPath(Result):
     """A file or folder that other users may read."""
 
     path: Path
@@ -33,6 +34,10 @@ class ExposedPath:
         """The command that removes the permission."""
         option = "-R " if self.path.is_dir() else ""
         return f"chmod {option}o-rwx {shlex.quote(str(self.path))}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the path for JSON output."""
+        return {"path": str(self.path), "mode": f"{self.mode:04o}", "fix": self.fix}
 
 
 def find_exposed_paths(site: Site) -> list[ExposedPath]:
@@ -56,7 +61,7 @@ def find_exposed_paths(site: Site) -> list[ExposedPath]:
 def log_exposed_paths(site: Site, log: Any) -> None:
     """Log each private file that other users may read, with the command that fixes it."""
     for exposed in find_exposed_paths(site):
-        log.warning("private file is readable", path=str(exposed.path), mode=f"{exposed.mode:04o}", fix=exposed.fix)
+        log.warning("private file is readable", **exposed.as_dict())
 
 
 def _private(site: Site) -> Iterator[Path]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.delivery import DeliveryState
+from publisher.model.result import Result
 from publisher.reports import statistics_store as statistics
 from publisher.reports.statistics_store import FeedRequestRow
-from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.websub import hub_store as hub
@@ -21,11 +22,12 @@ __all__ = ["FeedRequestRow", "FeedStats", "IssueStats", "Stats", "load_stats", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedStats:
+class FeedStats(Result):
     """The subscribers of a feed."""
 
     #: The feed's file without suffix, relative to feeds/.
     feed: str
+    subscribers: int
     #: Program → subscribers, of the newest complete day, or of today if there is no other.
     programs: dict[str, int]
     #: That day, ISO 8601.
@@ -34,16 +36,11 @@ class FeedStats:
     requests: int
     unchanged: int
     #: Day → subscribers.
-    days: dict[str, int]
-
-    @property
-    def subscribers(self) -> int:
-        """The number of subscribers."""
-        return sum(self.programs.values())
+    days: dict[str, int] = field(metadata={"json": "by_day"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueStats:
+class IssueStats(Result):
     """The deliveries and clicks of an issue."""
 
     digest: str
@@ -55,9 +52,16 @@ class IssueStats:
     #: Clicks by people, and by programs; None if clicks are not counted.
     clicks: tuple[int, int] | None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures for JSON output."""
+        fields = Result.as_dict(self)
+        del fields["clicks"]
+        clicks = {"clicks": self.clicks[0], "clicks_of_programs": self.clicks[1]} if self.clicks else {}
+        return {**fields, **clicks}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class Stats(Result):
     """The figures of a site."""
 
     days: int
@@ -66,38 +70,7 @@ class Stats:
     #: Status → number of subscribers.
     subscribers: dict[str, int]
     #: Number of subscriptions to the site's own hub.
-    hub: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as ``publish stats --json`` prints them."""
-        return {
-            "days": self.days,
-            "feeds": [
-                {
-                    "feed": feed.feed,
-                    "subscribers": feed.subscribers,
-                    "day": feed.day,
-                    "programs": feed.programs,
-                    "requests": feed.requests,
-                    "unchanged": feed.unchanged,
-                    "by_day": feed.days,
-                }
-                for feed in self.feeds
-            ],
-            "issues": [
-                {
-                    "digest": issue.digest,
-                    "name": issue.name,
-                    "number": issue.number,
-                    "subject": issue.subject,
-                    "deliveries": {state.value: count for state, count in issue.deliveries.items()},
-                    **({"clicks": issue.clicks[0], "clicks_of_programs": issue.clicks[1]} if issue.clicks else {}),
-                }
-                for issue in self.issues
-            ],
-            "subscribers": self.subscribers,
-            "hub_subscriptions": self.hub,
-        }
+    hub: int = field(metadata={"json": "hub_subscriptions"})
 
 
 def record_feed_requests(db: Database, rows: Sequence[FeedRequestRow]) -> None:
@@ -107,10 +80,11 @@ def record_feed_requests(db: Database, rows: Sequence[FeedRequestRow]) -> None:
             statistics.add_feed_requests(connection, rows)
 
 
-def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
+def load_stats(context: Context, *, days: int) -> Stats:
     """Return the figures of the last ``days`` days, including today."""
-    first = (now.astimezone(site.tz) - timedelta(days=days - 1)).date()
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+    site, now = context.site, context.now
+    first = (now - timedelta(days=days - 1)).date()
+    with context.db.read() as connection:
         requests = statistics.feed_requests_since(connection, first.isoformat())
         rows = issues.list_issues(connection, since=now - timedelta(days=days))
         clicks = statistics.clicks(connection) if site.web.clicks else {}
@@ -126,10 +100,10 @@ def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
             for row in rows
         )
         by_status = subscribers.count_by_status(connection)
-        hub_subscriptions = sum(hub.subscriptions_by_topic(connection, int(now.timestamp())).values())
+        hub_subscriptions = sum(hub.subscriptions_by_topic(connection, context.seconds).values())
     return Stats(
         days=days,
-        feeds=_feeds(requests, now.astimezone(site.tz).date().isoformat()),
+        feeds=_feeds(requests, now.date().isoformat()),
         issues=issue_stats,
         subscribers=by_status,
         hub=hub_subscriptions,
@@ -147,10 +121,12 @@ def _feeds(requests: Sequence[FeedRequestRow], today: str) -> tuple[FeedStats, .
             days[row.day] = days.get(row.day, 0) + row.subscribers
         # Today is not complete, so it counts only if there is no other day.
         day = max((earlier for earlier in days if earlier < today), default=max(days))
+        programs = {row.program: row.subscribers for row in rows if row.day == day}
         feeds.append(
             FeedStats(
                 feed=feed,
-                programs={row.program: row.subscribers for row in rows if row.day == day},
+                subscribers=sum(programs.values()),
+                programs=programs,
                 day=day,
                 requests=sum(row.requests for row in rows),
                 unchanged=sum(row.unchanged for row in rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.drafts_store import DraftRow
 from publisher.cadence import next_slot
+from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.digests import pending_store as pending
@@ -25,16 +26,17 @@ from publisher.feeds import store as table
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.model.problems import Problem
+from publisher.model.result import Result, json_value
 from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
 from publisher.pipeline.update_drafts import is_attended
 from publisher.reports.issue_drafts import DraftStatus, list_draft_status
-from publisher.reports.outbox import issue_dict, issue_status
-from publisher.reports.permissions import ExposedPath, find_exposed_paths
+from publisher.reports.issue_fields import issue_dict
+from publisher.reports.outbox import issue_status
+from publisher.reports.permissions import ExposedPath
 from publisher.schedule import store as slots
 from publisher.schedule.processes import list_runners
 from publisher.schedule.store import SlotRun
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.websub import notifications_store as announcements
 
@@ -45,7 +47,7 @@ __all__ = ["DigestStatus", "Status", "load_status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DigestStatus:
+class DigestStatus(Result):
     """The state of a digest."""
 
     slug: str
@@ -60,7 +62,7 @@ class DigestStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Result):
     """The state of a site."""
 
     articles: int
@@ -109,38 +111,25 @@ class Status:
         return {
             "articles": self.articles,
             "withdrawn": self.withdrawn,
-            "drafts": [asdict(draft) for draft in self.drafts],
-            "published_drafts": [asdict(draft) for draft in self.published_drafts],
+            "drafts": json_value(self.drafts),
+            "published_drafts": json_value(self.published_drafts),
             "files": self.files,
             "feeds": {
                 "count": self.feeds,
                 "files": self.feed_files,
                 "due": self.feeds_due,
-                "last": _run_dict(self.feeds_last),
-                "next": self.feeds_next.isoformat() if self.feeds_next else None,
+                "last": json_value(self.feeds_last),
+                "next": json_value(self.feeds_next),
             },
             "runners": list(self.runners),
             "announcements": self.announcements,
-            "digests": [
-                {
-                    "slug": digest.slug,
-                    "title": digest.title,
-                    "issues": digest.issues,
-                    "waiting": digest.waiting,
-                    "next": digest.next.isoformat() if digest.next else None,
-                    "last": _run_dict(digest.last),
-                }
-                for digest in self.digests
-            ],
+            "digests": [digest.as_dict() for digest in self.digests],
             "notices": list(self.notices),
             "issue_drafts": [draft.as_dict() for draft in self.issue_drafts],
             "subscribers": self.subscribers,
             "blockers": list(self.blockers),
             "stopped": list(self.stopped),
-            "permissions": [
-                {"path": str(exposed.path), "mode": f"{exposed.mode:04o}", "fix": exposed.fix}
-                for exposed in self.exposed
-            ],
+            "permissions": json_value(self.exposed),
             "issues": [
                 {
                     **issue_dict(issue),
@@ -151,40 +140,29 @@ class Status:
                 }
                 for issue in self.issues
             ],
-            "refused": [{"where": problem.where, "reason": problem.reason} for problem in self.refused],
-            "warnings": [{"where": problem.where, "reason": problem.reason} for problem in self.warnings],
+            "refused": json_value(self.refused),
+            "warnings": json_value(self.warnings),
         }
 
 
-def _run_dict(run: SlotRun | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    return {
-        "slot": run.slot.isoformat(),
-        "state": run.state,
-        "late": run.late,
-        "failures": run.failures,
-        "outcome": run.outcome,
-        "runner": run.runner,
-        "retry_at": run.leased_until.isoformat() if run.state == "due" else None,
-    }
+def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Status:
+    """Return the state of a site. Nothing is changed.
 
-
-def load_status(site: Site, now: datetime) -> Status:
-    """Return the state of a site at ``now``. Nothing is changed.
+    Args:
+        context: the site.
+        exposed: the private files that other users may read, as they were before the database was opened, because
+            that creates temporary files beside it.
 
     Raises:
         StoreError: the database cannot be read, or there is none yet.
     """
-    # Before the database is opened, because that creates temporary files beside it.
-    exposed = tuple(find_exposed_paths(site))
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+    site, now = context.site, context.now
+    with context.db.read() as connection:
         rows = issues.list_issues(connection)
         upcoming = {
             schedule.name: slot.astimezone(site.tz) if (slot := next_slot(schedule.timetable, now)) else None
             for schedule in site.schedules
         }
-        digests = _digests(connection, site, rows, upcoming, now)
         counts = deliveries.state_counts(connection)
         return Status(
             articles=store.count_articles(connection),
@@ -196,7 +174,7 @@ def load_status(site: Site, now: datetime) -> Status:
             feed_files=table.count_staged_files(connection, "feeds"),
             feeds_due=len(table.dirty_facets(connection)),
             announcements=announcements.count_notifications(connection),
-            digests=tuple(digests),
+            digests=tuple(_digests(connection, context, rows, upcoming)),
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),
             warnings=(*sources.list_problems(connection, rejected=False), *_deprecated_names(site)),
@@ -204,22 +182,18 @@ def load_status(site: Site, now: datetime) -> Status:
             feeds_last=_newest(connection, "feeds"),
             feeds_next=upcoming.get("feeds"),
             runners=tuple(list_runners(site.root)),
-            exposed=exposed,
+            exposed=tuple(exposed),
             blockers=tuple(str(blocker) for blocker in visible_blockers(connection, site)),
             deliveries=counts,
             stopped=tuple(_stopped(connection, rows)),
-            issue_drafts=tuple(list_draft_status(db, site, now)),
-            states={row.id: issue_status(db, site, row, counts.get(row.id, {}), now) for row in rows[:_NEWEST]},
+            issue_drafts=tuple(list_draft_status(context)),
+            states={row.id: issue_status(context, row, counts.get(row.id, {})) for row in rows[:_NEWEST]},
             notices=tuple(_notices(connection, site, now)),
         )
 
 
 def _digests(
-    connection: Connection,
-    site: Site,
-    rows: Sequence[IssueRow],
-    upcoming: Mapping[str, datetime | None],
-    now: datetime,
+    connection: Connection, context: Context, rows: Sequence[IssueRow], upcoming: Mapping[str, datetime | None]
 ) -> list[DigestStatus]:
     """Return the state of each digest."""
     return [
@@ -227,11 +201,11 @@ def _digests(
             slug=digest.slug,
             title=digest.title,
             issues=sum(row.digest == digest.slug for row in rows),
-            waiting=len(pending.pending_articles(connection, digest.slug, int(now.timestamp()), now)),
+            waiting=len(pending.pending_articles(connection, digest.slug, context.seconds, context.now)),
             next=upcoming.get(f"digest:{digest.slug}"),
             last=_newest(connection, f"digest:{digest.slug}"),
         )
-        for digest in site.all_digests()
+        for digest in context.site.all_digests()
     ]
 
 

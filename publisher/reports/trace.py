@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
 from publisher.articles import store as article_store
+from publisher.context import Context
 from publisher.delivery import bounces_store as bounces
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
+from publisher.delivery.store import Delivery
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
 from publisher.digests.store import IssueRow
 from publisher.digests.variants_store import load_variants
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
+from publisher.model.result import Result
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
@@ -35,15 +36,15 @@ __all__ = ["DeliveryHistory", "delivery_history"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryEvent:
+class DeliveryEvent(Result):
     """A step of a delivery."""
 
     at: datetime
     text: str
 
 
-@dataclass(slots=True, kw_only=True)
-class DeliveryHistory:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryHistory(Result):
     """The delivery of an issue to a subscriber, and the history of their subscriptions."""
 
     digest: str
@@ -61,34 +62,15 @@ class DeliveryHistory:
     reason: str = ""
     message_id: str = ""
     #: Headlines of the articles in it, as they were mailed.
-    articles: list[str] = field(default_factory=list)
-    events: list[DeliveryEvent] = field(default_factory=list)
+    articles: tuple[str, ...] = ()
+    events: tuple[DeliveryEvent, ...] = ()
     #: Changes of the subscriber's state, oldest first.
-    changes: list[SubscriptionEvent] = field(default_factory=list)
+    changes: tuple[SubscriptionEvent, ...] = field(default=(), metadata={"json": "history"})
     #: The next attempt; None for none.
     due: datetime | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the history for JSON output."""
-        return {
-            "digest": self.digest,
-            "name": self.name,
-            "number": self.number,
-            "subject": self.subject,
-            "address": self.address,
-            "status": self.status,
-            "suppressed": self.suppressed,
-            "state": self.state.value if self.state else None,
-            "reason": self.reason,
-            "message_id": self.message_id,
-            "articles": self.articles,
-            "events": [{"at": event.at.isoformat(), "text": event.text} for event in self.events],
-            "history": [change.as_dict() for change in self.changes],
-            "due": self.due.isoformat() if self.due else None,
-        }
 
-
-def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
+def delivery_history(context: Context, target: str, address: str) -> DeliveryHistory:
     """Return the history of a delivery and its subscriber. Nothing is changed.
 
     Raises:
@@ -98,8 +80,10 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
         parsed = parse_address(address)
     except ValueError as error:
         raise SettingsError(f"{address!r} is not an email address: {error}") from error
-    with Database.open(site.database_url, dry_run=True) as db, db.write() as connection:
+    site = context.site
+    with context.db.write() as connection:
         row = find_issue(connection, target)
+        ring = keyring(site, connection)
         history = DeliveryHistory(
             digest=row.digest,
             name=row.name,
@@ -107,26 +91,41 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             subject=row.subject,
             address=parsed.text,
             status="unknown",
+            suppressed=_suppression_words(connection, site, suppression_hash(ring, parsed.key)),
         )
-        ring = keyring(site, connection)
-        for entry in suppression.load_suppressions(connection, [suppression_hash(ring, parsed.key)]).values():
-            history.suppressed = f"{entry.words} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel})" + (
-                f": {entry.note}" if entry.note else ""
-            )
-        if brakes.is_provisionally_suppressed(connection, suppression_hash(ring, parsed.key)):
-            history.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
         subscriber = subscribers.find_by_key(connection, parsed.key)
         if subscriber is None:
-            history.reason = "not a subscriber" + (" any more" if history.suppressed else "")
-            return history
-        history.address, history.status = subscriber.address, subscriber.status.value
-        history.changes = subscriptions.load_history(connection, subscriber.id)
+            return replace(history, reason="not a subscriber" + (" any more" if history.suppressed else ""))
         domain = site.mail.sender_domain if site.mail else ""
-        history.message_id = f"<{ring.delivery_token(row.id, subscriber.id)}@{domain}>"
-        _add_delivery(connection, site, history, row.id, subscriber.id)
-        if history.state is None:
-            history.reason = _missing_reason(site, row, subscriber)
-    return history
+        history = replace(
+            history,
+            address=subscriber.address,
+            status=subscriber.status.value,
+            changes=tuple(subscriptions.load_history(connection, subscriber.id)),
+            message_id=f"<{ring.delivery_token(row.id, subscriber.id)}@{domain}>",
+        )
+        delivery = deliveries.delivery_of(connection, row.id, subscriber.id)
+        if delivery is None:
+            return replace(history, reason=_missing_reason(site, row, subscriber))
+        variant = load_variants(connection, row.id)[delivery.variant - 1]
+        return replace(
+            history,
+            state=delivery.state,
+            subject=variant.subject or history.subject,
+            articles=tuple(_issue_titles(connection, site, row.id, variant.articles)),
+            events=_delivery_events(connection, site, row, delivery),
+            due=_time(site, delivery.due_at) if delivery.state is DeliveryState.DEFERRED else None,
+        )
+
+
+def _suppression_words(connection: Connection, site: Site, address_hash: str) -> str:
+    """Return why an address is suppressed; empty where it is not."""
+    if brakes.is_provisionally_suppressed(connection, address_hash):
+        return "suppressed for the time being, until enough deliveries show that the refusal is true"
+    for entry in suppression.load_suppressions(connection, [address_hash]).values():
+        note = f": {entry.note}" if entry.note else ""
+        return f"{entry.words} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel}){note}"
+    return ""
 
 
 def _time(site: Site, seconds: int) -> datetime:
@@ -156,17 +155,11 @@ def _missing_reason(site: Site, row: IssueRow, subscriber: subscribers.Subscribe
     )
 
 
-def _add_delivery(
-    connection: Connection, site: Site, history: DeliveryHistory, issue_id: int, subscriber_id: int
-) -> None:
-    delivery = deliveries.delivery_of(connection, issue_id, subscriber_id)
-    if delivery is None:
-        return
-    history.state = delivery.state
-    variant = load_variants(connection, issue_id)[delivery.variant - 1]
-    history.subject = variant.subject or history.subject
-    history.articles = _issue_titles(connection, site, issue_id, variant.articles)
-    row = issues.list_issues(connection, only=[issue_id])[0]
+def _delivery_events(
+    connection: Connection, site: Site, row: IssueRow, delivery: Delivery
+) -> tuple[DeliveryEvent, ...]:
+    """Return the steps of a delivery, oldest first."""
+    issue_id, subscriber_id = row.id, delivery.subscriber_id
     events: list[tuple[int, str]] = [(row.opened_at or int(row.slot.timestamp()), "queued with the issue")]
     attempts = deliveries.attempts_of(connection, issue_id, subscriber_id)
     events += [(attempt.at, f"attempt {attempt.number}: {attempt.outcome}: {attempt.answer}") for attempt in attempts]
@@ -181,12 +174,10 @@ def _add_delivery(
         (bounce.at, f"bounced: {bounce.kind} {bounce.status} {bounce.answer}".strip())
         for bounce in bounces.bounces_of(connection, issue_id, subscriber_id)
     ]
-    history.events = [
+    return tuple(
         DeliveryEvent(at=_time(site, at), text=" ".join(text.split()))
         for at, text in sorted(events, key=lambda event: event[0])
-    ]
-    if delivery.state is DeliveryState.DEFERRED:
-        history.due = _time(site, delivery.due_at)
+    )
 
 
 def _issue_titles(connection: Connection, site: Site, issue_id: int, seqs: Sequence[int]) -> list[str]:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from publisher.cadence import describe_cadence, slots_between
 from publisher.errors import SettingsError
+from publisher.model.result import Result
 from publisher.settings import Site
 from publisher.settings.schedules import Schedule
 
@@ -18,7 +19,7 @@ _MAX_YEARS = 41
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleDescription:
+class ScheduleDescription(Result):
     """A schedule in words."""
 
     #: ``feeds``, or the digest's slug.
@@ -31,7 +32,7 @@ class ScheduleDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpcomingRun:
+class UpcomingRun(Result):
     """A future slot of a schedule."""
 
     name: str

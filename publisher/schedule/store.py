@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, func, literal_column, or_, select, text, update
 
 from publisher.errors import SlotLost
+from publisher.model.result import Result
 from publisher.storage.bulk import batches
 from publisher.storage.tables.schedule import schedule, slot_run
 
@@ -59,7 +60,7 @@ class ClaimedSlot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotRun:
+class SlotRun(Result):
     """A slot and the state of its run."""
 
     schedule: str
@@ -78,6 +79,18 @@ class SlotRun:
     def failures(self) -> int:
         """The number of failed attempts in a row."""
         return self.attempt if self.state == "due" else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the run for JSON output."""
+        return {
+            "slot": self.slot.isoformat(),
+            "state": self.state,
+            "late": self.late,
+            "failures": self.failures,
+            "outcome": self.outcome,
+            "runner": self.runner,
+            "retry_at": self.leased_until.isoformat() if self.state == "due" else None,
+        }
 
 
 def _moment(seconds: int) -> datetime:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
+from publisher.model.result import Result
 from publisher.model.subscriptions import SubscriptionState
 from publisher.storage.bulk import batches, execute_rows, insert_rows
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
@@ -87,7 +88,7 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionEvent:
+class SubscriptionEvent(Result):
     """A change of state in a subscriber's history."""
 
     #: None for everything.

@@ -14,12 +14,12 @@ import pytest
 
 from publisher.delivery.deliver import deliver
 from publisher.delivery.senders import LOCK_FOLDER
-from publisher.reports.outbox import list_issues
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
 from tests.support.processes import PIPE, Process
 from tests.support.smtp import Server
 from tests.support.smtp.sender import STEPS
+from tests.support.use_cases import list_issues
 
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3

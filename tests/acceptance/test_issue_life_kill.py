@@ -22,10 +22,10 @@ from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.model.delivery import DeliveryState
-from publisher.reports.outbox import list_issues
 from tests.conftest import MailKit
 from tests.support.processes import PIPE, Process
 from tests.support.smtp import Server
+from tests.support.use_cases import list_issues
 
 DAYS = max(2, int(os.environ.get("PUBLISHER_TEST_KILLS", "12")) // 3)
 CONNECTIONS = 3

@@ -27,11 +27,11 @@ from publisher.mail.dkim import Signer, dns_record, new_key
 from publisher.mail.mailboxes import ImapAccount, open_imap
 from publisher.mail.mime import MAX_HEADER_BYTES
 from publisher.model.delivery import DeliveryState
-from publisher.reports.trace import delivery_history
 from publisher.signing.site_key import keyring
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
 from tests.support.ports import free_port
+from tests.support.use_cases import delivery_history
 
 NODE = Path(__file__).parent.parent / "mail" / "node"
 

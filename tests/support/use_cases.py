@@ -16,16 +16,21 @@ from publisher.testing import FixedClock
 
 __all__ = [
     "add_subscriber",
+    "delivery_history",
     "doubtful_suppressions",
     "erase_subscriber",
     "export_subscribers",
     "import_list",
     "lift_suppressions",
+    "list_issues",
     "list_subscribers",
+    "load_stats",
+    "load_status",
     "open_context",
     "open_publisher",
     "suppress_by_operator",
     "unclear_states",
+    "upcoming_issues",
 ]
 
 
@@ -84,3 +89,28 @@ def unclear_states(site: Site) -> Any:
 def lift_suppressions(site: Site, doubtful: Any, now: datetime) -> Any:
     with open_publisher(site, now) as publisher:
         return publisher.subscribers.lift_suppressions(doubtful)
+
+
+def load_status(site: Site, now: datetime) -> Any:
+    with open_publisher(site, now, dry_run=True) as publisher:
+        return publisher.reports.status()
+
+
+def load_stats(site: Site, now: datetime, *, days: int) -> Any:
+    with open_publisher(site, now, dry_run=True) as publisher:
+        return publisher.reports.stats(days=days)
+
+
+def list_issues(site: Site, digest: str | None = None, *, now: datetime | None = None) -> Any:
+    with open_publisher(site, now, dry_run=True) as publisher:
+        return publisher.reports.outbox(digest)
+
+
+def upcoming_issues(site: Site, now: datetime) -> Any:
+    with open_publisher(site, now, dry_run=True) as publisher:
+        return publisher.reports.upcoming_issues()
+
+
+def delivery_history(site: Site, target: str, address: str) -> Any:
+    with open_publisher(site, dry_run=True) as publisher:
+        return publisher.issues.trace(target, address)

@@ -12,11 +12,25 @@ import publisher
 def test_the_public_names_are_pinned() -> None:
     """A name that is removed or renamed breaks programs of other people."""
     assert publisher.__all__ == [
+        "ApprovedIssue",
+        "DeliveryEvent",
+        "DeliveryHistory",
+        "DigestStatus",
         "DoubtfulSuppression",
+        "DraftStatus",
+        "FeedStats",
         "ImportResult",
+        "IssueStats",
+        "OutboxIssue",
         "Publisher",
+        "ScheduleDescription",
+        "SlotRun",
+        "Stats",
+        "Status",
         "Subscriber",
         "UnclearState",
+        "UpcomingIssues",
+        "UpcomingRun",
         "__version__",
     ]
 

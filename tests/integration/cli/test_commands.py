@@ -202,25 +202,25 @@ def test_a_settings_error_of_a_command_ends_the_program_with_status_2(
     assert status("--version") == 0
     capsys.readouterr()
 
-    def interrupt(folder: Path) -> None:
+    def interrupt(folder: Path, **options: bool) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("publisher.cli.outbox.read_site", interrupt)
+    monkeypatch.setattr("publisher.cli.outbox.open_site", interrupt)
     assert status("outbox", "--site", str(kit.root)) == 130
     assert capsys.readouterr().err.lstrip() == "publish: interrupted; run the command again to continue\n"
 
-    def fail(folder: Path) -> None:
+    def fail(folder: Path, **options: bool) -> None:
         raise PublisherError("it failed")
 
-    monkeypatch.setattr("publisher.cli.outbox.read_site", fail)
+    monkeypatch.setattr("publisher.cli.outbox.open_site", fail)
     assert status("outbox", "--site", str(kit.root)) == 3
     assert capsys.readouterr().err == "publish: it failed\n"
 
-    def break_down(folder: Path) -> None:
+    def break_down(folder: Path, **options: bool) -> None:
         raise ZeroDivisionError("division by zero")
 
     # Not 1, which would mean that the work is done.
-    monkeypatch.setattr("publisher.cli.outbox.read_site", break_down)
+    monkeypatch.setattr("publisher.cli.outbox.open_site", break_down)
     assert status("outbox", "--site", str(kit.root)) == 3
     shown = capsys.readouterr().err
     assert "in break_down" in shown

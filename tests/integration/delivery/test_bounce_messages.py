@@ -8,10 +8,9 @@ from typing import Final
 import pytest
 
 from publisher.delivery.bounces import process_messages
-from publisher.reports.trace import delivery_history
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
-from tests.support.use_cases import list_subscribers
+from tests.support.use_cases import delivery_history, list_subscribers
 
 EXIM: Final = """\
 Return-path: <>

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
-from publisher.reports.trace import delivery_history
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
-from tests.support.use_cases import list_subscribers
+from tests.support.use_cases import delivery_history, list_subscribers
 
 PASS = "a2" * 16
 

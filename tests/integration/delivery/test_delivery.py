@@ -14,10 +14,10 @@ from publisher.backoff import Backoff
 from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.approval import pause
 from publisher.model.delivery import DeliveryState, UncertainPolicy
-from publisher.reports.trace import delivery_history
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import at, return_path, states, suppressed, transport
 from tests.support.smtp import Drop, Hang, Script, Server
+from tests.support.use_cases import delivery_history
 
 
 def test_each_subscriber_gets_one_message_and_a_second_run_sends_nothing(any_mail_kit: MailKit) -> None:

@@ -15,11 +15,11 @@ from publisher.errors import IssueHeld
 from publisher.model.report import PublishResult
 from publisher.pipeline.correct import correct, reinstate, retract
 from publisher.pipeline.undo_issue import reopen
-from publisher.reports.outbox import list_issues
 from publisher.settings import RereadSettings
 from tests.conftest import MailKit
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
+from tests.support.use_cases import list_issues
 
 
 @pytest.fixture

@@ -18,15 +18,12 @@ from publisher.delivery import brakes_store as brakes
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.errors import SettingsError
-from publisher.reports.outbox import list_issues
-from publisher.reports.status import load_status
-from publisher.reports.trace import delivery_history
 from publisher.storage.tables.delivery import provisional_suppression
 from publisher.subscribers import store as subscribers
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import states, suppressed, transport
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import erase_subscriber
+from tests.support.use_cases import delivery_history, erase_subscriber, list_issues, load_status
 
 GONE: Final = "550 no such user"
 

@@ -213,7 +213,7 @@ def test_a_token_of_one_kind_is_rejected_as_another(issue: int, subscriber: int)
 
 def test_the_channel_of_a_bounce_is_stored(mail_kit: MailKit) -> None:
     """The operator sees that a bounce message caused the suppression."""
-    from publisher.reports.trace import delivery_history
+    from tests.support.use_cases import delivery_history
 
     kit = mail_kit
     kit.add_subscribers(1)

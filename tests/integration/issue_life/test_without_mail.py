@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from publisher.delivery.public_issues import public_issues
-from publisher.reports.status import load_status
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import load_status
 
 DAILY = '[digests.daily]\ntitle = "The Daily"\nsend = "none"\ncadence = "0 6 * * *"\n'
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'

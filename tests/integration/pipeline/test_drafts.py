@@ -24,8 +24,8 @@ from publisher.errors import SettingsError
 from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, reinstate, retract
 from publisher.pipeline.note import set_note
-from publisher.reports.status import load_status
 from tests.conftest import NOW, MailKit, SiteKit, ids, issues, titles
+from tests.support.use_cases import load_status
 from tests.unit.articles.test_publication import DRAFTS, spellings
 
 LATER = NOW + timedelta(hours=1)

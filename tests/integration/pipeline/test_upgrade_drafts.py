@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from publisher.cli.status import lines
-from publisher.reports.status import load_status
 from publisher.storage.migrate import upgrade
 from tests.conftest import NOW, SiteKit, ids, titles
+from tests.support.use_cases import load_status
 
 #: Key and title of each article that the older release published.
 PUBLISHED = (("file:a.md", "A"), ("file:_posts/b.md", "B"), ("id:1", "C1"), ("id:2", "C2"), ("file:_drafts/d.md", "D"))

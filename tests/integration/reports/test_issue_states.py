@@ -12,12 +12,10 @@ from publisher.delivery.issue_life.approval import pause
 from publisher.pipeline.correct import correct, retract
 from publisher.pipeline.undo_issue import cancel
 from publisher.pipeline.update_drafts import LAST_TICK
-from publisher.reports.issue_drafts import upcoming_issues
-from publisher.reports.outbox import list_issues
-from publisher.reports.status import load_status
 from publisher.storage import facts
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.cli import run_command
+from tests.support.use_cases import list_issues, load_status, upcoming_issues
 
 HOUR = timedelta(hours=1)
 
@@ -47,7 +45,7 @@ def set_send(kit: SiteKit, policy: str) -> None:
 def test_a_draft_is_shown_with_its_slot_version_and_next_step(site: MailKit) -> None:
     """All three commands show the same, in text and as JSON."""
     summary = site.draft_summary()
-    draft = upcoming_issues(site.site, NOW)[0][0]
+    draft = upcoming_issues(site.site, NOW).drafts[0]
     assert draft.lines() == [
         "daily/next  draft of No. 1  The Daily: One",
         f"  1 article, version {summary.hash}",
@@ -79,21 +77,21 @@ def test_a_draft_says_how_it_becomes_an_issue(site: MailKit, send: str, cadence:
         path.write_text(path.read_text("utf-8").replace('cadence = "0 7 * * fri"\n', ""), "utf-8")
     set_send(site, send)
     site.draft_issue()
-    assert upcoming_issues(site.site, NOW)[0][0].due == due
+    assert upcoming_issues(site.site, NOW).drafts[0].due == due
 
 
 def test_a_draft_with_errors_or_too_few_articles_says_so(site: MailKit) -> None:
     """Each with the command that goes on."""
     site.article("one.md", "One", body="Lorem ipsum dolor.")
     site.draft_issue()
-    assert upcoming_issues(site.site, NOW)[0][0].lines()[-1] == (
+    assert upcoming_issues(site.site, NOW).drafts[0].lines()[-1] == (
         "  blocked by 1 error: 'publish check daily' shows how to fix them"
     )
     site.settings(
         (site.root / "publisher.toml").read_text("utf-8").replace('send = "review"', 'send = "review"\nat_least = 3')
     )
     site.draft_issue()
-    due = upcoming_issues(site.site, NOW)[0][0].due
+    due = upcoming_issues(site.site, NOW).drafts[0].due
     assert due.startswith("not due: ") and due.endswith(". To send it anyway: publish approve daily")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.reports.outbox import list_issues
 from tests.conftest import MailKit
+from tests.support.use_cases import list_issues
 
 
 def test_the_list_has_the_issues_of_one_digest(any_mail_kit: MailKit) -> None:

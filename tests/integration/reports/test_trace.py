@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.reports.trace import delivery_history
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, unsubscribe
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all
-from tests.support.use_cases import add_subscriber
+from tests.support.use_cases import add_subscriber, delivery_history
 
 ANN = "ann@mail.example.org"
 

@@ -12,13 +12,13 @@ import pytest
 from publisher.errors import SlotLost
 from publisher.model.report import PublishResult
 from publisher.pipeline.due_issues import run_slot
-from publisher.reports.status import load_status
 from publisher.runner.background_job import JobStopped
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due_slots, next_lease_end
 from tests.conftest import SiteKit, issues
 from tests.support.newsroom import SIX, Newsroom, slot
+from tests.support.use_cases import load_status
 
 
 @pytest.fixture

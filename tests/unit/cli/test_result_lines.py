@@ -129,7 +129,7 @@ def test_an_import_shows_removed_subscriptions_and_the_first_rejected_rows() -> 
 
 def test_review_lists_people_whose_state_is_not_known() -> None:
     """With the digest, or everything, and the command that subscribes them again."""
-    state = UnclearState(address="ann@mail.example", digest="", reason="from version 1", since=NOW)
+    state = UnclearState(address="ann@mail.example", digest=None, reason="from version 1", since=NOW)
     assert review.unclear_lines([state]) == [
         "1 unclear state: these people count as unsubscribed",
         "  ann@mail.example  everything since 2026-11-23  from version 1",
@@ -155,8 +155,8 @@ def test_trace_shows_when_a_deferred_delivery_is_tried_again() -> None:
         status="active",
         state=DeliveryState.DEFERRED,
         message_id="<1@review.example>",
-        articles=["One", "Two"],
-        events=[DeliveryEvent(at=NOW, text="attempt 1: deferred: 450 busy")],
+        articles=("One", "Two"),
+        events=(DeliveryEvent(at=NOW, text="attempt 1: deferred: 450 busy"),),
         due=NOW + timedelta(minutes=15),
     )
     assert trace.lines(history) == [

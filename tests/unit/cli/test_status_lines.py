@@ -22,7 +22,9 @@ def test_statistics_list_the_first_feeds_and_the_subscriptions_of_the_hub(kit: S
         "",
         "  feeds    no requests yet: 'publish serve' counts them",
     ]
-    feed = FeedStats(feed="all", programs={"B": 1, "A": 1, "C": 3}, day="2026-11-22", requests=0, unchanged=0, days={})
+    feed = FeedStats(
+        feed="all", subscribers=5, programs={"B": 1, "A": 1, "C": 3}, day="2026-11-22", requests=0, unchanged=0, days={}
+    )
     issue = IssueStats(digest="daily", name="1", number=1, subject="One", deliveries={}, clicks=(7, 1))
     waiting = replace(issue, name="2", deliveries={DeliveryState.QUEUED: 3, DeliveryState.FAILED: 1}, clicks=None)
     full = Stats(days=30, feeds=(feed,) * 23, issues=(issue, waiting), subscribers={"active": 1}, hub=2)
