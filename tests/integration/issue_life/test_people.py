@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from tests.integration.issue_life.conftest import OpenNewsroom
+from tests.support.use_cases import erase_subscriber, suppress_by_operator
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\ndeliver_at = "09:00 local"\n'
 LEAVERS = ("leaves-draft", "leaves-approved", "leaves-open", "leaves-retry", "suppressed", "erased", "returns")
