@@ -33,11 +33,10 @@ from publisher.pipeline.approve import Approval, ApprovalTime
 from publisher.pipeline.update_drafts import LAST_TICK
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.storage import facts
-from publisher.subscriptions.import_list import import_list
-from publisher.subscriptions.manage import add_subscriber
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
+from tests.support.use_cases import add_subscriber, import_list
 
 __all__ = ["Newsroom", "SentMail"]
 
