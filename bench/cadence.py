@@ -1,7 +1,7 @@
 """Cadences: the time to compute a slot, the delay of 1,000 slots, and the cost of an idle runner.
 
-python -m bench.cadence [MINUTES]: against croniter and APScheduler, in the same run. Takes about three times MINUTES (2)
-and two more. Run nothing else on the machine at the same time.
+python -m bench.cadence [MINUTES]: against croniter, cronsim and APScheduler, in the same run. Takes about three times MINUTES (2)
+and two more; with 0, only slots are computed. Run nothing else on the machine at the same time.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from apscheduler.triggers.cron import CronTrigger
 from croniter import croniter
+from cronsim import CronSim, CronSimError
 
 from bench.timing import machine
-from publisher.cadence import Timetable, next_slot, parse_cadence
+from publisher.cadence import Timetable, next_slot, parse_cadence, slots_between
 
 _SCHEDULES = 1_000
 _HEAD = """
@@ -68,7 +70,7 @@ def note(path: str) -> None:
 
 def next_slots() -> None:
     """Print the time to compute the next slot."""
-    print("\nThe next slot, microseconds (Publisher / croniter / APScheduler's CronTrigger):")
+    print("\nThe next slot, microseconds (Publisher / croniter / cronsim / APScheduler's CronTrigger):")
     zone, start = ZoneInfo("Europe/London"), datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
     for text in ("0 7 * * *", "0 7 * * mon-fri", "*/15 * * * *", "0 7 1 * *", "0 9 * * fri#2"):
         table = Timetable(cadences=(parse_cadence(text),), zone=zone)
@@ -81,18 +83,54 @@ def next_slots() -> None:
             if trigger
             else float("nan")
         )
-        print(f"  {text:<16} {ours:6.1f} / {theirs:6.1f} / {plain:6.1f}   {theirs / ours:.1f}x croniter")
+        simulated = each(lambda moment, text=text: next(CronSim(text, moment)), local)
+        print(
+            f"  {text:<16} {ours:6.1f} / {theirs:6.1f} / {simulated:6.1f} / {plain:6.1f}   "
+            f"{theirs / ours:.1f}x croniter, {simulated / ours:.1f}x cronsim"
+        )
+
+
+#: Cadences at clock changes, and whether cronsim parses them.
+_AT_CHANGES = ("30 2 * * *", "0 0 * * mon", "0 */2 * * sat,sun", "*/30 2 * * *")
+_EXTENSIONS = ("0 9 L * *", "0 9 * * fri#2", "0 9 * * 5L", "0 9 * * friL", "0 9 * * fri-mon", "@daily")
+
+
+def compare_with_cronsim() -> None:
+    """Print in how many time zones the slots of two years differ from those of cronsim, and what it rejects."""
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+    names = sorted(available_timezones() - {"localtime", "Factory"})
+    print(f"\nTwo years of slots in {len(names)} time zones that differ from those of cronsim:")
+    for text in _AT_CHANGES:
+        differing = 0
+        for zone in map(ZoneInfo, names):
+            ours = list(slots_between(Timetable(cadences=(parse_cadence(text),), zone=zone), start, end))
+            theirs = takewhile(
+                lambda slot: slot <= end,
+                (slot.astimezone(UTC) for slot in CronSim(text, (start - timedelta(days=1)).astimezone(zone))),
+            )
+            differing += ours != [slot for slot in theirs if slot > start]
+        print(f"  {text:<20} {differing:4d}")
+    half_hour = ZoneInfo("Australia/Lord_Howe")
+    ours = set(slots_between(Timetable(cadences=(parse_cadence("45 * * * *"),), zone=half_hour), start, end))
+    theirs = takewhile(lambda slot: slot <= end, CronSim("45 * * * *", start.astimezone(half_hour)))
+    missing = len(ours - {slot.astimezone(UTC) for slot in theirs})
+    print(f"  45 * * * * in {half_hour}: cronsim lacks {missing} of {len(ours):,} slots")
+    for text in _EXTENSIONS:
+        try:
+            CronSim(text, start)
+        except CronSimError as error:
+            print(f"  {text:<20} cronsim: {error}")
 
 
 def each(step: Callable[[datetime], datetime | None], start: datetime) -> float:
-    """Return the microseconds of a step, over a year of a daily cadence."""
+    """Return the processor time of a step in microseconds, over a year of a daily cadence."""
     moment, count = start, 400
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(count):
         found = step(moment)
         assert found is not None
         moment = found
-    return (time.perf_counter() - began) / count * 1e6
+    return (time.process_time() - began) / count * 1e6
 
 
 @contextmanager
@@ -229,6 +267,9 @@ def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 2
     print(machine())
     next_slots()
+    compare_with_cronsim()
+    if minutes == 0:
+        return
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         live(root / "live")

@@ -1,10 +1,10 @@
-"""(c) A digest of 25 articles, rendered and inlined, against premailer's defaults and juice.
+"""(c) A digest of 25 articles, rendered and inlined, against premailer's defaults and juice; 10 and 60, against premailer.
 
     npm install --prefix tests/mail/node --no-audit --no-fund --no-package-lock
     python -m bench.digest
 
 All inline the same page of each theme. Cold is the first page of a process, imports not counted. The
-bytes are compared with those of plain premailer with our options.
+bytes are compared with those of plain premailer with our options. Times are processor times, except those of juice.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bench.corpus import posts
 from bench.timing import machine, median, row
 from publisher.digests import render as render_module
 from publisher.digests.branding import Branding
+from publisher.digests.inline import OPTIONS
 from publisher.digests.preflight.message import check_message
 from publisher.digests.render import RenderedVariant, render_digest
 from publisher.mail import Envelope, build_message
@@ -54,9 +55,9 @@ import statistics, sys, time
 {imports}
 page = sys.stdin.read()
 def timed():
-    began = time.perf_counter()
+    began = time.process_time()
     result = {call}
-    return time.perf_counter() - began, result
+    return time.process_time() - began, result
 cold, result = timed()
 warm = statistics.median(timed()[0] for _ in range(30))
 print(cold, warm)
@@ -71,8 +72,8 @@ PLAIN = PROGRAM.format(
 NODE = Path(__file__).parents[1] / "tests" / "mail" / "node"
 
 
-def articles() -> list[Article]:
-    """Return 25 articles."""
+def articles(count: int) -> list[Article]:
+    """Return articles for a digest."""
     return [
         Article(
             title=post.title,
@@ -88,15 +89,15 @@ def articles() -> list[Article]:
             published=MOMENT,
             changed=MOMENT,
         )
-        for number, post in enumerate(posts(25))
+        for number, post in enumerate(posts(count))
     ]
 
 
 def timed(function: Callable[[], object]) -> float:
     """Return the seconds of one call."""
-    began = time.perf_counter()
+    began = time.process_time()
     function()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def program(source: str, page: str, *arguments: str) -> tuple[float, float, str]:
@@ -118,9 +119,8 @@ def juice(page: str) -> tuple[float, float]:
     return times["cold"] / 1000, times["warm"] / 1000
 
 
-def compare(theme: str) -> None:
-    """Print the times for the page of one theme, of Publisher and its peers."""
-    from publisher.digests.inline import OPTIONS
+def prepare(theme: str, count: int) -> tuple[Callable[[], RenderedVariant], str]:
+    """Return a function that renders a digest, and its page before the style sheets are inlined."""
     from publisher.templating.environment import render_template
 
     pages: list[str] = []
@@ -131,14 +131,19 @@ def compare(theme: str) -> None:
         return page
 
     def render_issue() -> RenderedVariant:
-        digest = Digest(slug="d", title="The Daily", template=theme, at_most=25, briefs_after=25)
+        digest = Digest(slug="d", title="The Daily", template=theme, at_most=count, briefs_after=count)
         return render_digest(digest, chosen, BRANDING, number=1, moment=MOMENT, templates=Path("/nowhere"))
 
-    chosen = articles()
+    chosen = articles(count)
     render_module.render_template = record_page  # type: ignore[attr-defined]
     render_issue()
     render_module.render_template = render_template  # type: ignore[attr-defined]
-    page = next(page for page in pages if "<!DOCTYPE" in page)
+    return render_issue, next(page for page in pages if "<!DOCTYPE" in page)
+
+
+def compare(theme: str) -> None:
+    """Print the times for the page of one theme, of Publisher and its peers."""
+    render_issue, page = prepare(theme, 25)
     cold, warm, made = program(OURS, page)
     default_cold, default_warm, _ = program(DEFAULTS, page)
     juice_cold, juice_warm = juice(page)
@@ -154,10 +159,23 @@ def compare(theme: str) -> None:
     row("  preflight, warm", median(lambda: timed(lambda: check_message(message)), 10))
 
 
+def compare_with_premailer(theme: str, count: int) -> None:
+    """Print the time of a digest with our inliner, and with premailer and the same options in its place."""
+    render_issue, page = prepare(theme, count)
+    (_, warm, made), (_, plain, expected) = program(OURS, page), program(PLAIN, page, repr(OPTIONS))
+    whole = median(lambda: timed(render_issue), 10)
+    print(f"{theme}, {count} articles: bytes are {'identical' if made == expected else 'DIFFERENT'}")
+    row("  inlining, warm", warm, plain, "premailer alone")
+    row("  templates, inlining and plain text, warm", whole, whole - warm + plain, "premailer alone")
+
+
 def main() -> None:
     print(f"(c) a digest of 25 articles; {machine()}")
     for theme in ("magazine", "brief", "letter"):
         compare(theme)
+    for count in (10, 60):
+        for theme in ("magazine", "brief", "letter"):
+            compare_with_premailer(theme, count)
 
 
 if __name__ == "__main__":
