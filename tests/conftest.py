@@ -27,8 +27,8 @@ from publisher.storage.engine import Database
 from publisher.workers import timed_worker
 from tests.support import parsers
 from tests.support.chromium import CHROMIUM, running
-from tests.support.databases import PostgresServer, prepare_sqlite, share_compiled_statements
-from tests.support.disk import skip_fsync
+from tests.support.databases import PostgresServer, prepare_sqlite, share_statements_and_connections
+from tests.support.disk import skip_fsync, use_memory
 from tests.support.issues import open_draft
 
 # No deadline: the first example of a test may pay for an import. In CI the same examples each time; everywhere else new
@@ -38,8 +38,9 @@ _IN_CI = bool(os.environ.get("CI"))
 settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_examples=20)
 settings.register_profile("ci", deadline=None, derandomize=_IN_CI, max_examples=100)
 settings.load_profile("default")
+use_memory()
 skip_fsync()
-share_compiled_statements()
+share_statements_and_connections()
 parsers.fork_parsers()
 
 #: Seconds that a slow test may take.
