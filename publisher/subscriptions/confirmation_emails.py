@@ -51,14 +51,7 @@ from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.subscribe import may_confirm, request_from
 from publisher.templating.environment import render_template
 
-__all__ = [
-    "RETRIES",
-    "VALID_FOR",
-    "ConfirmationEmailResult",
-    "confirmation_link",
-    "preferences_link",
-    "send_confirmation_emails",
-]
+__all__ = ["VALID_FOR", "ConfirmationEmailResult", "confirmation_link", "preferences_link", "send_confirmation_emails"]
 
 #: Validity of the link, by kind.
 VALID_FOR: Final = {
