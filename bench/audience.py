@@ -31,7 +31,7 @@ _APPROVE = (
     "from publisher.pipeline.approve import approve;"
     "assert approve(site, 'daily', datetime(2026, 11, 23, 7, tzinfo=UTC)).opened"
 )
-_SEND = "from publisher.delivery.deliver import deliver; deliver(site, 'daily', limit=10_000)"
+_SEND = "from publisher import Publisher; Publisher(site).issues.send('daily', limit=10_000)"
 
 
 def measure(folder: Path, work: str) -> tuple[float, float]:

@@ -13,6 +13,11 @@ from publisher.version import __version__
 
 if TYPE_CHECKING:
     from publisher.api import Publisher as Publisher
+    from publisher.delivery.bounces import BounceResult as BounceResult
+    from publisher.delivery.deliver import SendResult as SendResult
+    from publisher.delivery.dispatch import DeliveryCounts as DeliveryCounts
+    from publisher.delivery.suppression_brake import RefusalDecision as RefusalDecision
+    from publisher.digests.store import IssueRow as IssueRow
     from publisher.reports.issue_drafts import ApprovedIssue as ApprovedIssue
     from publisher.reports.issue_drafts import DraftStatus as DraftStatus
     from publisher.reports.issue_drafts import UpcomingIssues as UpcomingIssues
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
 #: Public name → the module that defines it. It is imported on first use, so that commands start fast.
 _MODULES = {
     "ApprovedIssue": "publisher.reports.issue_drafts",
+    "BounceResult": "publisher.delivery.bounces",
+    "DeliveryCounts": "publisher.delivery.dispatch",
     "DeliveryEvent": "publisher.reports.trace",
     "DeliveryHistory": "publisher.reports.trace",
     "DigestStatus": "publisher.reports.status",
@@ -42,10 +49,13 @@ _MODULES = {
     "DraftStatus": "publisher.reports.issue_drafts",
     "FeedStats": "publisher.reports.stats",
     "ImportResult": "publisher.subscriptions.import_list",
+    "IssueRow": "publisher.digests.store",
     "IssueStats": "publisher.reports.stats",
     "OutboxIssue": "publisher.reports.outbox",
     "Publisher": "publisher.api",
+    "RefusalDecision": "publisher.delivery.suppression_brake",
     "ScheduleDescription": "publisher.reports.upcoming",
+    "SendResult": "publisher.delivery.deliver",
     "SlotRun": "publisher.schedule.store",
     "Stats": "publisher.reports.stats",
     "Status": "publisher.reports.status",
@@ -57,6 +67,8 @@ _MODULES = {
 
 __all__ = [
     "ApprovedIssue",
+    "BounceResult",
+    "DeliveryCounts",
     "DeliveryEvent",
     "DeliveryHistory",
     "DigestStatus",
@@ -64,10 +76,13 @@ __all__ = [
     "DraftStatus",
     "FeedStats",
     "ImportResult",
+    "IssueRow",
     "IssueStats",
     "OutboxIssue",
     "Publisher",
+    "RefusalDecision",
     "ScheduleDescription",
+    "SendResult",
     "SlotRun",
     "Stats",
     "Status",

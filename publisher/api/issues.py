@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from publisher.api.subject import Subject, use_case
+from publisher.delivery.bounces import process_mailbox, process_messages
+from publisher.delivery.deliver import deliver
+from publisher.delivery.issue_life.approval import finished_issue, pause, resume
+from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
+from publisher.pipeline.draft_mail import send_draft_test
 from publisher.reports.trace import delivery_history
 
 __all__ = ["Issues"]
@@ -11,4 +16,13 @@ __all__ = ["Issues"]
 class Issues(Subject):
     """The issues of a site and their deliveries."""
 
+    send = use_case(deliver)
+    send_test = use_case(send_draft_test)
+    finished = use_case(finished_issue)
+    pause = use_case(pause)
+    resume = use_case(resume)
+    accept_refusals = use_case(accept_refusals)
+    retry_refusals = use_case(retry_refusals)
+    process_mailbox = use_case(process_mailbox)
+    process_messages = use_case(process_messages)
     trace = use_case(delivery_history)

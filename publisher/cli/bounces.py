@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
-from publisher.delivery.bounces import UNREADABLE_FOLDER, BounceResult, process_mailbox, process_messages
+from publisher import BounceResult
+from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.mail.mailboxes import UNREADABLE_FOLDER
 from publisher.mail.mime import MAX_MESSAGE_BYTES
-from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -34,14 +34,12 @@ def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, 
 
     Exit status: 0 success; 1 some messages were skipped; 2 usage or settings, no such mailbox; 3 failed.
     """
-    site = read_site(folder)
-    now = parse_at(None, site.tz)
     is_stdin = mailbox is not None and str(mailbox) == "-"
-    if is_stdin:
-        result = process_messages(site, [sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)], now)
-    else:
-        with ProgressLine() as progress:
-            result = process_mailbox(site, now, path=mailbox, keep=keep, progress=progress)
+    with open_site(folder) as publisher:
+        if is_stdin:
+            result = publisher.issues.process_messages([sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)])
+        else:
+            result = publisher.issues.process_mailbox(path=mailbox, keep=keep)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
     else:

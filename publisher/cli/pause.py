@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import finished_line, site_option
-from publisher.delivery.issue_life.approval import finished_issue, pause
-from publisher.settings import read_site
+from publisher.cli.common import finished_line, open_site, site_option
 
 __all__ = ["command"]
 
@@ -25,10 +23,10 @@ def command(issue: str, folder: Path) -> None:
 
     Exit status: 0 success, or nothing is left to pause; 2 usage or settings, no such issue; 3 failed.
     """
-    site = read_site(folder)
-    finished = finished_issue(site, issue)
-    if finished is not None:
-        click.echo(finished_line(finished, "pause"))
-        return
-    row = pause(site, issue)
+    with open_site(folder) as publisher:
+        finished = publisher.issues.finished(issue)
+        if finished is not None:
+            click.echo(finished_line(finished, "pause"))
+            return
+        row = publisher.issues.pause(issue)
     click.echo(f"{row.path} is paused. To resume it: publish resume {row.path}")

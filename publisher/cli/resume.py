@@ -6,10 +6,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, finished_line, parse_at, site_option
-from publisher.delivery.issue_life.approval import finished_issue, resume
-from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
-from publisher.settings import read_site
+from publisher.cli.common import count_phrase, finished_line, open_site, site_option
 
 __all__ = ["command"]
 
@@ -32,19 +29,20 @@ def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
     """
     if accept and retry:
         raise click.UsageError("--accept and --retry exclude each other: name one of them")
-    site = read_site(folder)
-    if accept:
-        row, count = accept_refusals(site, issue, parse_at(None, site.tz))
-        click.echo(f"Suppressed {count:,} address{'' if count == 1 else 'es'}.")
-    elif retry:
-        row, count = retry_refusals(site, issue)
-        click.echo(f"Queued {count_phrase(count, 'refused delivery')} again; nobody is suppressed.")
-    else:
-        finished = finished_issue(site, issue)
-        if finished is not None:
-            click.echo(finished_line(finished, "resume"))
-            return
-        row = resume(site, issue)
-    name = row.path
+    with open_site(folder) as publisher:
+        if accept:
+            accepted = publisher.issues.accept_refusals(issue)
+            click.echo(f"Suppressed {accepted.count:,} address{'' if accepted.count == 1 else 'es'}.")
+            name = accepted.issue.path
+        elif retry:
+            retried = publisher.issues.retry_refusals(issue)
+            click.echo(f"Queued {count_phrase(retried.count, 'refused delivery')} again; nobody is suppressed.")
+            name = retried.issue.path
+        else:
+            finished = publisher.issues.finished(issue)
+            if finished is not None:
+                click.echo(finished_line(finished, "resume"))
+                return
+            name = publisher.issues.resume(issue).path
     state = "no longer stopped" if accept or retry else "no longer paused"
     click.echo(f"{name} is {state}. A runner or 'publish send {name}' makes the deliveries that wait.")

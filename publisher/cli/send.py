@@ -8,17 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, site_option
+from publisher import DeliveryCounts, SendResult
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.cli.status_line import StatusLine, progress_bar
-from publisher.delivery.deliver import SendResult, deliver
-from publisher.delivery.dispatch import DeliveryCounts
 from publisher.model.delivery import DeliveryState, UncertainPolicy
-from publisher.pipeline.draft_mail import send_draft_test
-from publisher.settings import Site, read_site
+from publisher.settings import Site
 
 __all__ = ["command", "sent_lines"]
 
@@ -59,18 +57,18 @@ def command(
     Exit status: 0 all deliveries were made; 1 some wait, failed or are uncertain; 2 usage or
     settings, or the issue is blocked; 3 failed.
     """
-    site = read_site(folder)
     if address is not None:
-        outcome = send_draft_test(site, issue, address, parse_at(None, site.tz))
+        with open_site(folder) as publisher:
+            outcome = publisher.issues.send_test(issue, address)
         click.echo(f"{address}: {outcome.state.value}: {outcome.answer}")
         ctx.exit(0 if outcome.state is DeliveryState.ACCEPTED else 1)
     signal.signal(signal.SIGTERM, _stop)
-    with SendProgress() as progress:
-        sent = deliver(
-            site, issue, limit=limit, uncertain=UncertainPolicy(uncertain) if uncertain else None, on_progress=progress
-        )
+    with open_site(folder) as publisher, SendProgress() as progress:
+        policy = UncertainPolicy(uncertain) if uncertain else None
+        sent = publisher.issues.send(issue, limit=limit, uncertain=policy, on_progress=progress)
+        site = publisher.site
     if as_json:
-        click.echo(json.dumps(as_dict(sent), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(sent.as_dict(), ensure_ascii=False, indent=2))
     else:
         for line in sent_lines(site, sent):
             click.echo(line)
@@ -81,28 +79,6 @@ def command(
 def _stop(*_: object) -> None:
     # Like Ctrl-C: finish the open messages; the next run sends the others.
     raise KeyboardInterrupt
-
-
-def as_dict(sent: SendResult) -> dict[str, Any]:
-    """Return the result as a dict for JSON."""
-    counts = sent.counts
-    return {
-        "digest": sent.digest,
-        "name": sent.name,
-        "run": {
-            "accepted": counts.accepted,
-            "deferred": counts.deferred,
-            "failed": counts.failed,
-            "uncertain": counts.uncertain,
-            "suppressed": counts.suppressed,
-            "seconds": round(sent.seconds, 3),
-        },
-        "deliveries": {state.value: sent.states.get(state, 0) for state in DeliveryState},
-        "uncertain": sent.uncertain,
-        "trouble": sent.stop_reason,
-        "paused_domains": sent.paused_domains,
-        "next_due": sent.next_due.isoformat() if sent.next_due else None,
-    }
 
 
 def sent_lines(site: Site, sent: SendResult) -> list[str]:

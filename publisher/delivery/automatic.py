@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from publisher.clock import Clock
+from publisher.context import Context, local_now
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
@@ -103,7 +105,7 @@ def send_due_issues(
     digests: Collection[str] | None = None,
     without: Collection[str] = (),
     is_stopping: Callable[[], bool] = lambda: False,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Clock | None = None,
 ) -> None:
     """Send the due deliveries of issues whose send is open, and tell editors of drafts; add the results to the report.
 
@@ -116,8 +118,10 @@ def send_due_issues(
         digests: only issues of these newsletters; of all by default.
         without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out mails to editors.
         is_stopping: called at intervals; once it returns True, no more messages are sent.
-        clock: returns the current time.
+        clock: the time; this machine's clock by default.
     """
+    clock = clock or Clock()
+    context = Context(site=site, db=db, now=local_now(site, clock), clock=clock)
     if "drafts" not in without:
         _notify_editors(site, db, now, report)
     for row in sendable_issues(site, db, now):
@@ -127,11 +131,11 @@ def send_due_issues(
         def on_progress(counts: DeliveryCounts, total: int, name: str = row.path) -> None:
             progress(f"sending {name}", counts.done, total)
 
-        report.sends.append(_send(site, row.path, on_progress, is_stopping, clock))
+        report.sends.append(_send(context, row.path, on_progress, is_stopping))
         if is_stopping():
             return
     if "drafts" not in without and any(sent.stop_reason for sent in report.sends):
-        _notify_editors(site, db, clock(), report)
+        _notify_editors(site, db, clock.now(), report)
 
 
 def _notify_editors(site: Site, db: Database, now: datetime, report: PublishResult) -> None:
@@ -141,15 +145,14 @@ def _notify_editors(site: Site, db: Database, now: datetime, report: PublishResu
 
 
 def _send(
-    site: Site,
+    context: Context,
     name: str,
     on_progress: Callable[[DeliveryCounts, int], None],
     is_stopping: Callable[[], bool],
-    clock: Callable[[], datetime],
 ) -> IssueSendResult:
     """Send an issue and return the result; errors are part of it."""
     try:
-        sent = deliver(site, name, on_progress=on_progress, is_stopping=is_stopping, clock=clock, is_attended=False)
+        sent = deliver(context, name, on_progress=on_progress, is_stopping=is_stopping, is_attended=False)
     except SendingBlocked as error:
         return replace(_unsent(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
     except SettingsError as error:

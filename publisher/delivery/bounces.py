@@ -7,31 +7,31 @@ kept, and does not stop the messages after it.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from publisher.context import Context
 from publisher.delivery import bounces_store as store
 from publisher.delivery import store as deliveries
 from publisher.delivery.bounces_store import BounceRow
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
-from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
+from publisher.mail.mailboxes import UNREADABLE_FOLDER, ImapAccount, Mailbox, open_folder, open_imap
 from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
 from publisher.model.delivery import DeliveryState
-from publisher.model.report import Progress, no_progress
+from publisher.model.result import Result
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
@@ -42,7 +42,7 @@ from publisher.subscribers.suppression_store import SuppressionChannel
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
 
-__all__ = ["UNREADABLE_FOLDER", "BounceResult", "process_mailbox", "process_messages"]
+__all__ = ["BounceResult", "process_mailbox", "process_messages"]
 
 #: Age of soft bounces, in days, up to which they count towards `delivery.soft_bounces`.
 _SOFT_DAYS: Final = 30
@@ -57,27 +57,10 @@ _PAGE_MESSAGES: Final = 200
 _PAGE_BYTES: Final = 32 * 1024 * 1024
 #: Problems that a result names; all are counted.
 _MAX_PROBLEMS: Final = 20
-#: Fields of a result in JSON output.
-_JSON_FIELDS: Final = (
-    "messages",
-    "hard",
-    "soft",
-    "complaints",
-    "unsubscribed",
-    "unverified",
-    "known",
-    "left",
-    "unreadable",
-    "failed",
-    "problems",
-    "suppressed",
-)
-#: Folder of the site for messages from standard input that cannot be read.
-UNREADABLE_FOLDER: Final = "unreadable"
 
 
-@dataclass(slots=True, kw_only=True)
-class BounceResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceResult(Result):
     """Counts of the messages that were processed."""
 
     messages: int = 0
@@ -95,26 +78,41 @@ class BounceResult:
     unreadable: int = 0
     #: Reports that the database rejected. They stay in the mailbox.
     failed: int = 0
-    #: Addresses that were suppressed.
-    suppressed: list[str] = field(default_factory=list)
-    #: Digests that people unsubscribed from by mail or by a complaint, once per person.
-    unsubscribed_from: list[str] = field(default_factory=list)
     #: Name and reason of the first messages that were skipped.
-    problems: list[str] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+    #: Addresses that were suppressed.
+    suppressed: tuple[str, ...] = ()
+    #: Digests that people unsubscribed from by mail or by a complaint, once per person.
+    unsubscribed_from: tuple[str, ...] = field(default=(), metadata={"json": None})
 
     @property
     def skipped(self) -> int:
         """Number of messages that could not be processed."""
         return self.unreadable + self.failed
 
+
+@dataclass(slots=True)
+class _Counts:
+    """Counts of the messages so far."""
+
+    #: Number of messages by field of the result.
+    numbers: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    suppressed: list[str] = field(default_factory=list)
+    unsubscribed_from: list[str] = field(default_factory=list)
+
     def skip(self, name: str, reason: str) -> None:
         """Record the name of a message that could not be processed, and the reason."""
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(f"{name}: {reason}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result for JSON output."""
-        return {name: getattr(self, name) for name in _JSON_FIELDS}
+    def result(self) -> BounceResult:
+        return BounceResult(
+            **self.numbers,
+            problems=tuple(self.problems),
+            suppressed=tuple(self.suppressed),
+            unsubscribed_from=tuple(self.unsubscribed_from),
+        )
 
 
 @dataclass(slots=True)
@@ -133,31 +131,29 @@ class _Page:
         return len(self.messages) >= _PAGE_MESSAGES or self.size >= _PAGE_BYTES
 
 
-def process_mailbox(
-    site: Site, now: datetime, *, path: Path | None = None, keep: bool = False, progress: Progress = no_progress
-) -> BounceResult:
+def process_mailbox(context: Context, *, path: Path | None = None, keep: bool = False) -> BounceResult:
     """Process the mailbox of the settings, or a Maildir or mbox at ``path``.
 
     Args:
-        site: the settings.
-        now: the current time.
+        context: the site; its progress is called at intervals with the number of messages so far.
         path: a mailbox on this machine.
         keep: leave everything in the mailbox.
-        progress: called at intervals with the number of messages so far.
 
     Raises:
         SettingsError: there is no such mailbox.
         RemoteError: the server cannot be reached.
+        StoreError: the caller has a transaction or a dry run.
     """
-    result = BounceResult()
-    with _open_mailbox(site, path) as mailbox, Database.open(site.database_url) as db:
+    context.db.require_commits("reading bounces")
+    counts = _Counts()
+    with _open_mailbox(context.site, path) as mailbox:
 
         def finish(page: _Page) -> None:
-            _process(site, db, page, now, result)
+            _process(context, page, counts)
             if not keep:
                 mailbox.remove(page.recorded)
                 mailbox.quarantine(page.unreadable)
-            progress("reading reports", result.messages, 0)
+            context.progress("reading reports", counts.numbers["messages"], 0)
 
         page = _Page()
         for key, data in mailbox.messages():
@@ -165,24 +161,27 @@ def process_mailbox(
                 finish(page)
                 page = _Page()
         finish(page)
-    return result
+    return counts.result()
 
 
-def process_messages(site: Site, messages: Iterable[bytes], now: datetime) -> BounceResult:
+def process_messages(context: Context, messages: Iterable[bytes]) -> BounceResult:
     """Process messages from elsewhere, such as standard input.
 
     A message that cannot be read is saved in the site's folder `UNREADABLE_FOLDER`, under its hash.
+
+    Raises:
+        StoreError: the caller has a transaction or a dry run.
     """
-    result = BounceResult()
+    context.db.require_commits("reading bounces")
+    counts = _Counts()
     page = _Page()
     by_name = {hashlib.sha256(data).hexdigest()[:32]: data for data in messages}
     for name, data in by_name.items():
         page.add(name, data)
-    with Database.open(site.database_url) as db:
-        _process(site, db, page, now, result)
+    _process(context, page, counts)
     for name in page.unreadable:
-        _save_unreadable(site.root / UNREADABLE_FOLDER, name, by_name[name])
-    return result
+        _save_unreadable(context.site.root / UNREADABLE_FOLDER, name, by_name[name])
+    return counts.result()
 
 
 def _save_unreadable(folder: Path, name: str, data: bytes) -> None:
@@ -215,22 +214,23 @@ def _open_mailbox(site: Site, path: Path | None) -> AbstractContextManager[Mailb
     )
 
 
-def _process(site: Site, db: Database, page: _Page, now: datetime, result: BounceResult) -> None:
+def _process(context: Context, page: _Page, counts: _Counts) -> None:
     """Record what the messages of a page report, in one transaction."""
-    with db.write() as connection:
-        recorder = _Recorder(connection, site, keyring(site, connection), int(now.timestamp()), result)
+    site = context.site
+    with context.db.write() as connection:
+        recorder = _Recorder(connection, site, keyring(site, connection), context.seconds, counts)
         for key, data in page.messages:
-            result.messages += 1
+            counts.numbers["messages"] += 1
             try:
                 reports = _read(data)
             except UnreadableMessage as error:
-                result.unreadable += 1
-                result.skip(key, error.reason)
+                counts.numbers["unreadable"] += 1
+                counts.skip(key, error.reason)
                 page.unreadable.append(key)
                 continue
             match = next(((report, hit) for report in reports if (hit := recorder.find_delivery(report))), None)
             if match is None or data is None:
-                result.left += 1
+                counts.numbers["left"] += 1
             elif recorder.record(key, data, *match):
                 page.recorded.append(key)
 
@@ -280,7 +280,7 @@ class _Recorder:
     site: Site
     ring: Keyring
     now: int
-    result: BounceResult
+    counts: _Counts
 
     def find_delivery(self, report: Report) -> _Match | None:
         """Return the delivery that a report is about; None if no token is genuine."""
@@ -302,12 +302,12 @@ class _Recorder:
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise
-            self.result.failed += 1
-            self.result.skip(key, f"the database rejected its report ({type(error).__name__})")
+            self.counts.numbers["failed"] += 1
+            self.counts.skip(key, f"the database rejected its report ({type(error).__name__})")
             return False
-        setattr(self.result, count, getattr(self.result, count) + 1)
+        self.counts.numbers[count] += 1
         if suppressed:
-            self.result.suppressed.append(suppressed)
+            self.counts.suppressed.append(suppressed)
         return True
 
     def _record(self, report_hash: str, report: Report, match: _Match) -> tuple[str, str]:
@@ -338,12 +338,12 @@ class _Recorder:
             row = issues.list_issues(self.connection, only=[issue_id])
             act = StateChange(ChangeSource.MAIL, self.now)
             digests = [row[0].digest] if row else None
-            self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
+            self.counts.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
         elif report.kind is ReportKind.COMPLAINT:
             # A complaint can be forged with the token of a forwarded message, so the subscriber can resubscribe.
             count = "complaints"
             act = StateChange(ChangeSource.COMPLAINT, self.now, words)
-            self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act)
+            self.counts.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act)
         elif report.kind is ReportKind.HARD:
             count, has_bounced = "hard", True
         elif (soft_count := self._soft_issues(number)) >= self.site.delivery.soft_bounces:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
@@ -31,10 +32,12 @@ from publisher.digests.lookup import find_issue
 from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError, SettingsError, StoreError
 from publisher.html.dates import minute_text
+from publisher.mail.site_transport import make_transport
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.model.digests import IssueVariant, LatePolicy, SendPolicy
+from publisher.model.result import Result
 from publisher.schedule.processes import process_name
 from publisher.settings import RereadSettings, Site
 from publisher.signing.site_key import keyring
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
     from publisher.signing.keyring import Keyring
 
-__all__ = ["SendResult", "deliver", "make_transport"]
+__all__ = ["SendResult", "deliver"]
 
 #: Called with the counts so far and the number of deliveries to make.
 ProgressCallback = Callable[[DeliveryCounts, int], None]
@@ -55,8 +58,8 @@ _POLL_SECONDS: Final = 0.1
 _OPEN_STATES: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
-@dataclass(slots=True, kw_only=True)
-class SendResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendResult(Result):
     """The result of a run, and the state of the issue after it."""
 
     digest: str
@@ -65,15 +68,15 @@ class SendResult:
     #: Number of the issue's deliveries in each state.
     states: dict[DeliveryState, int] = field(default_factory=dict)
     #: Addresses of uncertain deliveries.
-    uncertain: list[str] = field(default_factory=list)
+    uncertain: tuple[str, ...] = ()
     #: Why the run stopped early; empty if it did not.
     stop_reason: str = ""
     #: When the next queued delivery is due; None if there is none.
     next_due: datetime | None = None
     #: Domains that asked to slow down.
-    paused_domains: list[str] = field(default_factory=list)
+    paused_domains: tuple[str, ...] = ()
     #: Relays and domains that are stopped until an operator decides about their refusals.
-    brakes: list[Brake] = field(default_factory=list)
+    brakes: tuple[Brake, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -81,50 +84,36 @@ class SendResult:
         """Number of deliveries that are still to be made."""
         return sum(self.states.get(state, 0) for state in _OPEN_STATES)
 
-
-def make_transport(site: Site) -> Transport:
-    """Return the transport of the settings.
-
-    Raises:
-        SettingsError: there is none, or a password cannot be read.
-    """
-    if site.delivery.transport == "maildir":
-        from publisher.mail.maildir import MaildirTransport
-
-        return MaildirTransport(folder=site.maildir)
-    if site.smtp is None:
-        raise SettingsError(
-            'no mail server is configured: name one under [smtp], or write messages into a Maildir with transport = "maildir" '
-            "under [delivery]"
-        )
-    from publisher.mail.smtp_connection import Relay
-
-    return SmtpTransport(
-        relays=[
-            Relay(
-                host=relay.host,
-                port=relay.port,
-                security=relay.security,
-                username=relay.username,
-                password=relay.password.reveal(site.root) if relay.password else None,
-                ca_file=str(site.root / relay.ca_file) if relay.ca_file else None,
-                weight=relay.weight,
-            )
-            for relay in site.smtp.all_relays
-        ]
-    )
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for JSON output."""
+        counts = self.counts
+        return {
+            "digest": self.digest,
+            "name": self.name,
+            "run": {
+                "accepted": counts.accepted,
+                "deferred": counts.deferred,
+                "failed": counts.failed,
+                "uncertain": counts.uncertain,
+                "suppressed": counts.suppressed,
+                "seconds": round(self.seconds, 3),
+            },
+            "deliveries": {state.value: self.states.get(state, 0) for state in DeliveryState},
+            "uncertain": list(self.uncertain),
+            "trouble": self.stop_reason,
+            "paused_domains": list(self.paused_domains),
+            "next_due": self.next_due.isoformat() if self.next_due else None,
+        }
 
 
 def deliver(
-    site: Site,
+    context: Context,
     target: str,
     *,
     limit: int | None = None,
     uncertain: UncertainPolicy | None = None,
-    transport: Transport | None = None,
     on_progress: ProgressCallback = lambda counts, total: None,
     is_stopping: Callable[[], bool] = lambda: False,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     is_attended: bool = True,
 ) -> SendResult:
     """Send the deliveries of an issue that are due, and return the result.
@@ -132,37 +121,37 @@ def deliver(
     Several processes may send at a time, and again after any of them was killed.
 
     Args:
-        site: the settings.
+        context: the site. Its clock is read while the run lasts.
         target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
         limit: number of messages to send; None for all.
         uncertain: policy for uncertain deliveries of earlier runs; None leaves them as they are.
-        transport: the transport; by default that of the settings.
         on_progress: called at intervals.
         is_stopping: called at intervals; once it returns True, messages in progress are finished and no more are sent.
-        clock: returns the current time.
         is_attended: True if a person waits: a relay that lost messages is then used before its pause is over.
 
     Raises:
         SettingsError: there is no such issue, it may not be sent, or its slot has not come.
-        StoreError: the database cannot be used.
+        StoreError: the database cannot be used, or the caller has a transaction or a dry run.
     """
-    transport, began = transport or make_transport(site), clock()
-    with Database.open(site.database_url) as db:
-        row = _open_if_due(db, site, target, began, is_local=transport.is_local)
-        with db.write() as connection:
-            ring = keyring(site, connection)
-            due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
-            load_pauses(connection, transport, began, is_attended=is_attended)
-        result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
-        if due and limit != 0:
-            with senders.active_sender(db, site.root, process_name(), int(began.timestamp())) as number:
-                run = _SendRun(site, db, row, ring, number, clock, on_progress, is_stopping)
-                run.send(transport, due, limit, result)
-        _complete_result(db, row, result, ring, int(clock().timestamp()))
-        if limit == 0 and not result.stop_reason:
-            result.stop_reason = "the warm-up limit of today is reached"
-        result.seconds = (clock() - began).total_seconds()
-    return result
+    site, db, clock = context.site, context.db, context.clock
+    db.require_commits("sending")
+    transport, began = context.transport or make_transport(site), clock.now()
+    row = _open_if_due(db, site, target, began, is_local=transport.is_local)
+    with db.write() as connection:
+        ring = keyring(site, connection)
+        due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
+        load_pauses(connection, transport, began, is_attended=is_attended)
+    result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
+    if due and limit != 0:
+        with senders.active_sender(db, site.root, process_name(), int(began.timestamp())) as number:
+            run = _SendRun(context, row, ring, number, on_progress, is_stopping)
+            result = run.send(transport, due, limit)
+    result = _complete_result(db, row, result, ring, int(clock.now().timestamp()))
+    return replace(
+        result,
+        stop_reason=result.stop_reason or ("the warm-up limit of today is reached" if limit == 0 else ""),
+        seconds=(clock.now() - began).total_seconds(),
+    )
 
 
 def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_local: bool) -> IssueRow:
@@ -230,24 +219,33 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
     return left if limit is None else min(limit, left)
 
 
-def _complete_result(db: Database, row: IssueRow, result: SendResult, ring: Keyring, now: int) -> None:
-    """Judge the refusals of finished issues, and add the state of the issue to the result."""
+def _complete_result(db: Database, row: IssueRow, result: SendResult, ring: Keyring, now: int) -> SendResult:
+    """Judge the refusals of finished issues, and return the result with the state of the issue."""
     from publisher.subscribers.store import find_subscriber
 
     with db.write() as connection:
         settle_finished_issues(connection, ring, now)
+    uncertain = []
     with db.read() as connection:
-        result.states = deliveries.state_counts(connection, row.id).get(row.id, {})
         due = deliveries.next_due(connection, row.id)
-        result.next_due = datetime.fromtimestamp(due, UTC) if due else None
-        result.brakes = brakes.open_brakes(connection, row.id)
+        stopped = brakes.open_brakes(connection, row.id)
         for delivery in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
             subscriber = find_subscriber(connection, delivery.subscriber_id)
             erased = f"subscriber {delivery.subscriber_id}, erased"
-            result.uncertain.append(subscriber.address if subscriber else erased)
-    if result.brakes and (not result.stop_reason or " is stopped: " in result.stop_reason):
-        words = "; ".join(brake.describe() for brake in result.brakes)
-        result.stop_reason = f"{words}. {brakes.resume_advice(f'{row.digest}/{row.name}')}"
+            uncertain.append(subscriber.address if subscriber else erased)
+        states = deliveries.state_counts(connection, row.id).get(row.id, {})
+    stop_reason = result.stop_reason
+    if stopped and (not stop_reason or " is stopped: " in stop_reason):
+        words = "; ".join(brake.describe() for brake in stopped)
+        stop_reason = f"{words}. {brakes.resume_advice(f'{row.digest}/{row.name}')}"
+    return replace(
+        result,
+        states=states,
+        next_due=datetime.fromtimestamp(due, UTC) if due else None,
+        brakes=tuple(stopped),
+        uncertain=tuple(uncertain),
+        stop_reason=stop_reason,
+    )
 
 
 class _SendRun:
@@ -255,27 +253,24 @@ class _SendRun:
 
     def __init__(
         self,
-        site: Site,
-        db: Database,
+        context: Context,
         row: IssueRow,
         ring: Keyring,
         sender: int,
-        clock: Callable[[], datetime],
         on_progress: ProgressCallback,
         is_stopping: Callable[[], bool],
     ) -> None:
-        self._site = site
-        # A change of the settings may stop the run.
-        self._settings = RereadSettings(site)
-        self._db = db
+        self._site = context.site
+        self._settings = RereadSettings(context.site)
+        self._db = context.db
         self._row = row
         self._ring = ring
         self._sender = sender
-        self._clock = clock
+        self._clock = context.clock.now
         self._on_progress = on_progress
         self._is_stopping = is_stopping
 
-    def send(self, transport: Transport, due: int, limit: int | None, result: SendResult) -> None:
+    def send(self, transport: Transport, due: int, limit: int | None) -> SendResult:
         """Send the deliveries that are due, and release the claims that were not used."""
         settings = self._site.delivery
         brake = SuppressionBrake(self._row.id, self._ring)
@@ -306,8 +301,6 @@ class _SendRun:
             with self._running(ledger, dispatcher, transport, connections) as are_done:
                 self._monitor(are_done, dispatcher, transport, due if limit is None else min(due, limit))
         finally:
-            result.counts, result.stop_reason = dispatcher.counts, dispatcher.stop_reason
-            result.paused_domains = dispatcher.paused_domains()
             self._release(transport, brake)
             save_pauses(self._db, transport, self._clock())
         for error in (ledger.error, dispatcher.error):
@@ -315,6 +308,13 @@ class _SendRun:
                 raise error
             if error is not None:
                 raise StoreError(f"sending stopped: {error}; run the command again to continue") from error
+        return SendResult(
+            digest=self._row.digest,
+            name=self._row.name,
+            counts=dispatcher.counts,
+            stop_reason=dispatcher.stop_reason,
+            paused_domains=tuple(dispatcher.paused_domains()),
+        )
 
     def _limit_of(self, domain: str) -> RateLimit:
         limits = self._site.delivery.domain(domain)

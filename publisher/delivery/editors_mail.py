@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
-from publisher.delivery.deliver import make_transport
 from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
 from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER
 from publisher.delivery.messages import read_signers
@@ -38,6 +37,7 @@ from publisher.html.dates import minute_text
 from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
+from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant, SendPolicy

@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from publisher.delivery.deliver import make_transport
+from publisher.context import Context
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.errors import RemoteError, SettingsError
 from publisher.mail.outcome import Outcome, RelayFault
+from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
-from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers.addresses import Address, parse_named_address
 
@@ -85,15 +84,7 @@ def send_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> 
     return outcomes
 
 
-def send_test(
-    site: Site,
-    connection: Connection,
-    composed: ComposedIssue,
-    address: str,
-    now: datetime,
-    *,
-    transport: Transport | None = None,
-) -> Outcome:
+def send_test(context: Context, connection: Connection, composed: ComposedIssue, address: str) -> Outcome:
     """Send a composed issue to one address, marked as a test. Nothing is stored.
 
     Raises:
@@ -101,7 +92,8 @@ def send_test(
         SendingBlocked: the message has placeholder values and the address may be a real person's.
         RemoteError: no relay accepts the message.
     """
-    transport = transport or make_transport(site)
+    site = context.site
+    transport = context.transport or make_transport(site)
     recipient = parse_recipient(address)
     issue = composed.issue
     name = f"{issue.digest}/next"
@@ -111,7 +103,7 @@ def send_test(
     require_reserved(name, {recipient.domain: 1}, blockers)
     ring = keyring(site, connection)
     builder = DeliveryMessages(site, issue, lambda number: issue.variants[number - 1], ring, read_signers(site))
-    message = builder.build_test(recipient.text, recipient.domain, prefix="[Test] ", when=now)
+    message = builder.build_test(recipient.text, recipient.domain, prefix="[Test] ", when=context.now)
     return send_messages(transport, [message])[message.recipient]
 
 

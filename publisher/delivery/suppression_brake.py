@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.delivery import brakes_store as store
 from publisher.delivery.brake_rules import WINDOW_ATTEMPTS, Verdict, judge_refusals
 from publisher.delivery.brakes_store import DOMAIN, RELAY, Brake, ProvisionalSuppression, Scope
 from publisher.digests.lookup import find_issue
+from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
 from publisher.mail.refusals import names_address, refusal_key
 from publisher.model.delivery import DeliveryState
-from publisher.storage.engine import Database
+from publisher.model.result import Result
+from publisher.signing.site_key import keyring
 from publisher.storage.locks import advisory_lock
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
@@ -32,12 +35,10 @@ from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
     from publisher.delivery.store import Claim
-    from publisher.digests.store import IssueRow
     from publisher.mail.outcome import Outcome
-    from publisher.settings import Site
     from publisher.signing.keyring import Keyring
 
-__all__ = ["SuppressionBrake", "accept_refusals", "retry_refusals", "settle_finished_issues"]
+__all__ = ["RefusalDecision", "SuppressionBrake", "accept_refusals", "retry_refusals", "settle_finished_issues"]
 
 #: Name of the lock for the judgement of refusals.
 _LOCK: Final = "brakes"
@@ -204,34 +205,40 @@ def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> l
     return new
 
 
-def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, int]:
-    """Suppress the addresses behind a brake, and continue the issue; return their number.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalDecision(Result):
+    """A decision about the refusals that stopped an issue."""
+
+    issue: IssueRow
+    #: The number of addresses that were suppressed, or of deliveries that were queued again.
+    count: int
+
+
+def accept_refusals(context: Context, target: str) -> RefusalDecision:
+    """Suppress the addresses behind a brake, and continue the issue.
 
     Raises:
         SettingsError: there is no such issue, or it has no brake.
     """
-    from publisher.signing.site_key import keyring
-
-    with Database.open(site.database_url) as db, db.write() as connection:
+    with context.db.write() as connection:
         row, stopped = _require_brakes(connection, target)
-        seconds = int(now.timestamp())
-        store.accept_brakes(connection, stopped, seconds)
+        store.accept_brakes(connection, stopped, context.seconds)
         settled = store.take_settled(connection, row.id)
-        ring = keyring(site, connection)
-        apply_suppressions(connection, ring, settled, seconds)
-        settle_finished_issues(connection, ring, seconds)
-        return row, len(settled)
+        ring = keyring(context.site, connection)
+        apply_suppressions(connection, ring, settled, context.seconds)
+        settle_finished_issues(connection, ring, context.seconds)
+        return RefusalDecision(issue=row, count=len(settled))
 
 
-def retry_refusals(site: Site, target: str) -> tuple[IssueRow, int]:
-    """Discard the refusals behind a brake, and requeue the deliveries; return their number.
+def retry_refusals(context: Context, target: str) -> RefusalDecision:
+    """Discard the refusals behind a brake, and requeue the deliveries.
 
     Raises:
         SettingsError: there is no such issue, or it has no brake.
     """
-    with Database.open(site.database_url) as db, db.write() as connection:
+    with context.db.write() as connection:
         row, stopped = _require_brakes(connection, target)
-        return row, store.discard_brakes(connection, stopped)
+        return RefusalDecision(issue=row, count=store.discard_brakes(connection, stopped))
 
 
 def _require_brakes(connection: Connection, target: str) -> tuple[IssueRow, list[Brake]]:

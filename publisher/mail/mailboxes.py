@@ -18,7 +18,10 @@ from typing import Final, Protocol
 from publisher.errors import RemoteError, SettingsError
 from publisher.mail.mime import MAX_MESSAGE_BYTES
 
-__all__ = ["ImapAccount", "Mailbox", "open_folder", "open_imap"]
+__all__ = ["UNREADABLE_FOLDER", "ImapAccount", "Mailbox", "open_folder", "open_imap"]
+
+#: Folder of a site for messages from standard input that cannot be read.
+UNREADABLE_FOLDER: Final = "unreadable"
 
 _TIMEOUT_SECONDS: Final = 60
 #: Maildir++ subfolder, and suffix of an mbox, for messages that cannot be read.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from publisher.delivery.bounces import UNREADABLE_FOLDER
 from publisher.delivery.senders import LOCK_FOLDER
 from publisher.failures import LOG_FILE
+from publisher.mail.mailboxes import UNREADABLE_FOLDER
 from publisher.model.result import Result
 from publisher.schedule.processes import RUNNERS_FOLDER
 from publisher.settings import Site

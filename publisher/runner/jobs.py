@@ -11,6 +11,7 @@ from typing import Final
 from publisher.articles import store as articles
 from publisher.articles.expiry_store import next_expiry_time
 from publisher.clock import Clock
+from publisher.context import Context, local_now
 from publisher.errors import PublisherError
 from publisher.model.report import IssueSendResult, PublishResult
 from publisher.runner.background_job import RETRIES, JobStopped, report_progress
@@ -184,7 +185,7 @@ class Jobs:
             self._report_progress,
             without=waiting | self._settled.keys(),
             is_stopping=self._is_stopping.is_set,
-            clock=self._clock.now,
+            clock=self._clock,
         )
         for result in report.sends:
             self._log_sent(result)
@@ -297,12 +298,13 @@ class Jobs:
 
     def bounces(self) -> None:
         """Process bounces and complaints."""
-        site, _ = self.current
+        site, db = self.current
         if site.bounces.path is None and site.bounces.imap is None:
             return
         from publisher.delivery.bounces import process_mailbox
 
-        result = process_mailbox(site, self._clock.now(), progress=self._progress_or_stop)
+        now = local_now(site, self._clock)
+        result = process_mailbox(Context(site=site, db=db, now=now, progress=self._progress_or_stop))
         if result.messages:
             counts = {key: value for key, value in result.as_dict().items() if key not in ("suppressed", "problems")}
             self._log.info("bounces read", **counts, suppressed=len(result.suppressed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from publisher.clock import Clock
+from publisher.context import Context, local_now
 from publisher.delivery.automatic import send_due_issues
 from publisher.errors import PublisherError
 from publisher.model.problems import Problem
@@ -57,7 +58,7 @@ def tick(
 
 def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progress: Progress) -> None:
     if site.can_send and site.digests:
-        send_due_issues(site, db, clock.now(), report, progress, clock=clock.now)
+        send_due_issues(site, db, clock.now(), report, progress, clock=clock)
         sent = send_confirmation_emails(site, db, clock.now)
         report.blockers = (*report.blockers, *sent.blockers)
         if sent.paused_until is not None:
@@ -71,6 +72,6 @@ def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progres
     from publisher.delivery.bounces import process_mailbox
 
     try:
-        process_mailbox(site, clock.now(), progress=progress)
+        process_mailbox(Context(site=site, db=db, now=local_now(site, clock), progress=progress))
     except PublisherError as error:
         report.rejected.append(Problem(where="bounces", is_rejected=True, reason=str(error)))

@@ -128,6 +128,17 @@ class Database:
             finally:
                 del self._shared.connection
 
+    def require_commits(self, action: str) -> None:
+        """Raise an error if writes of this thread may be rolled back after ACTION, which cannot be taken back.
+
+        Raises:
+            StoreError: this thread has a transaction, or this is a dry run.
+        """
+        if self._dry is not None:
+            raise StoreError(f"{action} cannot be part of a dry run. Open the site without dry_run")
+        if self._outer is not None:
+            raise StoreError(f"{action} cannot be part of a transaction. Call it before or after the transaction")
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Return a transaction with the write lock; it commits or rolls back as a whole."""

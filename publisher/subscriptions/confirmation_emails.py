@@ -17,7 +17,6 @@ from publisher.backoff import Backoff
 from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import make_transport
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.public_issues import newest_public_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
@@ -33,6 +32,7 @@ from publisher.mail import Envelope
 from publisher.mail.message_template import DELIVERY_SLOT, MessageTemplate
 from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
+from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant, SendPolicy

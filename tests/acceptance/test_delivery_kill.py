@@ -12,14 +12,13 @@ from collections import Counter
 
 import pytest
 
-from publisher.delivery.deliver import deliver
 from publisher.delivery.senders import LOCK_FOLDER
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
 from tests.support.processes import PIPE, Process
 from tests.support.smtp import Server
 from tests.support.smtp.sender import STEPS
-from tests.support.use_cases import list_issues
+from tests.support.use_cases import deliver, list_issues
 
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3

@@ -21,8 +21,6 @@ from pathlib import Path
 import dkim
 import pytest
 
-from publisher.delivery.bounces import process_mailbox
-from publisher.delivery.deliver import deliver
 from publisher.mail.dkim import Signer, dns_record, new_key
 from publisher.mail.mailboxes import ImapAccount, open_imap
 from publisher.mail.mime import MAX_HEADER_BYTES
@@ -31,7 +29,7 @@ from publisher.signing.site_key import keyring
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
 from tests.support.ports import free_port
-from tests.support.use_cases import delivery_history
+from tests.support.use_cases import deliver, delivery_history, process_mailbox
 
 NODE = Path(__file__).parent.parent / "mail" / "node"
 
@@ -334,7 +332,7 @@ def test_bounces_are_processed_over_imap_and_deleted(mail_kit: MailKit, servers:
         ):
             server.append("INBOX", None, None, data)
     found = process_mailbox(kit.site, NOW)
-    assert (found.hard, found.left, found.suppressed) == (1, 1, [name])
+    assert (found.hard, found.left, found.suppressed) == (1, 1, (name,))
     assert (found.unreadable, len(found.problems)) == (1, 1)
     subjects = [message_from_bytes(one)["Subject"] for one in read_back(servers, 2)]
     assert subjects == ["A message", "Too large"]

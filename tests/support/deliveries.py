@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from publisher.delivery.deliver import make_transport
+from publisher.mail.site_transport import make_transport
 from publisher.mail.smtp_connection import Timeouts
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.model.subscriptions import SubscriptionState

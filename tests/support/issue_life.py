@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from publisher.delivery import deliver as delivering
 from publisher.delivery.automatic import send_due_issues
-from publisher.delivery.deliver import deliver
 from publisher.digests.preflight import message
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError
 from publisher.mail.outcome import Outcome
@@ -29,7 +28,7 @@ from publisher.subscriptions.subscribe import SubscriptionRequest
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, suppress_by_operator
+from tests.support.use_cases import add_subscriber, deliver, suppress_by_operator
 
 __all__ = ["DIGESTS", "START", "Kill", "Killed", "LifeSite", "RecordedMail", "address_of"]
 
@@ -206,7 +205,7 @@ class LifeSite:
         with self.kit.open() as db:
             report = run_due_slots(site, db, self.clock, always=True, parser_process=shared_parser())
             assert report is not None
-            send_due_issues(site, db, self.now, report, no_progress, clock=self.clock.now)
+            send_due_issues(site, db, self.now, report, no_progress, clock=self.clock)
         return report
 
     def send(self, target: str, *, limit: int | None = None) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from publisher.delivery.deliver import deliver
 from publisher.digests.readiness import _SITE_TEMPLATE
 from tests.conftest import MailKit
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver
 
 
 def replace_placeholders(kit: MailKit) -> None:

@@ -96,7 +96,7 @@ class ScheduledSite:
         with self.kit.open() as db:
             report = run_due_slots(site, db, self.clock, always=True, parser_process=shared_parser())
             assert report is not None
-            send_due_issues(site, db, self.clock.now(), report, no_progress, clock=self.clock.now)
+            send_due_issues(site, db, self.clock.now(), report, no_progress, clock=self.clock)
         return report
 
     def approve(

@@ -16,7 +16,6 @@ from unittest.mock import patch
 from publisher.delivery import deliver as delivering
 from publisher.delivery import editors_mail
 from publisher.delivery.automatic import send_due_issues
-from publisher.delivery.deliver import deliver
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
@@ -36,7 +35,7 @@ from publisher.storage import facts
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, import_list
+from tests.support.use_cases import add_subscriber, deliver, import_list
 
 __all__ = ["Newsroom", "SentMail"]
 
@@ -207,7 +206,7 @@ class Newsroom:
         report = run_due_slots(site, self.db, self.clock, always=True, parser_process=shared_parser())
         assert report is not None
         if site.can_send:
-            send_due_issues(site, self.db, self.clock.now(), report, no_progress, clock=self.clock.now)
+            send_due_issues(site, self.db, self.clock.now(), report, no_progress, clock=self.clock)
         return report
 
     # -- people ------------------------------------------------------------------------------------

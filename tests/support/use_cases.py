@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,9 @@ from publisher.subscribers.store import Subscriber
 from publisher.testing import FixedClock
 
 __all__ = [
+    "accept_refusals",
     "add_subscriber",
+    "deliver",
     "delivery_history",
     "doubtful_suppressions",
     "erase_subscriber",
@@ -28,6 +30,12 @@ __all__ = [
     "load_status",
     "open_context",
     "open_publisher",
+    "pause",
+    "process_mailbox",
+    "process_messages",
+    "resume",
+    "retry_refusals",
+    "send_draft_test",
     "suppress_by_operator",
     "unclear_states",
     "upcoming_issues",
@@ -44,6 +52,13 @@ def open_context(site: Site, now: datetime | None = None, **options: Any) -> Ite
     """Return what a use case is given, at a fixed time."""
     with open_publisher(site, now, **options) as publisher:
         yield publisher.context()
+
+
+class _CallableClock(Clock):
+    """A clock that asks a function for the time."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now  # type: ignore[method-assign]
 
 
 def add_subscriber(site: Site, address: str, now: datetime, **options: Any) -> Subscriber:
@@ -114,3 +129,45 @@ def upcoming_issues(site: Site, now: datetime) -> Any:
 def delivery_history(site: Site, target: str, address: str) -> Any:
     with open_publisher(site, dry_run=True) as publisher:
         return publisher.issues.trace(target, address)
+
+
+def deliver(
+    site: Site, target: str, *, transport: Any = None, clock: Callable[[], datetime] | None = None, **options: Any
+) -> Any:
+    with Publisher(site, transport=transport, clock=_CallableClock(clock) if clock else None) as publisher:
+        return publisher.issues.send(target, **options)
+
+
+def send_draft_test(site: Site, target: str, address: str, now: datetime, *, transport: Any = None) -> Any:
+    with open_publisher(site, now, transport=transport) as publisher:
+        return publisher.issues.send_test(target, address)
+
+
+def pause(site: Site, target: str) -> Any:
+    with open_publisher(site) as publisher:
+        return publisher.issues.pause(target)
+
+
+def resume(site: Site, target: str) -> Any:
+    with open_publisher(site) as publisher:
+        return publisher.issues.resume(target)
+
+
+def accept_refusals(site: Site, target: str, now: datetime) -> Any:
+    with open_publisher(site, now) as publisher:
+        return publisher.issues.accept_refusals(target)
+
+
+def retry_refusals(site: Site, target: str) -> Any:
+    with open_publisher(site) as publisher:
+        return publisher.issues.retry_refusals(target)
+
+
+def process_mailbox(site: Site, now: datetime, **options: Any) -> Any:
+    with open_publisher(site, now) as publisher:
+        return publisher.issues.process_mailbox(**options)
+
+
+def process_messages(site: Site, messages: Iterable[bytes], now: datetime) -> Any:
+    with open_publisher(site, now) as publisher:
+        return publisher.issues.process_messages(messages)

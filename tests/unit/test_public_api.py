@@ -13,6 +13,8 @@ def test_the_public_names_are_pinned() -> None:
     """A name that is removed or renamed breaks programs of other people."""
     assert publisher.__all__ == [
         "ApprovedIssue",
+        "BounceResult",
+        "DeliveryCounts",
         "DeliveryEvent",
         "DeliveryHistory",
         "DigestStatus",
@@ -20,10 +22,13 @@ def test_the_public_names_are_pinned() -> None:
         "DraftStatus",
         "FeedStats",
         "ImportResult",
+        "IssueRow",
         "IssueStats",
         "OutboxIssue",
         "Publisher",
+        "RefusalDecision",
         "ScheduleDescription",
+        "SendResult",
         "SlotRun",
         "Stats",
         "Status",

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import store as articles
 from publisher.articles.records import is_corrected
+from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.digests import approval_store as approvals
 from publisher.digests import store as issues
@@ -22,7 +23,6 @@ from publisher.errors import IssueHeld, SettingsError
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
 
 __all__ = [
@@ -187,36 +187,36 @@ def stop_reason(connection: Connection, site: Site, issue_id: int, now: datetime
     return hold_reason(connection, site, row, now)
 
 
-def finished_issue(site: Site, target: str) -> IssueRow | None:
+def finished_issue(context: Context, target: str) -> IssueRow | None:
     """Return an issue if nothing of it is left to be sent; None if something is.
 
     Raises:
         SettingsError: there is no such issue.
     """
-    with Database.open(site.database_url) as db, db.read() as connection:
+    with context.db.read() as connection:
         row = find_issue(connection, target)
         return None if is_unfinished(connection, row) else row
 
 
-def pause(site: Site, target: str) -> IssueRow:
+def pause(context: Context, target: str) -> IssueRow:
     """Pause the delivery of an issue, also while it is being sent; before that, its send does not open.
 
     Raises:
         SettingsError: there is no such issue.
     """
-    with Database.open(site.database_url) as db, db.write() as connection:
+    with context.db.write() as connection:
         row = find_issue(connection, target)
         issues.set_paused(connection, row.id, is_paused=True)
         return issues.list_issues(connection, only=[row.id])[0]
 
 
-def resume(site: Site, target: str) -> IssueRow:
+def resume(context: Context, target: str) -> IssueRow:
     """End the pause of an issue.
 
     Raises:
         SettingsError: there is no such issue, or it is not paused but stopped because of refusals.
     """
-    with Database.open(site.database_url) as db, db.write() as connection:
+    with context.db.write() as connection:
         row = find_issue(connection, target)
         stopped = brakes.open_brakes(connection, row.id)
         if stopped and not row.is_paused:

@@ -1,10 +1,12 @@
 """A site that is open, and transactions over several calls."""
 
+from collections.abc import Callable
+
 import pytest
 
 from publisher import Publisher
 from publisher.errors import SettingsError, StoreError
-from tests.conftest import SiteKit
+from tests.conftest import MailKit, SiteKit
 
 
 def addresses(kit: SiteKit) -> list[str]:
@@ -46,6 +48,23 @@ def test_a_publishing_run_cannot_be_part_of_a_transaction(any_kit: SiteKit) -> N
             pass
         with pytest.raises(StoreError, match="before or after the transaction"), publisher.context().db.durable():
             pass
+
+
+def test_nothing_is_sent_or_deleted_that_a_rollback_would_forget(mail_kit: MailKit) -> None:
+    """A message that was sent, or a bounce that was deleted from its mailbox, would be forgotten."""
+    calls: list[Callable[[Publisher], object]] = [
+        lambda publisher: publisher.issues.send("daily"),
+        lambda publisher: publisher.issues.send_test("daily", "ann@example.org"),
+        lambda publisher: publisher.issues.process_mailbox(path=mail_kit.root / "mbox"),
+        lambda publisher: publisher.issues.process_messages([b"Subject: none\n\n"]),
+    ]
+    for call in calls:
+        with Publisher.open(mail_kit.root) as publisher, publisher.transaction():
+            with pytest.raises(StoreError, match="before or after the transaction"):
+                call(publisher)
+        with Publisher.open(mail_kit.root, dry_run=True) as publisher:
+            with pytest.raises(StoreError, match="cannot be part of a dry run"):
+                call(publisher)
 
 
 def test_a_dry_run_stores_nothing(any_kit: SiteKit) -> None:

@@ -46,7 +46,7 @@ def test_older_issues_are_counted_and_shown_with_all(mail_kit: MailKit, monkeypa
 
 def test_deferred_and_uncertain_deliveries_are_listed(mail_kit: MailKit) -> None:
     """In the outbox and in the trace, with the next attempt; the status of the command is 1."""
-    from publisher.delivery.deliver import deliver
+    from tests.support.use_cases import deliver
 
     kit = mail_kit
     kit.add_subscribers(1)

@@ -7,8 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests import store as issues
 from publisher.digests.variants_store import load_variants
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError
@@ -19,6 +17,7 @@ from tests.conftest import MailKit
 from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver, pause, resume
 
 
 @pytest.fixture

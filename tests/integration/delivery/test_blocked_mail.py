@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import deliver
 from publisher.delivery.editors_mail import EditorNotifications, notify_editors
 from publisher.digests import store as issues
 from publisher.digests.readiness import issue_blockers
@@ -15,12 +14,12 @@ from publisher.errors import SendingBlocked
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.pipeline.approve import approve, plan_approval
-from publisher.pipeline.draft_mail import send_draft_test
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders, write_sample
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver, send_draft_test
 
 REAL = "anna@posteo.de"
 

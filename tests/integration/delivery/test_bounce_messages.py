@@ -7,10 +7,9 @@ from typing import Final
 
 import pytest
 
-from publisher.delivery.bounces import process_messages
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
-from tests.support.use_cases import delivery_history, list_subscribers
+from tests.support.use_cases import delivery_history, list_subscribers, process_messages
 
 EXIM: Final = """\
 Return-path: <>

@@ -15,11 +15,10 @@ from flufl.bounce import all_failures
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
-from tests.support.use_cases import delivery_history, list_subscribers
+from tests.support.use_cases import delivery_history, list_subscribers, process_mailbox, process_messages
 
 PASS = "a2" * 16
 
@@ -157,7 +156,7 @@ def test_soft_bounces_of_enough_issues_suppress_and_one_issue_counts_once(mail_k
             found = process_messages(kit.site, [report], when)
         assert status(kit) == ["suppressed" if number == 2 else "active"]
         when += timedelta(days=1)
-    assert found.suppressed == []
+    assert found.suppressed == ()
 
 
 def test_old_soft_bounces_do_not_count(mail_kit: MailKit) -> None:
@@ -225,7 +224,7 @@ def test_nothing_is_recorded_about_an_erased_subscriber(sent: tuple[MailKit, lis
     kit, ids = sent
     erase_subscriber(kit.site, "reader0@mail.example.org", NOW)
     found = process_messages(kit.site, [dsn(ids[0].path, "<x@y>")], NOW)
-    assert (found.hard, found.known, found.suppressed) == (0, 1, [])
+    assert (found.hard, found.known, found.suppressed) == (0, 1, ())
 
 
 def test_flufl_bounce_finds_the_same_failures() -> None:

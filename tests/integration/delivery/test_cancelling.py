@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
 from publisher.pipeline.approve import ApprovalTime
 from publisher.pipeline.undo_issue import cancel, reopen
@@ -15,6 +14,7 @@ from tests.conftest import MailKit
 from tests.support.deliveries import states
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver
 
 NOTES = '[digests.notes]\ntitle = "Notes"\n'
 TITLES = ("One", "Two", "Three", "Four")

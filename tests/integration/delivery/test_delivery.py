@@ -11,13 +11,11 @@ from email import message_from_bytes, policy
 import pytest
 
 from publisher.backoff import Backoff
-from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import pause
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import at, return_path, states, suppressed, transport
 from tests.support.smtp import Drop, Hang, Script, Server
-from tests.support.use_cases import delivery_history
+from tests.support.use_cases import deliver, delivery_history, pause
 
 
 def test_each_subscriber_gets_one_message_and_a_second_run_sends_nothing(any_mail_kit: MailKit) -> None:
@@ -29,7 +27,7 @@ def test_each_subscriber_gets_one_message_and_a_second_run_sends_nothing(any_mai
         kit.mail(server.port)
         sent = deliver(kit.site, "daily")
         assert server.recipients == sorted(names)
-        assert (sent.counts.accepted, sent.waiting, sent.stop_reason, sent.uncertain) == (40, 0, "", [])
+        assert (sent.counts.accepted, sent.waiting, sent.stop_reason, sent.uncertain) == (40, 0, "", ())
         assert deliver(kit.site, "daily").counts.done == 0
         assert len(server.accepted) == 40
     assert len({one.message_id for one in server.accepted}) == 40
@@ -211,7 +209,7 @@ def test_held_deliveries_are_resolved_by_a_person_with_the_same_message_id(
         before = delivery_history(kit.site, "daily", doubtful)
         assert before.state is DeliveryState.UNCERTAIN
         sent = deliver(kit.site, "daily", uncertain=policy, transport=transport(kit))
-        assert (sent.uncertain, states(kit)) == ([], {"accepted": 3})
+        assert (sent.uncertain, states(kit)) == ((), {"accepted": 3})
         assert len(server.accepted) == copies
     after = delivery_history(kit.site, "daily", doubtful)
     assert after.message_id == before.message_id
@@ -278,7 +276,7 @@ def test_a_domain_that_refuses_is_paused_and_the_others_are_not(mail_kit: MailKi
         assert all(one.recipient.endswith("@fast.example.org") for one in server.accepted)
         # As many as were in progress at the first refusal, and no more.
         assert len(asked) <= 4
-        assert sent.paused_domains == ["slow.example.org"]
+        assert sent.paused_domains == ("slow.example.org",)
     assert states(kit)["accepted"] == 30
     assert states(kit)["queued"] >= 26
 

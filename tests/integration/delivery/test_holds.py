@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from publisher.delivery.automatic import open_due_issues
-from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.approval import hold_reason, stop_reason
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import IssueHeld
@@ -19,7 +18,7 @@ from publisher.settings import RereadSettings
 from tests.conftest import MailKit
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
-from tests.support.use_cases import list_issues
+from tests.support.use_cases import deliver, list_issues
 
 
 @pytest.fixture

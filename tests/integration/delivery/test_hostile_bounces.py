@@ -15,12 +15,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from publisher.delivery import bounces as action
-from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.mime import MAX_DEPTH, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PARTS, UnreadableMessage, walk_parts
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
-from tests.support.use_cases import list_subscribers
+from tests.support.use_cases import list_subscribers, process_mailbox, process_messages
 
 
 def bounce(to: str, said: str = "550 5.1.1 no such user") -> bytes:
@@ -149,7 +148,7 @@ def test_unreadable_messages_are_quarantined_and_the_bounce_beside_them_is_read(
     assert any("nested deeper" in problem for problem in found.problems)
     assert statuses(kit) == ["active", "suppressed", "active"]
     again = process_mailbox(kit.site, NOW, path=path)
-    assert (again.unreadable, again.problems, again.left) == (0, [], len(STRANGE))
+    assert (again.unreadable, again.problems, again.left) == (0, (), len(STRANGE))
     aside = mailbox.Maildir(path).get_folder("Unreadable") if kind == "maildir" else mailbox.mbox(f"{path}.unreadable")
     assert len(aside) == len(UNREADABLE)
     sizes = sorted(len(aside.get_bytes(key)) for key in aside.keys())

@@ -11,10 +11,10 @@ import dkim
 import feedparser
 import pytest
 
-from publisher.delivery.deliver import deliver
 from publisher.mail.dkim import Signer, dns_record, new_key
 from tests.conftest import MailKit
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver
 
 HOST = "zürich.example"
 PUNY = "xn--zrich-kva.example"

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from publisher.cadence import Timetable, parse_cadence, slots_between
 from publisher.delivery.automatic import next_send_time
-from publisher.delivery.deliver import deliver
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource
 from publisher.model.delivery import DeliveryState
@@ -23,7 +22,7 @@ from tests.conftest import MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.examples import examples
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, list_issues
+from tests.support.use_cases import add_subscriber, deliver, list_issues
 
 CADENCE = "0 18 * * *"
 # The night before London's clocks go back; New York's go a week later.

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.delivery.deliver import SendResult, deliver
+from publisher.delivery.deliver import SendResult
 from publisher.mail.outcome import RelayFault
 from publisher.mail.relay_state import MAX_LOSSES, RelayState
 from publisher.mail.smtp_transport import SmtpTransport
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import states, transport
 from tests.support.smtp import Drop, Script, Server
+from tests.support.use_cases import deliver
 
 CONNECTIONS = 10
 LONGEST = timedelta(hours=4)

@@ -12,7 +12,6 @@ import dkim
 import pytest
 from sqlalchemy import select
 
-from publisher.delivery.deliver import deliver
 from publisher.delivery.single_messages import send_test
 from publisher.digests.lookup import find_draft
 from publisher.digests.update_draft import render_draft
@@ -26,6 +25,7 @@ from tests.conftest import NOW, MailKit
 from tests.support.clocks import ManualClock
 from tests.support.deliveries import transport as quick_transport
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import deliver, open_context
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -227,6 +227,6 @@ def test_a_test_mail_has_the_time_at_which_it_is_sent(mail_kit: MailKit) -> None
             draft = find_draft(connection, "daily")
         composed, _ = render_draft(db, site, site.digests["daily"].digest("daily"), draft, NOW)
         at = NOW + timedelta(minutes=7)
-        with db.write() as connection:
-            send_test(site, connection, composed, "ann@mail.example", at, transport=Recorder(ManualClock(at)))
+    with open_context(site, at, transport=Recorder(ManualClock(at))) as context, context.db.write() as connection:
+        send_test(context, connection, composed, "ann@mail.example")
     assert [date_of(message.data) for message in sent] == [at.replace(microsecond=0)]

@@ -10,9 +10,6 @@ import pytest
 
 from publisher.cli.subscribers import import_lines
 from publisher.delivery import store as deliveries
-from publisher.delivery.bounces import process_messages
-from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
@@ -26,7 +23,7 @@ from tests.support import use_cases as action
 from tests.support.clocks import ManualClock
 from tests.support.issues import force_draft
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import import_list
+from tests.support.use_cases import deliver, import_list, pause, process_messages, resume
 from tests.support.web_visitor import Visitor, received_emails
 
 BASE = "https://review.example/newsletters"

@@ -12,8 +12,6 @@ from operator import itemgetter
 import pytest
 
 from publisher.delivery.automatic import next_send_time, send_due_issues
-from publisher.delivery.deliver import deliver
-from publisher.delivery.issue_life.approval import pause, resume
 from publisher.errors import SettingsError
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource
@@ -25,7 +23,7 @@ from publisher.runner.tick import tick
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber
+from tests.support.use_cases import add_subscriber, deliver, pause, resume
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SLOT = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -94,7 +92,7 @@ class WeeklySite:
         with self.kit.open() as db:
             report = run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser())
             assert report is not None
-            send_due_issues(self.kit.site, db, self.clock.now(), report, no_progress, clock=self.clock.now)
+            send_due_issues(self.kit.site, db, self.clock.now(), report, no_progress, clock=self.clock)
         return report
 
     def run_at(self, at: datetime) -> PublishResult:

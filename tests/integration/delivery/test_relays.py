@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from email import message_from_bytes, policy
 
-from publisher.delivery.deliver import deliver, make_transport
+from publisher.mail.site_transport import make_transport
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import at, states, suppressed, transport
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import deliver
 
 
 def test_a_failing_relay_is_replaced_by_another_one(mail_kit: MailKit) -> None:

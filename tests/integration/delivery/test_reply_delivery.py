@@ -7,11 +7,10 @@ from typing import Final
 import pytest
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import deliver
 from publisher.model.delivery import DeliveryState
 from tests.conftest import MailKit
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import list_subscribers
+from tests.support.use_cases import deliver, list_subscribers
 
 SUPPRESS, WAIT, FAIL = ("failed", True), ("deferred", False), ("failed", False)
 #: Reply → state of the delivery, and whether the address is suppressed.

@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import deliver
 from publisher.delivery.senders import active_sender, dead_senders, forget_sender
 from publisher.model.delivery import UncertainPolicy
 from publisher.storage.engine import Database
 from tests.conftest import NOW, MailKit
 from tests.support.databases import end_lock_holders
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver
 
 SECONDS = int(NOW.timestamp())
 LIMITS: Final = {"after": 0, "limit": 10, "now": SECONDS, "without": ()}

@@ -10,17 +10,16 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from publisher.delivery.deliver import SendResult, deliver
-from publisher.delivery.issue_life.approval import pause, resume
+from publisher.delivery.deliver import SendResult
 from publisher.errors import SettingsError
 from publisher.findings.mail_rules import MAIL_RULES
 from publisher.mail.dkim import new_key
 from publisher.model.delivery import DeliveryState
 from publisher.pipeline.approve import approve
-from publisher.pipeline.draft_mail import send_draft_test
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import at, states, transport
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import deliver, pause, resume, send_draft_test
 
 
 def test_a_draft_is_not_sent_and_an_approved_issue_is(mail_kit: MailKit) -> None:

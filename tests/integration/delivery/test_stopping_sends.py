@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
-from publisher.delivery.issue_life.approval import pause
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
 from publisher.pipeline.correct import reinstate, retract
@@ -18,6 +16,7 @@ from publisher.pipeline.undo_issue import cancel
 from tests.conftest import MailKit
 from tests.support.deliveries import states
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import deliver, pause
 
 BEGIN = datetime.now(UTC)
 PEOPLE = 120

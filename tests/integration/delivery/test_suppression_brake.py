@@ -15,15 +15,22 @@ from publisher.cli import outbox as outbox_cli
 from publisher.cli import resume as resume_cli
 from publisher.cli import status as status_cli
 from publisher.delivery import brakes_store as brakes
-from publisher.delivery.deliver import SendResult, deliver
-from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
+from publisher.delivery.deliver import SendResult
 from publisher.errors import SettingsError
 from publisher.storage.tables.delivery import provisional_suppression
 from publisher.subscribers import store as subscribers
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import states, suppressed, transport
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import delivery_history, erase_subscriber, list_issues, load_status
+from tests.support.use_cases import (
+    accept_refusals,
+    deliver,
+    delivery_history,
+    erase_subscriber,
+    list_issues,
+    load_status,
+    retry_refusals,
+)
 
 GONE: Final = "550 no such user"
 
@@ -87,8 +94,8 @@ def test_the_operator_accepts_the_refusals(any_mail_kit: MailKit) -> None:
         names = prepared(kit, server, 100)
         send(kit, server)
         failed = states(kit)["failed"]
-        row, count = accept_refusals(kit.site, "daily", NOW)
-        assert count == failed and len(suppressed(kit)) == failed
+        decision = accept_refusals(kit.site, "daily", NOW)
+        assert decision.count == failed and len(suppressed(kit)) == failed
         send(kit, server)
         assert states(kit) == {"accepted": 40, "failed": 60}
         assert suppressed(kit) == names[:60]
@@ -107,7 +114,7 @@ def test_the_operator_requeues_the_refused_deliveries(any_mail_kit: MailKit) -> 
         send(kit, server)
         failed = states(kit)["failed"]
         is_broken[0] = False
-        assert retry_refusals(kit.site, "daily")[1] == failed
+        assert retry_refusals(kit.site, "daily").count == failed
         send(kit, server)
         assert server.recipients == sorted(names)
     assert states(kit) == {"accepted": 40} and suppressed(kit) == [] and provisional(kit) == 0
@@ -150,7 +157,7 @@ def test_a_domain_that_refuses_every_recipient_is_stopped_and_others_get_the_iss
         sent = send(kit, server)
         assert suppressed(kit) == []
         assert states(kit)["accepted"] == 200 and 11 <= states(kit)["failed"] <= 20
-        assert "broken.example refused" in sent.stop_reason and sent.paused_domains == []
+        assert "broken.example refused" in sent.stop_reason and sent.paused_domains == ()
         again = send(kit, server)
         assert again.counts.done == 0 and "broken.example" in again.stop_reason
         accept_refusals(kit.site, "daily", NOW)

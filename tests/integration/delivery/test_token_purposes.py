@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from publisher.delivery.bounces import BounceResult, process_mailbox, process_messages
-from publisher.delivery.deliver import deliver
+from publisher.delivery.bounces import BounceResult
 from publisher.digests import store as issues
 from publisher.signing.keyring import Keyring
 from publisher.signing.site_key import keyring
@@ -28,7 +27,7 @@ from tests.conftest import NOW, MailKit
 from tests.integration.delivery.test_bounces import arf, dsn, plain
 from tests.support.deliveries import accept_all, return_path, suppressed
 from tests.support.smtp import Server
-from tests.support.use_cases import list_subscribers
+from tests.support.use_cases import deliver, list_subscribers, process_mailbox, process_messages
 
 ANN: Final = "reader0@mail.example.org"
 RING: Final = Keyring(key=b"a key of sixteen bytes or more")
@@ -103,10 +102,10 @@ def test_a_forwarded_message_suppresses_nobody(
     message_id = received(kit)
     for data in forgeries(message_id):
         found = way(kit, data)
-        assert (found.hard, found.soft, found.suppressed) == (0, 0, [])
+        assert (found.hard, found.soft, found.suppressed) == (0, 0, ())
     assert [one.as_dict()["status"] for one in list_subscribers(kit.site)] == ["active"]
     found = way(kit, arf(message_id))
-    assert (found.complaints, found.suppressed) == (1, [])
+    assert (found.complaints, found.suppressed) == (1, ())
     assert suppressed(kit) == [] and [one.as_dict()["status"] for one in list_subscribers(kit.site)] == ["unsubscribed"]
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.errors import SendingBlocked
 from publisher.pipeline.approve import approve
@@ -18,6 +17,7 @@ from tests.conftest import issues as staged_issues
 from tests.support.clocks import ManualClock
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders
 from tests.support.smtp import Server
+from tests.support.use_cases import deliver
 
 
 def test_a_draft_follows_the_settings_and_keeps_its_note_and_lead(any_mail_kit: MailKit) -> None:

@@ -13,7 +13,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from publisher.delivery.issue_life.approval import pause, resume
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
@@ -25,6 +24,7 @@ from tests.conftest import SiteKit
 from tests.support.examples import examples
 from tests.support.issue_life import DIGESTS, Kill, LifeSite, RecordedMail
 from tests.support.issue_model import Model, Person, Story
+from tests.support.use_cases import pause, resume
 
 NAMES = ("ann", "ben", "cy", "dee")
 TOPICS = st.sampled_from(["Water", "Trade"])

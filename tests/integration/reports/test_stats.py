@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 from publisher.cli import publish as command_line
-from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.reports import statistics_store as listening
@@ -25,7 +24,7 @@ from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.ports import free_port
 from tests.support.smtp import Server
-from tests.support.use_cases import load_stats
+from tests.support.use_cases import deliver, load_stats
 from tests.support.web_visitor import Visitor
 
 PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource, OutgoingMessage
@@ -24,7 +23,7 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
 from tests.conftest import NOW, MailKit, SiteKit
-from tests.support.use_cases import suppress_by_operator, unclear_states
+from tests.support.use_cases import deliver, suppress_by_operator, unclear_states
 
 ACT = StateChange(ChangeSource.LINK, int(NOW.timestamp()))
 

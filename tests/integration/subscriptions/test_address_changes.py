@@ -9,8 +9,6 @@ import pytest
 from sqlalchemy import update
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.bounces import process_messages
-from publisher.delivery.deliver import deliver
 from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
 from publisher.signing.site_key import keyring
@@ -24,7 +22,7 @@ from tests.integration.delivery.test_bounces import dsn
 from tests.support import use_cases as action
 from tests.support.deliveries import return_path
 from tests.support.subscriber_site import ANN, SubscriberSite
-from tests.support.use_cases import add_subscriber, import_list
+from tests.support.use_cases import add_subscriber, deliver, import_list, process_messages
 
 NEW = "ann@new.example.org"
 
@@ -149,4 +147,4 @@ def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(subscriber_si
         later = int((at + timedelta(hours=1)).timestamp())
         connection.execute(update(delivery).where(delivery.c.subscriber_id == moved.id).values(handed_at=later))
     result = process_messages(subscriber_site.kit.site, [dsn(path, "<y@review.example>")], at + timedelta(hours=2))
-    assert result.suppressed == [NEW]
+    assert result.suppressed == (NEW,)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from publisher.cli.subscribers import import_lines
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.subscribers.addresses import parse_address
@@ -21,7 +20,7 @@ from publisher.subscriptions.import_list import ImportResult
 from tests.conftest import NOW, MailKit
 from tests.support import use_cases as action
 from tests.support.smtp import Server
-from tests.support.use_cases import import_list
+from tests.support.use_cases import deliver, import_list
 
 
 def imported(kit: MailKit, text: str | bytes, name: str = "list.csv") -> ImportResult:

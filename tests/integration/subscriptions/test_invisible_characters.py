@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from publisher.pipeline.draft_mail import send_draft_test
 from tests.conftest import NOW, MailKit
 from tests.support import use_cases as action
 from tests.support.smtp import Server
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite
-from tests.support.use_cases import delivery_history, import_list
+from tests.support.use_cases import delivery_history, import_list, send_draft_test
 
 
 def addresses(kit: MailKit) -> list[str]:

@@ -123,7 +123,7 @@ def test_an_invalid_confirmation_link_is_not_found(subscriber_site: SubscriberSi
 
 def test_the_data_of_a_subscriber_has_their_deliveries(subscriber_site: SubscriberSite) -> None:
     """With state and time; a subscriber who was erased meanwhile gets no data."""
-    from publisher.delivery.deliver import deliver
+    from tests.support.use_cases import deliver
 
     site = subscriber_site
     link = site.subscribe_and_confirm()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from publisher.delivery.bounces import process_messages
 from publisher.digests import store as issues
 from publisher.signing.site_key import keyring
 from publisher.subscribers import subscriptions_store as subscriptions
@@ -16,7 +15,7 @@ from publisher.subscriptions.confirmation_emails import preferences_link
 from publisher.web import Web
 from tests.conftest import NOW
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite
-from tests.support.use_cases import suppress_by_operator
+from tests.support.use_cases import process_messages, suppress_by_operator
 from tests.support.web_visitor import Response, Visitor
 
 

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from publisher.cli.review import command
 from publisher.delivery import bounces_store as bounces
-from publisher.delivery.bounces import process_messages
 from publisher.delivery.bounces_store import BounceRow
 from publisher.mail.replies import Reason
 from publisher.signing.site_key import keyring
@@ -25,6 +24,7 @@ from tests.support.use_cases import (
     erase_subscriber,
     lift_suppressions,
     list_subscribers,
+    process_messages,
     suppress_by_operator,
 )
 

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publisher.cli.subscribers import import_lines
-from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
 from publisher.subscribers.list_parser import COLUMNS, RejectedRow, escape_formula, parse_csv
 from publisher.subscriptions.import_list import ImportResult
@@ -21,7 +20,7 @@ from tests.conftest import NOW, MailKit, SiteKit
 from tests.support import use_cases as action
 from tests.support.examples import examples
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import delivery_history, import_list
+from tests.support.use_cases import deliver, delivery_history, import_list
 
 
 def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options: object) -> ImportResult:

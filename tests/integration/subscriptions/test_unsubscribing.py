@@ -237,8 +237,8 @@ def test_the_link_in_a_sent_message_opens_the_unsubscribe_page(mail_kit: MailKit
     from email import message_from_bytes
     from urllib.parse import parse_qs, urlsplit
 
-    from publisher.delivery.deliver import deliver
     from tests.support.smtp import Server
+    from tests.support.use_cases import deliver
 
     furnish_leaving(mail_kit)
     leaving = Leaving(mail_kit)

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 import pytest
 from sqlalchemy import select
 
-from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import store as issues
 from publisher.storage.tables.delivery import delivery
@@ -17,7 +16,7 @@ from tests.conftest import NOW
 from tests.support.deliveries import audience_of
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, SubscriberSite
-from tests.support.use_cases import add_subscriber
+from tests.support.use_cases import add_subscriber, deliver
 from tests.support.web_visitor import ReceivedEmail
 
 

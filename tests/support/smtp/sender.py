@@ -16,9 +16,9 @@ from typing import Any
 
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
-from publisher.delivery.deliver import deliver
 from publisher.mail import smtp_connection
 from publisher.settings import read_site
+from tests.support.use_cases import deliver
 
 #: Each state change of a delivery: the owner and the name of its function.
 STEPS: dict[str, tuple[Any, str]] = {

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from publisher.delivery.claims_store import Claim
-from publisher.delivery.deliver import make_transport
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.ledger import Ledger
 from publisher.delivery.single_messages import send_messages
 from publisher.errors import RemoteError, SettingsError
 from publisher.mail.outcome import Outcome, RelayFault
+from publisher.mail.site_transport import make_transport
 from publisher.model.delivery import DeliveryState
-from publisher.pipeline.draft_mail import send_draft_test
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.message_list import outgoing_message
+from tests.support.use_cases import send_draft_test
 
 CLAIM = Claim(1, 1, 1, 1, "ann@mail.example", "mail.example")
 
