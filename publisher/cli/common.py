@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from publisher import Publisher
-from publisher.cli.status_line import StatusLine, progress_bar
+from publisher.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
@@ -221,7 +221,7 @@ class ProgressLine:
             return
         count = f"{done:,}" + (f" of {total:,}" if total else "")
         if self._terminal:
-            self._line.show(label, f"{progress_bar(done, total)} {count}")
+            self._line.show(label, done, total, count)
         elif now - self._printed_at >= _LINE_SECONDS or (done == total and self._printed_at > self._started):
             self._printed_at = now
             click.echo(f"{label}: {count}", err=True)

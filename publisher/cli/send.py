@@ -14,7 +14,7 @@ import click
 
 from publisher import DeliveryCounts, SendResult
 from publisher.cli.common import count_phrase, open_site, site_option
-from publisher.cli.status_line import StatusLine, progress_bar
+from publisher.cli.status_line import StatusLine
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site
 
@@ -138,7 +138,7 @@ class SendProgress:
         if now - self._began < 1:
             return
         if self._terminal:
-            self._line.show(progress_bar(counts.done, total), progress_text(counts, total, now - self._began))
+            self._line.show("", counts.done, total, progress_text(counts, total, now - self._began))
         elif now - self._printed_at >= _LINE_SECONDS:
             self._printed_at = now
             shown = (counts.accepted, counts.deferred, counts.failed, counts.uncertain, total)

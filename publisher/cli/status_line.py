@@ -9,21 +9,23 @@ from typing import Final
 
 import click
 
-__all__ = ["StatusLine", "progress_bar"]
+__all__ = ["StatusLine"]
 
-_BAR_WIDTH: Final = 30
-#: The line is written again after this time at the earliest.
+#: The widest and the narrowest bar; a terminal that has no room for it gets none.
+_MAX_BAR: Final = 30
+_MIN_BAR: Final = 5
+#: A line with the same label is written again after this time at the earliest.
 _REDRAW_SECONDS: Final = 0.1
 _ERASE: Final = "\r\x1b[2K"
 
 
-def progress_bar(done: int, total: int) -> str:
-    """Return ``[######----] 60%``; an empty text for an unknown total, which is 0."""
-    if total <= 0:
+def _bar(share: float, room: int) -> str:
+    """Return ``[######----]  60% `` in at most ROOM columns; an empty text if they are too few."""
+    width = min(room - len("[] 100% "), _MAX_BAR)
+    if width < _MIN_BAR:
         return ""
-    share = min(done / total, 1.0)
-    filled = int(share * _BAR_WIDTH)
-    return f"[{'#' * filled}{'-' * (_BAR_WIDTH - filled)}] {share:4.0%}"
+    filled = int(share * width)
+    return f"[{'#' * filled}{'-' * (width - filled)}] {share:4.0%} "
 
 
 class StatusLine:
@@ -34,15 +36,24 @@ class StatusLine:
         self._written_at = float("-inf")
         self._label = ""
 
-    def show(self, label: str, text: str) -> None:
-        """Replace the line, unless the same label was written a moment ago."""
+    def show(self, label: str, done: int, total: int, text: str) -> None:
+        """Replace the line, unless a line with this label was written a moment ago.
+
+        Args:
+            label: the current step.
+            done: the number of items that are done.
+            total: the number of all items; 0 if it is unknown, which shows no bar.
+            text: what else is shown.
+        """
         now = self._clock()
         if label == self._label and now - self._written_at < _REDRAW_SECONDS:
             return
         self._label, self._written_at = label, now
         # A line that wraps cannot be erased.
         width = shutil.get_terminal_size().columns - 1
-        click.echo(f"{_ERASE}{f'{label} {text}'.strip()[:width]}", nl=False, err=True, color=True)
+        before = f"{label} " if label else ""
+        bar = _bar(min(done / total, 1.0), width - len(before) - len(text)) if total else ""
+        click.echo(f"{_ERASE}{f'{before}{bar}{text}'[:width]}", nl=False, err=True, color=True)
 
     def close(self) -> None:
         """Erase the line if there is one."""

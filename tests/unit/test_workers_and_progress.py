@@ -113,16 +113,26 @@ def test_a_bar_is_written_ten_times_a_second_at_most(capsys: pytest.CaptureFixtu
     assert 9 <= capsys.readouterr().err.count("reading") <= 11
 
 
-def test_a_bar_fits_on_the_line_of_a_narrow_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (120, "[#########---------------------]  30% 3 of 10, 2 a second: 3 accepted, 0 deferred, 0 failed; 4 s left"),
+        (80, "[##------]  30% 3 of 10, 2 a second: 3 accepted, 0 deferred, 0 failed; 4 s left"),
+        (70, "3 of 10, 2 a second: 3 accepted, 0 deferred, 0 failed; 4 s left"),
+        (20, "3 of 10, 2 a second"),
+    ],
+)
+def test_a_bar_fits_on_the_line_of_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int, line: str
 ) -> None:
-    """A line that wraps could not be erased."""
-    monkeypatch.setenv("COLUMNS", "20")
+    """A line that wraps could not be erased, and the counts are more important than the bar."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     clock = Clock()
     with SendProgress(clock, terminal=True) as progress:
-        clock.now = 2
+        clock.now = 1.5
         progress(DeliveryCounts(accepted=3), 10)
-    assert [len(line) for line in capsys.readouterr().err.split("\r\x1b[2K")] == [0, 19, 0]
+    shown = capsys.readouterr().err.split("\r\x1b[2K")[1]
+    assert shown == line and len(shown) < columns
 
 
 def test_times_on_the_command_line_are_parsed() -> None:
