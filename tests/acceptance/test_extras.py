@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from datetime import timedelta
 from importlib import import_module
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from publisher.errors import ExtraMissing, extra_needed
-from tests.conftest import SiteKit
+from publisher.errors import extra_needed
+from publisher.mail.dkim import new_key
+from tests.conftest import NOW, MailKit, SiteKit
+from tests.support.smtp import Server
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -97,13 +100,22 @@ def test_a_missing_package_is_named_with_its_extra(
     assert "Traceback" not in done.stderr and not list(kit.root.glob("*.pem"))
 
 
-def test_a_key_in_the_settings_needs_the_extra_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message without the signature that the settings name must not be sent."""
-    from publisher.mail.dkim import Signer
-
-    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
-    with pytest.raises(ExtraMissing, match=r"\[\[dkim\]\] in publisher.toml needs the package cryptography"):
-        Signer.read("", domain="t.example", selector="x1")
+def test_nothing_is_sent_without_the_package_that_signs(mail_kit: MailKit) -> None:
+    """A subscriber gets each article once, signed, as soon as the extra is installed."""
+    with Server() as server:
+        mail_kit.mail(server.port)
+        (mail_kit.root / "x1.pem").write_text(new_key("ed25519"))
+        mail_kit.add_settings('\n[[dkim]]\nselector = "x1"\nkey = { file = "x1.pem" }\n')
+        mail_kit.add_subscribers(2)
+        mail_kit.article("one.md", "One")
+        done = publish(mail_kit.root, "now", "--at", NOW.isoformat(), without={"cryptography"})
+        assert done.returncode != 0 and "Traceback" not in done.stderr
+        assert "[[dkim]] in publisher.toml needs the package cryptography" in done.stdout + done.stderr
+        assert not server.accepted
+        done = publish(mail_kit.root, "now", "--at", (NOW + timedelta(hours=1)).isoformat(), without=set())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(server.accepted) == 2
+        assert all(b"DKIM-Signature:" in message.data for message in server.accepted)
 
 
 def test_an_import_error_of_the_package_itself_is_no_missing_extra() -> None:
