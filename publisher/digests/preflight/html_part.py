@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import tinycss2
@@ -100,11 +101,20 @@ def _size_findings(source: str, root: Any) -> Iterator[Finding]:
     if style > MAX_STYLE_BYTES:
         yield finding("style-size", f"{style:,} bytes; the maximum is {MAX_STYLE_BYTES:,}")
     for sheet in sheets:
-        for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True):
-            if rule.type == "at-rule" and any(
-                token.type == "at-keyword" for token in rule.content or () if rule.lower_at_keyword == "media"
-            ):
-                yield finding("style-nesting", f"@{rule.at_keyword} contains another @ rule", entry="<style>")
+        for keyword in _nesting_rules(sheet):
+            yield finding("style-nesting", f"@{keyword} contains another @ rule", entry="<style>")
+
+
+@lru_cache(16)
+def _nesting_rules(sheet: str) -> tuple[str, ...]:
+    """Return the keyword of each media rule of a style sheet that contains another @ rule."""
+    return tuple(
+        rule.at_keyword
+        for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True)
+        if rule.type == "at-rule"
+        and rule.lower_at_keyword == "media"
+        and any(token.type == "at-keyword" for token in rule.content or ())
+    )
 
 
 def _document_findings(root: Any) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -61,17 +62,27 @@ def check_message(
     kinds = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
     if text is None or source is None or kinds.index("text/plain") > kinds.index("text/html"):
         findings.append(finding("text-part", f"the parts are {', '.join(kinds) or 'none'}"))
+    findings += _content_findings(text, source, tuple(stories.items()))
+    for html, plain in variants:
+        findings += _variant_findings(html, plain)
+    return findings
+
+
+@lru_cache(8)
+def _content_findings(
+    text: str | None, source: str | None, stories: tuple[tuple[str, tuple[str, ...]], ...]
+) -> tuple[Finding, ...]:
+    """Return the violations of plain text and HTML. An issue is checked as a draft and again when it is approved."""
+    findings: list[Finding] = []
     if source is not None:
-        findings += check_html(source, stories)
+        findings += check_html(source, dict(stories))
         findings += _unfilled_findings(source, "HTML")
     if text is not None:
         findings += _unfilled_findings(text, "plain text")
         findings += _width_findings(text)
     if text is not None and source is not None:
         findings += _completeness_findings(text, source)
-    for html, plain in variants:
-        findings += _variant_findings(html, plain)
-    return findings
+    return tuple(findings)
 
 
 def _part(message: EmailMessage, kind: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import tinycss2
@@ -38,17 +39,20 @@ def style_sheets(root: Any) -> list[str]:
     return [element.text_content() for element in root.iter("style")]
 
 
-def _dark_rules(sheets: list[str]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Yield (selector, declarations) of the dark mode rules, in order."""
-    for sheet in sheets:
-        for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True):
-            if rule.type != "at-rule" or rule.lower_at_keyword != "media" or rule.content is None:
-                continue
-            if "prefers-color-scheme:dark" not in re.sub(r"\s", "", tinycss2.serialize(rule.prelude)).lower():
-                continue
-            for inner in tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True):
-                if inner.type == "qualified-rule":
-                    yield tinycss2.serialize(inner.prelude).strip(), declarations(tinycss2.serialize(inner.content))
+@lru_cache(16)
+def _dark_rules(sheet: str) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Return (selector, declarations) of the dark mode rules of a style sheet, in order."""
+    rules = []
+    for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True):
+        if rule.type != "at-rule" or rule.lower_at_keyword != "media" or rule.content is None:
+            continue
+        if "prefers-color-scheme:dark" not in re.sub(r"\s", "", tinycss2.serialize(rule.prelude)).lower():
+            continue
+        for inner in tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True):
+            if inner.type == "qualified-rule":
+                selector = tinycss2.serialize(inner.prelude).strip()
+                rules.append((selector, declarations(tinycss2.serialize(inner.content))))
+    return tuple(rules)
 
 
 def _hex(value: str) -> str | None:
@@ -68,7 +72,7 @@ class Colours:
         self.is_dark = False
         self._cache: dict[tuple[Any, str], str | None] = {}
         if dark:
-            for selector, properties in _dark_rules(style_sheets(root)):
+            for selector, properties in chain.from_iterable(map(_dark_rules, style_sheets(root))):
                 self.is_dark = True
                 for element in _matching_elements(root, selector):
                     self._dark.setdefault(element, {}).update(properties)

@@ -45,6 +45,23 @@ def test_an_issue_of_a_shipped_theme_has_no_findings(theme: str, full: bool) -> 
     assert check_message(message(html, text), now=NOW, variants=[(made.html, made.text)]) == []
 
 
+def test_a_text_that_is_checked_again_has_the_same_findings() -> None:
+    """Whatever the caller did with the first list; another date and other names of the article count."""
+    whole, plain = parts()
+    url = "https://review.example/dummy"
+    page = whole.replace("</address>", f'</address><a href="{url}">TK TK</a>', 1)
+    data = message(page, f"{plain}\n{url}\n")
+    first = check_message(data, now=NOW, stories={url: ("dummy",)})
+    expected = [(one.id, one.article) for one in first]
+    assert ("dummy-text", ("dummy",)) in expected
+    first.clear()
+    assert [(one.id, one.article) for one in check_message(data, now=NOW, stories={url: ("dummy",)})] == expected
+    early = check_message(data, now=NOW - timedelta(days=1), stories={url: ("dummy",)})
+    assert [(one.id, one.article) for one in early] == [("future-mail", ()), *expected]
+    renamed = check_message(data, now=NOW, stories={url: ("another",)})
+    assert ("dummy-text", ("another",)) in [(one.id, one.article) for one in renamed]
+
+
 def put(before: str, after: str) -> Callable[[str], str]:
     def changed(page: str) -> str:
         assert before in page, before
