@@ -16,7 +16,6 @@ from publisher.storage.bulk import batches, execute_rows, insert_rows
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
 
 __all__ = [
-    "SUBSCRIBER_SOURCES",
     "ChangeSource",
     "StateChange",
     "Subscription",
@@ -58,12 +57,6 @@ class ChangeSource(StrEnum):
     BOUNCE = "bounce"
     #: Derived by an upgrade from the data of an older version.
     MIGRATION = "migration"
-
-
-#: Sources that are the subscriber's own act.
-SUBSCRIBER_SOURCES: Final = frozenset(
-    [ChangeSource.LINK, ChangeSource.FORM, ChangeSource.PREFERENCES, ChangeSource.MAIL]
-)
 
 
 @dataclass(frozen=True, slots=True)
