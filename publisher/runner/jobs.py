@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy import Connection
+
 from publisher.articles import store as articles
 from publisher.articles.expiry_store import next_expiry_time
 from publisher.clock import Clock
@@ -238,8 +240,6 @@ class Jobs:
             self._log.info("confirmation emails sent", sent=result.sent, failed=result.failed)
         if result.trouble:
             raise PublisherError(f"confirmation emails: {result.trouble}")
-        with db.read() as connection:
-            due = confirmations.next_due_time(connection)
         if result.paused_until is not None:
             self._log.warning(
                 "confirmation emails paused",
@@ -247,12 +247,8 @@ class Jobs:
                 until=utc_text(result.paused_until),
             )
             self._wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
-        elif due is not None:
-            self._wake_at(
-                "confirmation-emails",
-                "confirmation-emails",
-                max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE),
-            )
+        else:
+            self._continue("confirmation-emails", "confirmation-emails", db, confirmations.next_due_time)
 
     # -- other jobs ------------------------------------------------------------------------------
 
@@ -266,10 +262,7 @@ class Jobs:
             self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
         for reason in result.failed:
             self._log.warning("hub not notified", reason=reason)
-        with db.read() as connection:
-            due = notifications.next_notification_time(connection)
-        if due is not None:
-            self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
+        self._continue("hubs", "announce", db, notifications.next_notification_time)
 
     def hub(self) -> None:
         """Verify subscriptions to the site's own hub, and send changed feeds to its subscribers."""
@@ -291,10 +284,7 @@ class Jobs:
             )
         for reason in result.failed[:MAX_LOGGED]:
             self._log.warning("hub failed", reason=reason)
-        with db.read() as connection:
-            due = hub.next_task_time(connection)
-        if due is not None:
-            self._wake_at("hub", "hub", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
+        self._continue("hub", "hub", db, hub.next_task_time)
 
     def bounces(self) -> None:
         """Process bounces and complaints."""
@@ -321,6 +311,13 @@ class Jobs:
             self._log.info("expired rows deleted", **result.deleted())
         if result.repaired:
             self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
+
+    def _continue(self, timer: str, job: str, db: Database, next_due: Callable[[Connection], int | None]) -> None:
+        """Wake a job when the next row of its queue is due, after a pause."""
+        with db.read() as connection:
+            due = next_due(connection)
+        if due is not None:
+            self._wake_at(timer, job, max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
 
     # -- progress --------------------------------------------------------------------------------
 
