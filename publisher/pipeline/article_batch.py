@@ -16,7 +16,6 @@ from publisher.articles.drafts_store import DraftRow
 from publisher.articles.expiry_store import save_expiries
 from publisher.articles.identity import (
     content_hash,
-    match_article,
     new_article_id,
     new_article_path,
     record_keys,
@@ -30,33 +29,13 @@ from publisher.articles.scan import FolderListing
 from publisher.articles.store import ArticleRow
 from publisher.failures import describe_failure, log_failure
 from publisher.feeds.membership import FeedPlacement, add_to_feeds
-from publisher.model.articles import Record
 from publisher.model.problems import Problem
+from publisher.pipeline.batch_plan import IncomingRecord, KnownArticles, draft_conflict, plan_batch
 from publisher.pipeline.drafts import IncomingDraft, first_reads, hold_drafts
 from publisher.pipeline.news import NewsFilter
 from publisher.settings import Site
 
 __all__ = ["ArticleBatch"]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Incoming:
-    """A parsed record that is being stored."""
-
-    name: str
-    parsed: ParsedRecord
-    keys: tuple[str, ...]
-    json: str
-    hash: str
-    seq: int = 0
-
-    @property
-    def record(self) -> Record:
-        return self.parsed.record
-
-    @property
-    def expires_at(self) -> int | None:
-        return None if self.record.expires is None else int(self.record.expires.timestamp())
 
 
 _Item = TypeVar("_Item")
@@ -113,7 +92,7 @@ class ArticleBatch:
 
     def store(self, results: Mapping[str, Sequence[ParseResult]]) -> None:
         """Store the records, and collect the problems and drafts of each file."""
-        incoming: list[_Incoming] = []
+        incoming: list[IncomingRecord] = []
         drafts: list[IncomingDraft] = []
         for name, items in self._without_drafted(results):
             for item in items:
@@ -132,7 +111,9 @@ class ArticleBatch:
                     continue
                 text = record_json(item.record)
                 incoming.append(
-                    _Incoming(name=name, parsed=item, keys=keys, json=text, hash=content_hash(text, item.record.body))
+                    IncomingRecord(
+                        name=name, parsed=item, keys=keys, json=text, hash=content_hash(text, item.record.body)
+                    )
                 )
         if incoming:
             self._store_incoming(incoming)
@@ -162,12 +143,8 @@ class ArticleBatch:
                 if draft is None:
                     kept.append(item)
                 else:
-                    self._warn_of_draft(name, item.where, draft)
+                    self._add_problem(name, item.where, draft_conflict(draft))
             yield name, kept
-
-    def _warn_of_draft(self, name: str, where: str, draft: str) -> None:
-        reason = f"not published, because {draft} calls the same article a draft. Remove one of the two"
-        self._add_problem(name, where, reason)
 
     def reject(self, results: Mapping[str, Sequence[ParseResult]], error: Exception) -> None:
         """Reject all records after a failed transaction, and discard what was collected before."""
@@ -187,79 +164,37 @@ class ArticleBatch:
     def _add_problem(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
         self.problems.setdefault(name, []).append(Problem(where=where, is_rejected=refused, reason=reason))
 
-    def _store_incoming(self, incoming: list[_Incoming]) -> None:
+    def _store_incoming(self, incoming: Sequence[IncomingRecord]) -> None:
         connection = self.connection
-        earlier = {id(item): [f"file:{name}" for name in self.moves.before(item.name)] for item in incoming}
-        keys = store.seqs_by_key(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
-        known_before = store.rows_by_seq(connection, set(keys.values()))
-        for key in [key for key, seq in keys.items() if self._is_released(key, known_before[seq])]:
-            del keys[key]
+        former = [f"file:{name}" for item in incoming for name in self.moves.before(item.name)]
+        seqs = store.seqs_by_key(connection, {*former, *(key for item in incoming for key in item.keys)})
         by_hash = store.rows_by_hash(connection, {item.hash for item in incoming})
-        first_new = store.last_seq(connection) + 1
-        last: dict[int, _Incoming] = {}
-        for item in incoming:
-            item.seq = self._identify(item, keys, by_hash, earlier[id(item)], first_new + self.new, last)
-            if item.seq >= first_new and item.seq not in last:
-                self.new += 1
-            elif item.seq in last:
-                self._add_problem(item.name, item.parsed.where, f"the same article as in {last[item.seq].parsed.where}")
-            last[item.seq] = item
-            keys.update(dict.fromkeys(item.keys, item.seq))
-        known_before.update(
-            store.rows_by_seq(connection, [seq for seq in last if seq < first_new and seq not in known_before])
+        rows = {row.seq: row for found in by_hash.values() for row in found}
+        rows |= store.rows_by_seq(connection, set(seqs.values()) - rows.keys())
+        plan = plan_batch(
+            incoming,
+            KnownArticles(
+                seqs=seqs,
+                rows=rows,
+                by_hash=by_hash,
+                next_seq=store.last_seq(connection) + 1,
+                has_id=lambda seq: bool(store.has_id_key(connection, seq)),
+                is_there=self.listing.__contains__,
+                former_names=self.moves.before,
+            ),
         )
-        last = {seq: item for seq, item in last.items() if not self._is_held(item, known_before.get(seq))}
-        fresh = [item for seq, item in last.items() if seq >= first_new]
-        edited, moved = [], []
-        for seq, item in last.items():
-            before = known_before.get(seq)
-            if before is not None and (before.hash != item.hash or before.draft is not None):
-                edited.append(item)
-            elif before is not None and before.source != item.name:
-                moved.append(item)
-        self.edited = len(edited)
-        self._write(fresh, edited, moved, known_before)
-        store.set_keys(connection, {key: item.seq for item in incoming for key in item.keys})
-
-    def _is_held(self, item: _Incoming, before: ArticleRow | None) -> bool:
-        """Return whether another existing file calls the article a draft; warn if it does."""
-        is_held = (
-            before is not None
-            and before.draft is not None
-            and before.source != item.name
-            and before.source in self.listing
-        )
-        if is_held and before is not None:
-            self._warn_of_draft(item.name, item.parsed.where, before.source)
-        return is_held
-
-    def _is_released(self, key: str, known: ArticleRow) -> bool:
-        """Return whether a key is the old file name of a moved draft, free for other articles."""
-        is_elsewhere = known.draft is not None and key.startswith("file:") and key != f"file:{known.source}"
-        return is_elsewhere and known.source in self.listing
-
-    def _identify(
-        self,
-        item: _Incoming,
-        keys: dict[str, int],
-        by_hash: dict[str, list[ArticleRow]],
-        earlier: Sequence[str],
-        next_seq: int,
-        batch: dict[int, _Incoming],
-    ) -> int:
-        def has_id(seq: int) -> bool:
-            if seq in batch:
-                return batch[seq].record.external_id is not None
-            return bool(store.has_id_key(self.connection, seq))
-
-        seq = match_article(item.keys, keys, has_id, by_hash.get(item.hash, ()), self.listing.__contains__)
-        moved = {keys[key] for key in earlier if key in keys} if seq is None else set()
-        if len(moved) == 1:
-            seq = moved.pop()
-        return next_seq if seq is None else seq
+        for item, reason in plan.warnings:
+            self._add_problem(item.name, item.parsed.where, reason)
+        self.new, self.edited = len(plan.new), len(plan.edited)
+        self._write(plan.new, plan.edited, plan.moved, rows)
+        store.set_keys(connection, plan.keys)
 
     def _write(
-        self, fresh: list[_Incoming], edited: list[_Incoming], moved: list[_Incoming], known: dict[int, ArticleRow]
+        self,
+        fresh: list[IncomingRecord],
+        edited: list[IncomingRecord],
+        moved: list[IncomingRecord],
+        known: dict[int, ArticleRow],
     ) -> None:
         connection = self.connection
         asked = {item.seq: requested_time(item.record, self.site.tz) for item in (*fresh, *edited)}
@@ -304,7 +239,7 @@ class ArticleBatch:
         )
 
     def _changes(
-        self, incoming: list[_Incoming], published: dict[int, int], known: dict[int, ArticleRow]
+        self, incoming: list[IncomingRecord], published: dict[int, int], known: dict[int, ArticleRow]
     ) -> dict[int, int]:
         """Return arrival number → time of the last significant change or correction.
 
@@ -341,13 +276,13 @@ class ArticleBatch:
         was_withdrawn = known.draft is not None and known.retraction is None
         return was_withdrawn and known.retracted_at is not None and known.published_at <= known.retracted_at
 
-    def _updated(self, item: _Incoming) -> int | None:
+    def _updated(self, item: IncomingRecord) -> int | None:
         """Return the record's ``updated`` time; None if it has none or it lies in the future."""
         moment = item.record.updated
         return int(moment.timestamp()) if moment is not None and moment <= self.now else None
 
     def _row(
-        self, item: _Incoming, asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
+        self, item: IncomingRecord, asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
     ) -> dict[str, Any]:
         updated = self._updated(item)
         if item.record.updated is not None and updated is None:
@@ -366,7 +301,7 @@ class ArticleBatch:
 
     def _new_rows(
         self,
-        fresh: list[_Incoming],
+        fresh: list[IncomingRecord],
         asked: dict[int, int],
         published: dict[int, int],
         changed: dict[int, int],
@@ -376,13 +311,13 @@ class ArticleBatch:
         connection, site = self.connection, self.site
         namespace = site_namespace(connection, site)
 
-        def id_of(item: _Incoming, taken: Callable[[str], bool]) -> str:
+        def id_of(item: IncomingRecord, taken: Callable[[str], bool]) -> str:
             return new_article_id(item.record, item.keys, namespace, taken)
 
         ids = _distinct(fresh, id_of, lambda names: set(store.seqs_by_id(connection, names)))
         named = list(zip(fresh, ids, strict=True))
 
-        def path_of(named_item: tuple[_Incoming, str], taken: Callable[[str], bool]) -> str:
+        def path_of(named_item: tuple[IncomingRecord, str], taken: Callable[[str], bool]) -> str:
             return new_article_path(site.article_url, named_item[0].record, named_item[1], site.tz, taken)
 
         paths = _distinct(named, path_of, lambda names: store.taken_paths(connection, names))
