@@ -14,6 +14,7 @@ from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.editors_mail import notify_editors
 from publisher.delivery.issue_life.approval import (
     OpeningTime,
+    held_issues,
     hold_reason,
     lateness_reason,
     opening_time,
@@ -51,6 +52,10 @@ def open_due_issues(
     wanted = site.digests if digests is None else site.digests.keys() & set(digests)
     with db.read() as connection:
         rows = [row for row in issues.waiting_issues(connection) if row.digest in wanted]
+        if digests is None:
+            report.held += [
+                held for held in held_issues(connection, site, now) if held.issue.partition("/")[0] not in site.digests
+            ]
     for row in sorted(rows, key=lambda row: row.slot):
         with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from publisher.articles import sources_store as sources
+from publisher.delivery.issue_life.approval import held_issues
 from publisher.feeds.definitions import sync_custom_feeds
 from publisher.feeds.stage_feeds import stage_feeds
 from publisher.model.digests import SendPolicy
@@ -90,6 +91,9 @@ def _update_outbox(
     if may_open and not dry_run:
         _open_approved(db, site, now, report)
         open_ready_issues(db, site, updates, now, report, with_cadence=False)
+        with db.read() as connection:
+            named = {held.issue for held in report.held}
+            report.held += [held for held in held_issues(connection, site, now) if held.issue not in named]
     stage_outbox(db, site, report, dry_run=dry_run)
 
 

@@ -35,7 +35,7 @@ from publisher.storage import facts
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, deliver, import_list
+from tests.support.use_cases import deliver, import_list, open_publisher
 
 __all__ = ["Newsroom", "SentMail"]
 
@@ -246,9 +246,10 @@ class Newsroom:
         file.write_text(text.replace(old, new), "utf-8")
 
     def subscribe(self, *names: str, to: Sequence[str] = ("weekly",), **fields: Any) -> None:
-        """Subscribe people; keywords are those of ``add_subscriber``."""
-        for name in names:
-            add_subscriber(self.kit.site, f"{name}@mail.example.org", self.clock.now(), digests=list(to), **fields)
+        """Subscribe people; keywords are those of ``publisher.subscribers.add``."""
+        with open_publisher(self.kit.site, self.clock.now()) as publisher:
+            for name in names:
+                publisher.subscribers.add(f"{name}@mail.example.org", digests=list(to), **fields)
 
     def unsubscribe(self, *names: str) -> None:
         """Unsubscribe people from everything."""

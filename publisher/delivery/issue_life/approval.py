@@ -22,6 +22,7 @@ from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, SettingsError
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
+from publisher.model.report import HeldIssue
 from publisher.settings import Site
 from publisher.subscribers import recipients_store as recipients
 
@@ -29,6 +30,7 @@ __all__ = [
     "OpeningTime",
     "error_reason",
     "finished_issue",
+    "held_issues",
     "hold_reason",
     "lateness_reason",
     "opening_time",
@@ -105,6 +107,23 @@ def error_reason(row: IssueRow) -> str:
     is_lapsed = row.forced is None and row.forced_findings is not None
     lapsed = ". The permission to send it in spite of errors has lapsed: it was for other errors" if is_lapsed else ""
     return f"it {state}{lapsed}. Run 'publish check {row.path}'; with --force REASON it can be sent anyway."
+
+
+def held_issues(connection: Connection, site: Site, now: datetime) -> list[HeldIssue]:
+    """Return the approved issues that are held or too late, with the reason.
+
+    Issues that are paused, or that wait for a mail server, are left out.
+    """
+    held = []
+    for row in issues.waiting_issues(connection):
+        settings = site.digests.get(row.digest)
+        waits = settings is not None and settings.send is not SendPolicy.NONE and not site.can_send
+        if row.is_paused or waits:
+            continue
+        reason = hold_reason(connection, site, row, now) or lateness_reason(site, row, now) or row.opening_fault
+        if reason:
+            held.append(HeldIssue(issue=row.path, reason=reason))
+    return held
 
 
 def _changed_settings(site: Site, row: IssueRow) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from publisher.pipeline.approve import plan_approval
+from publisher.pipeline.correct import reinstate, retract
 from publisher.runner.tick import tick
 from tests.integration.issue_life.conftest import OpenNewsroom
 
@@ -69,6 +70,27 @@ def test_approve_says_that_nothing_runs_and_publish_send_mails(open_newsroom: Op
     assert "nothing runs" in warning.reason and "publish send weekly/2026-11-23T0700" in warning.reason
     news.send()
     assert news.mailed() == ["Mon 08:00 ann: The Weekly: The bridge opens"]
+
+
+def test_publish_now_names_an_issue_that_is_held(open_newsroom: OpenNewsroom) -> None:
+    """The editors get the mail, and each run has the reason and the way out until it is released."""
+    news = open_newsroom(WEEKLY, ticks=False)
+    news.subscribe("ann")
+    news.write("bridge", "The bridge opens")
+    news.until("Sat 12:00", every=24)
+    news.approve()
+    retract(news.kit.site, news.clock.now(), "bridge.md", "It does not open.")
+    for _ in range(2):
+        news.until(f"Sat {news.clock.at.hour + 1}:00")
+        (held,) = news.held()
+        assert "articles of it were withdrawn" in held and "publish reopen weekly" in held
+        assert news.report.exit_status == 1
+    assert [line for line in news.mailed() if " ann: " in line] == []
+    reinstate(news.kit.site, news.clock.now(), "bridge.md")
+    news.run()
+    assert (news.held(), news.report.exit_status) == ([], 0)
+    news.off_until("Tue 08:00")
+    assert "publish send weekly/2026-11-23T0700" in news.run().held[0].reason
 
 
 def test_approving_after_a_slot_that_nothing_ran_takes_that_slot(open_newsroom: OpenNewsroom) -> None:

@@ -41,7 +41,9 @@ def test_an_approved_issue_is_held_while_its_newsletter_is_out(open_newsroom: Op
     news.set(WEEKLY, "")
     news.until("Sun 12:00", every=24)
     assert (news.stored_draft("weekly"), news.issues("weekly")) == (None, ["No. 1 of Mon 07:00: approved"])
-    assert not [line for line in news.mailed() if " ann: " in line]
+    assert news.mailed() == ["Sat 06:00 editors: [Held] The Weekly: The bridge opens"]
+    (held,) = news.held()
+    assert held.startswith("weekly/2026-11-23T0700: digests.weekly is no longer in publisher.toml. Restore it")
     news.set(DAILY, DAILY + WEEKLY)
     news.until("Mon 07:00", every=24)
     assert news.mailed() == ["Mon 07:00 ann: The Weekly: The bridge opens"]
