@@ -152,7 +152,7 @@ def test_an_automatic_issue_with_errors_is_told_and_opens_when_they_are_mended(m
         site.tick(MONDAY + timedelta(minutes=minutes))
     (mail,) = site.editor_mails()
     assert mail["Subject"].startswith("[Draft] ")
-    assert "error placeholder" in text_of(mail)
+    assert "error dummy-text" in text_of(mail)
     assert "It cannot be approved before its errors are fixed." in text_of(mail)
     assert site.recipients == []
     site.kit.article("one.md", "One", body="Mended.")
