@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -137,7 +138,7 @@ def holds(kit: SiteKit, down: datetime, up: datetime, settled: datetime) -> None
     daily = sorted(row.slot for row in rows if row.digest == "daily")
     newest = sorted(row.slot for row in rows if row.digest == "newest")
     # Every slot has its issue, one each, with the article of its minute: also those of the outage.
-    assert {other - one for one, other in zip(daily, daily[1:], strict=False)} == {minute}
+    assert {other - one for one, other in itertools.pairwise(daily)} == {minute}
     assert daily[0] < down and daily[-1] > settled - 2 * minute
     first = min(row.id for row in rows if row.digest == "daily")
     assert {count for number, count in carried.items() if number in ids(rows, "daily") - {first}} == {1}

@@ -161,7 +161,7 @@ def test_send_shows_a_progress_bar_with_rate_and_counts(site: MailKit) -> None:
 
 
 def test_dkim_key_creates_a_key_once_prints_its_record_and_messages_are_signed(site: MailKit) -> None:
-    """dkimpy verifies a message against the printed DNS record."""
+    """The library dkimpy verifies a message against the printed DNS record."""
     import dkim
 
     root = site.root

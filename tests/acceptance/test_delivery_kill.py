@@ -9,6 +9,7 @@ import os
 import random
 import signal
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,11 @@ from tests.support.use_cases import deliver, list_issues
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3
 SUBSCRIBERS = 400
+
+
+def has_sent(server: Server, wanted: int, senders: list[Process]) -> bool:
+    """Return whether a server has accepted this many messages, or no sender runs any more."""
+    return len(server.accepted) >= wanted or all(one.poll() is not None for one in senders)
 
 
 def sender(kit: MailKit, *step: str) -> Process:
@@ -85,7 +91,7 @@ def test_senders_killed_at_random_lose_and_repeat_no_delivery(any_mail_kit: Mail
             two = [sender(kit) for _ in range(chance.choice((1, 2)))]
             wanted = len(server.accepted) + chance.randrange(2 * SUBSCRIBERS // KILLS + 1)
             try:
-                until(lambda: len(server.accepted) >= wanted or all(one.poll() is not None for one in two))
+                until(partial(has_sent, server, wanted, two))
             finally:
                 for one in two:
                     one.send_signal(signal.SIGKILL)

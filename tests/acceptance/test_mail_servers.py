@@ -124,8 +124,9 @@ smtputf8_enable = yes
         # Nothing of the machine's own files is copied for a chroot.
         if len(fields) >= 8 and not line.startswith(("#", " ")):
             fields[4] = "n"
-            line = " ".join(fields)
-        lines.append(line)
+            lines.append(" ".join(fields))
+        else:
+            lines.append(line)
     (config / "master.cf").write_text("\n".join(lines) + "\n")
     done = subprocess.run(["postfix", "-c", str(config), "start"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -185,7 +186,7 @@ def test_issues_are_made_at_their_slots_and_sent(mail_kit: MailKit, start: Calla
         rows = store.list_issues(connection)
     slots = sorted(row.slot for row in rows)
     minute = timedelta(minutes=1)
-    assert {other - one for one, other in zip(slots, slots[1:], strict=False)} == {minute}
+    assert {other - one for one, other in itertools.pairwise(slots)} == {minute}
     assert f"daily/{slots[0]:%Y-%m-%dT%H%M}" == opened[0]
     counts = Counter((one.recipient, one.message_id) for one in server.accepted)
     assert set(counts.values()) == {1}

@@ -70,7 +70,7 @@ def text_of(data: bytes) -> tuple[str, str]:
         pytest.param(True, 1280, "light", marks=pytest.mark.slow(reason="the same with scripts, on a desktop")),
     ],
 )
-def test_a_subscriber_from_the_form_to_erasure(
+def test_a_subscriber_from_the_form_to_erasure(  # noqa: PLR0915 - one life, step by step
     mail_kit: MailKit,
     servers: Servers,
     ended: list[Serving],
@@ -80,7 +80,6 @@ def test_a_subscriber_from_the_form_to_erasure(
     scheme: str,
 ) -> None:
     """Subscribe, confirm, read, change preferences, unsubscribe, resubscribe and erase, with a real mailbox."""
-
     kit = mail_kit
     mail(kit, servers)
     text = (kit.root / "publisher.toml").read_text().replace('title = "The Daily"', 'title = "The Daily"\nat_least = 1')

@@ -71,16 +71,15 @@ def test_pages_are_served_while_forms_wait_for_the_database(any_mail_kit: MailKi
     kit = any_mail_kit
     until(lambda: get(f"{serving.url}/newsletters/join")[0] == 200)
     answers: list[tuple[int, str]] = []
-    with ThreadPoolExecutor(JOINS) as threads:
-        with held(kit):
-            waiting = [threads.submit(join, serving.url, number) for number in range(JOINS)]
-            # The first refusal says that the others have had to wait.
-            until(lambda: any(one.done() for one in waiting), 60)
-            pending = sum(not one.done() for one in waiting)
-            for path in ("/", "/newsletters/", "/newsletters/join", "/feeds/all.rss", "/healthz"):
-                assert get(f"{serving.url}{path}")[0] == 200
-            assert pending
-            answers = [one.result() for one in waiting]
+    with ThreadPoolExecutor(JOINS) as threads, held(kit):
+        waiting = [threads.submit(join, serving.url, number) for number in range(JOINS)]
+        # The first refusal says that the others have had to wait.
+        until(lambda: any(one.done() for one in waiting), 60)
+        pending = sum(not one.done() for one in waiting)
+        for path in ("/", "/newsletters/", "/newsletters/join", "/feeds/all.rss", "/healthz"):
+            assert get(f"{serving.url}{path}")[0] == 200
+        assert pending
+        answers = [one.result() for one in waiting]
     assert set(answers) == {(503, "10")}
     until(lambda: join(serving.url, 1)[0] == 200)
     with kit.open() as db, db.read() as connection:
@@ -124,6 +123,10 @@ def test_a_wait_for_the_database_has_a_timeout(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     kit.open().close()
     add: Callable[..., Any] = confirmations.next_due_time
-    with held(kit), Database.open(kit.site.database_url, wait_seconds=1) as db:
-        with pytest.raises(StoreBusy, match="another process is writing to it"), db.write() as connection:
-            add(connection)
+    with (
+        held(kit),
+        Database.open(kit.site.database_url, wait_seconds=1) as db,
+        pytest.raises(StoreBusy, match="another process is writing to it"),
+        db.write() as connection,
+    ):
+        add(connection)

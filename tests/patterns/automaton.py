@@ -199,7 +199,7 @@ class PatternAutomaton:
         empty = one.empty + other.empty if one.empty is not None and other.empty is not None else None
         return Part(first, last, empty)
 
-    def _part(self, op: Any, value: Any) -> Part:
+    def _part(self, op: Any, value: Any) -> Part:  # noqa: PLR0911 - one branch for each construct
         if op in (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY):
             state = self._state(self._set(op, value))
             return Part([(state, ())], [(state, ())], None)

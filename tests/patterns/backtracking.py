@@ -55,7 +55,7 @@ class _Check(PatternAutomaton):
                     return f"two loops over {self._shown(self.automaton.chars[end])}"
         return ""
 
-    def _restarts(self, end: int, edges: Edges, loops: dict[int, int | None]) -> bool:
+    def _restarts(self, end: int, edges: Edges, loops: dict[int, int | None]) -> bool:  # noqa: C901 - one search
         """Return whether a search that starts inside a text that the loop of ``end`` consumes enters that loop.
 
         The first run stays in the loop in front, so its state is the last character.

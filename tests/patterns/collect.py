@@ -85,7 +85,7 @@ def collect(folder: Path, package: str) -> tuple[list[PatternUse], int, list[str
             where = f"{module}:{call.lineno}"
             try:
                 patterns.append(_pattern_use(call, where, namespace, own[path], uses, names))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 problems.append(f"{where}: the pattern is not a constant of the module ({error}); make it one")
     return patterns, calls, problems
 
@@ -118,7 +118,7 @@ def _pattern_use(
         if keyword.arg in arguments:
             arguments[keyword.arg] = keyword.value
     values = {
-        name: eval(compile(ast.Expression(node), where, "eval"), dict(namespace)) if node is not None else 0  # noqa: S307
+        name: eval(compile(ast.Expression(node), where, "eval"), dict(namespace)) if node is not None else 0  # noqa: S307 - the package's own constants
         for name, node in arguments.items()
     }
     pattern = values["pattern"]

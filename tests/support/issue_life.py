@@ -163,7 +163,10 @@ class LifeSite:
     def __post_init__(self) -> None:
         self._patches = ExitStack()
         transport = _RecordingTransport(
-            self.on_message, lambda mail: self.after_message(mail), lambda name: name in self.deferred
+            # Tests replace it while messages are sent.
+            self.on_message,
+            lambda mail: self.after_message(mail),  # noqa: PLW0108
+            lambda name: name in self.deferred,
         )
         self._patches.enter_context(patch.object(delivering, "make_transport", lambda site: transport))
         # Preflight has its own tests, and takes most of the time of a draft.

@@ -104,10 +104,10 @@ class Process:
     def _stream(self, name: str, wanted: IO[bytes] | int) -> int:
         if wanted == DEVNULL:
             if "null" not in self._kept:
-                self._kept["null"] = open(os.devnull, "r+b", buffering=0)
+                self._kept["null"] = Path(os.devnull).open("r+b", buffering=0)  # noqa: SIM115 - closed with the process
             return self._kept["null"].fileno()
         if wanted == PIPE:
-            self._kept[name] = tempfile.TemporaryFile()
+            self._kept[name] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
             return self._kept[name].fileno()
         return wanted if isinstance(wanted, int) else wanted.fileno()
 
@@ -167,7 +167,7 @@ def run_module(
     *arguments: str,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    input: bytes = b"",
+    input: bytes = b"",  # noqa: A002 - as in subprocess.run
     timeout: float = 120,
     umask: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
@@ -191,7 +191,10 @@ def run_module(
 
 
 def run_publish(
-    *arguments: str, cwd: Path | None = None, input: str = "", **environment: str
+    *arguments: str,
+    cwd: Path | None = None,
+    input: str = "",  # noqa: A002 - as in subprocess.run
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``publish ARGUMENTS`` to its end; keywords are added to its environment."""
     done = run_module("publisher", *arguments, cwd=cwd, env={**os.environ, **environment}, input=input.encode())

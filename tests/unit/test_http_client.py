@@ -194,7 +194,7 @@ def test_a_callback_in_time_succeeds() -> None:
 def test_a_callback_with_an_impossible_address_is_rejected_before_a_request() -> None:
     """For good, if no other attempt can succeed."""
     with CallbackClient() as client:
-        with pytest.raises(RemoteError, match="a.example: Port out of range 0-65535") as raised:
+        with pytest.raises(RemoteError, match=r"a.example: Port out of range 0-65535") as raised:
             client.request("POST", "https://a.example:99999/")
         assert raised.value.is_final
         with pytest.raises(RemoteError, match="no server of that name") as raised:
@@ -222,7 +222,7 @@ def test_a_callback_over_tls_is_for_the_host_of_its_url(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(urllib3, "HTTPSConnectionPool", Pool)
     monkeypatch.setattr(module.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("198.41.0.4", 443))])
-    with CallbackClient() as client, pytest.raises(RemoteError, match="a.example: no TLS here"):
+    with CallbackClient() as client, pytest.raises(RemoteError, match=r"a.example: no TLS here"):
         client.request("POST", "https://a.example/")
     assert (seen["address"], seen["server_hostname"], seen["assert_hostname"]) == (
         "198.41.0.4",

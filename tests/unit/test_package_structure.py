@@ -18,12 +18,46 @@ MAX_FUNCTION_LINES = 50
 
 #: The first level of the package is the table of contents of the product. A new name needs a row in ARCHITECTURE.md.
 TOP_LEVEL = frozenset(
-    """
-    __init__.py __main__.py py.typed
-    api articles cadence cli delivery digests feeds findings html mail model pipeline reports runner schedule settings signing
-    staging storage subscribers subscriptions templating web websub workers
-    backoff.py chromium.py clock.py context.py errors.py failures.py http_client.py private_files.py testing.py version.py
-    """.split()
+    [
+        "__init__.py",
+        "__main__.py",
+        "py.typed",
+        "api",
+        "articles",
+        "cadence",
+        "cli",
+        "delivery",
+        "digests",
+        "feeds",
+        "findings",
+        "html",
+        "mail",
+        "model",
+        "pipeline",
+        "reports",
+        "runner",
+        "schedule",
+        "settings",
+        "signing",
+        "staging",
+        "storage",
+        "subscribers",
+        "subscriptions",
+        "templating",
+        "web",
+        "websub",
+        "workers",
+        "backoff.py",
+        "chromium.py",
+        "clock.py",
+        "context.py",
+        "errors.py",
+        "failures.py",
+        "http_client.py",
+        "private_files.py",
+        "testing.py",
+        "version.py",
+    ]
 )
 
 

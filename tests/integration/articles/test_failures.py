@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -105,7 +104,9 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         (tmp_path / (file if file == name else file + suffix)).write_text(content)
     for target in ("fields.build_record", "text_export.paragraphs_to_html", "text_export.one_line"):
         break_for(monkeypatch, f"publisher.articles.parsers.{target}", "Bad")
-    found = parse_files((tmp_path, sorted(os.listdir(tmp_path)), ParserOptions(zone=ZoneInfo("UTC"))))
+    found = parse_files(
+        (tmp_path, sorted(path.name for path in tmp_path.iterdir()), ParserOptions(zone=ZoneInfo("UTC")))
+    )
     for file, (parsed,) in found.items():
         if file != name:
             assert isinstance(parsed, ParsedRecord)
@@ -228,11 +229,10 @@ def test_records_are_split_in_halves_down_to_one() -> None:
 
 def test_the_error_log_is_private_and_limited(tmp_path: Path) -> None:
     """Its mode is 0600, its size is limited, and an error of the log stops nothing."""
-    try:
+    with pytest.raises(ValueError, match=SECRET) as raised:
         raise ValueError(SECRET)
-    except ValueError as error:
-        failure = describe_failure(error)
-        assert describe_failure(error).reference == failure.reference
+    failure = describe_failure(raised.value)
+    assert describe_failure(raised.value).reference == failure.reference
     for _ in range(3):
         log_failure(tmp_path, "2026-11-23T07:00:00+00:00", "x.md", failure)
     log = tmp_path / LOG_FILE

@@ -88,7 +88,11 @@ def test_many_files_are_parsed_on_all_cores(kit: SiteKit, limited: None, monkeyp
     monkeypatch.setattr(parsing, "_BATCH", 5)
     for number in range(28):
         kit.article(f"{number:02}{'-endless' if number == 13 else ''}.md", f"{number:02}")
-    results = list(parsing.parse_files(kit.site, sorted(os.listdir(kit.root / "articles")), workers := Workers(3)))
+    results = list(
+        parsing.parse_files(
+            kit.site, sorted(path.name for path in (kit.root / "articles").iterdir()), workers := Workers(3)
+        )
+    )
     workers.__exit__()
     assert [name[:2] for names, _ in results for name in names] == [f"{number:02}" for number in range(28)]
     parsed = {name: found for _, batch in results for name, found in batch.items()}

@@ -105,7 +105,7 @@ def test_an_import_prints_json_and_writes_rejected_rows(mail_kit: MailKit) -> No
     kit.prepare_store()
     (kit.root / "list.csv").write_text("address\nann@mail.example\nno address\n")
     arguments = ("subscribers import", str(kit.root / "list.csv"), "--digest", "daily")
-    with pytest.raises(SettingsError, match="cannot write .*nowhere/bad.csv: No such file"):
+    with pytest.raises(SettingsError, match=r"cannot write .*nowhere/bad.csv: No such file"):
         run(kit, *arguments, "--rejected", str(kit.root / "nowhere/bad.csv"))
     assert list(list_subscribers(kit.site)) == []
     shown = output(kit, *arguments, "--rejected", str(kit.root / "bad.csv"))
@@ -134,16 +134,16 @@ def test_an_export_can_be_limited_to_a_newsletter(mail_kit: MailKit) -> None:
         run(kit, "subscribers export", "-", "--digest", "dialy")
     with pytest.raises(SettingsError, match="there is no digest 'dialy'"):
         run(kit, "subscribers list", "--digest", "dialy")
-    with pytest.raises(SettingsError, match="cannot write .*: No such file"):
+    with pytest.raises(SettingsError, match=r"cannot write .*: No such file"):
         run(kit, "subscribers export", str(kit.root / "nowhere/list.csv"))
 
 
 def test_a_dkim_key_needs_a_sender_and_a_folder(kit: SiteKit) -> None:
     """Each error says what to set first."""
-    with pytest.raises(SettingsError, match="cannot write .*nowhere/key.pem"):
+    with pytest.raises(SettingsError, match=r"cannot write .*nowhere/key.pem"):
         run(kit, "dkim-key", "2026a", "--file", str(kit.root / "nowhere/key.pem"))
     kit.settings('title = "T"\nbase_url = "https://t.example"\n')
-    with pytest.raises(SettingsError, match="mail.sender is missing in publisher.toml: DKIM signs with its domain"):
+    with pytest.raises(SettingsError, match=r"mail.sender is missing in publisher.toml: DKIM signs with its domain"):
         run(kit, "dkim-key", "2026a")
 
 
@@ -171,7 +171,7 @@ def test_a_metrics_address_needs_a_port(kit: SiteKit) -> None:
     """The usage error has an example."""
     import click
 
-    with pytest.raises(click.BadParameter, match="write it as HOST:PORT, as in 127.0.0.1:9100"):
+    with pytest.raises(click.BadParameter, match=r"write it as HOST:PORT, as in 127.0.0.1:9100"):
         run(kit, "serve", "--metrics", "9100")
 
 

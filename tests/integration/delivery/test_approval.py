@@ -270,7 +270,7 @@ def test_errors_stop_the_approval_until_they_are_forced(site: ScheduledSite) -> 
     force_draft(site.kit.site, "weekly", "it is about typesetting")
     assert plan_approval(site.kit.site, "weekly", FRIDAY).stops == ()
     site.kit.article("two.md", "Two", body="Dear {{ first_name }}, see below.")
-    with pytest.raises(SettingsError, match="weekly cannot be approved: .* and 1 more"):
+    with pytest.raises(SettingsError, match=r"weekly cannot be approved: .* and 1 more"):
         site.approve(at=SATURDAY)
     site.kit.article("two.md", "Two")
     assert site.approve(at=SATURDAY).row.forced == "it is about typesetting"

@@ -71,7 +71,7 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
     kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
-        with pytest.raises(SendingBlocked, match="base_url: https://review.example is at review.example"):
+        with pytest.raises(SendingBlocked, match=r"base_url: https://review.example is at review.example"):
             send_draft_test(kit.site, "daily", f"Anna <{REAL}>", NOW)
         assert send_draft_test(kit.site, "daily", "ed@mail.example.org", NOW).state is DeliveryState.ACCEPTED
         path = kit.root / "publisher.toml"
@@ -117,13 +117,13 @@ def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: M
         at = NOW
         for _ in range(20):
             with kit.open() as db:
-                posted = send_confirmation_emails(kit.site, db, lambda: at)
+                posted = send_confirmation_emails(kit.site, db, lambda at=at: at)
             assert posted.trouble.startswith("some were not sent, because of placeholder values. base_url: ")
             at += timedelta(minutes=10)
         assert server.recipients == ["bert@mail.example.org"]
         replace_placeholders(kit)
         with kit.open() as db:
-            assert send_confirmation_emails(kit.site, db, lambda: at).sent == 1
+            assert send_confirmation_emails(kit.site, db, lambda at=at: at).sent == 1
         assert server.recipients == [REAL, "bert@mail.example.org"]
         assert b"review.example" not in server.accepted[-1].data
 
@@ -165,7 +165,7 @@ def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit)
         (stop,) = plan_approval(kit.site, "daily", NOW).stops
         assert "1 recipient would get placeholder values" in stop
         assert "mail.postal_address: it is empty" in stop
-        with pytest.raises(SendingBlocked, match="mail.postal_address: it is empty"):
+        with pytest.raises(SendingBlocked, match=r"mail.postal_address: it is empty"):
             approve(kit.site, "daily", NOW)
         assert server.accepted == []
     with kit.open() as db, db.read() as connection:

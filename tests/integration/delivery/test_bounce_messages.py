@@ -168,7 +168,7 @@ def test_a_message_of_a_person_about_a_bounce_is_not_a_bounce(sent: tuple[MailKi
 def test_bounces_of_qmail_are_read_by_the_words_of_the_other_server(
     sent: tuple[MailKit, str], words: str, kind: str
 ) -> None:
-    """qmail's own sentences, such as "does not like recipient", decide nothing."""
+    """The text of qmail's own sentences, such as "does not like recipient", decide nothing."""
     assert process(sent, QMAIL.replace("{words}", words)) == kind
 
 

@@ -238,7 +238,7 @@ def test_flufl_bounce_finds_the_same_failures() -> None:
         "complaint": arf(f"<{PASS}@review.example>"),
     }
     for name, data in corpus.items():
-        temporary, permanent = all_failures(message_from_bytes(data))
+        _temporary, permanent = all_failures(message_from_bytes(data))
         ours = [one for one in read_report(data) if one.kind in (ReportKind.HARD, ReportKind.SOFT)]
         theirs = {one.decode() if isinstance(one, bytes) else one for one in permanent}
         assert bool(ours) == (address in theirs), name

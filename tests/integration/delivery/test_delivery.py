@@ -231,9 +231,9 @@ def test_deferred_deliveries_are_retried_and_finally_given_up(mail_kit: MailKit)
         while sent.next_due is not None:
             waits.append((sent.next_due - now).total_seconds() / 60)
             # Too early nothing happens.
-            assert deliver(kit.site, "daily", transport=transport(kit), clock=lambda: now).counts.done == 0
+            assert deliver(kit.site, "daily", transport=transport(kit), clock=lambda now=now: now).counts.done == 0
             now = sent.next_due + timedelta(seconds=1)
-            sent = deliver(kit.site, "daily", transport=transport(kit), clock=lambda: now)
+            sent = deliver(kit.site, "daily", transport=transport(kit), clock=lambda now=now: now)
         assert states(kit) == {"failed": 1}
         assert suppressed(kit) == []
     assert [round(one) for one in waits[:8]] == [5, 10, 20, 40, 80, 160, 240, 240]

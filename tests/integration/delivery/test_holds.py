@@ -166,7 +166,7 @@ def test_a_changed_mail_setting_holds_an_issue_that_is_being_sent(site: Schedule
         open_due_issues(site.kit.site, db, MONDAY, PublishResult(at=MONDAY.isoformat(), dry_run=False))
     site.clock.at = MONDAY
     site.replace_setting("https://review.example/leave", "https://review.example/goodbye")
-    with pytest.raises(IssueHeld, match="settings have changed since it was approved: mail.unsubscribe. Restore them"):
+    with pytest.raises(IssueHeld, match=r"settings have changed since it was approved: mail.unsubscribe. Restore them"):
         deliver(site.kit.site, "weekly", clock=site.clock.now)
     assert site.recipients == []
 

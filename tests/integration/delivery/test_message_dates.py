@@ -171,7 +171,7 @@ def test_a_retry_over_smtp_has_a_signed_date(
         deliver(kit.site, "daily", transport=quick_transport(kit), clock=clock.now)
         seen = [one.data for one in server.accepted]
     assert [date_of(data) for data in seen] == [expected] * 3
-    where, record = dns_record(Signer.read((kit.root / "dkim.pem").read_text(), domain="review.example", selector="s"))
+    _where, record = dns_record(Signer.read((kit.root / "dkim.pem").read_text(), domain="review.example", selector="s"))
     for data in seen:
         assert b"h=from:to:subject:date:" in data.replace(b" ", b"")
         assert dkim.DKIM(data).verify(dnsfunc=lambda name, timeout=5: record.encode())

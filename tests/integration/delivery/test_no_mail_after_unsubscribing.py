@@ -94,7 +94,7 @@ class UnsubscribingSite:
     def try_to_resubscribe(self) -> None:
         """Add and import them in every way without a reason, and submit the form for them."""
         for name in UNSUBSCRIBED:
-            with pytest.raises(SettingsError, match="unsubscribed.*--resubscribe REASON"):
+            with pytest.raises(SettingsError, match=r"unsubscribed.*--resubscribe REASON"):
                 action.add_subscriber(self.kit.site, address(name), self.clock.now(), digests=["daily"])
         for name in UNSUBSCRIBED_FROM_ALL:
             with pytest.raises(SettingsError, match="unsubscribed"):

@@ -71,7 +71,9 @@ def date_of(message: Message) -> datetime:
 class WeeklySite:
     """A newsletter of Mondays at 09:00 with three subscribers, which is approved on Friday at noon."""
 
-    def __init__(self, kit: SiteKit, *, time: ApprovalTime = ApprovalTime.SLOT, delivery: str = "", **options: str):
+    def __init__(
+        self, kit: SiteKit, *, time: ApprovalTime = ApprovalTime.SLOT, delivery: str = "", **options: str
+    ) -> None:
         lines = "".join(f"{key} = {value}\n" for key, value in options.items())
         database = (kit.root / "publisher.toml").read_text().partition("[database]")[2]
         kit.settings(
@@ -140,7 +142,7 @@ def test_publish_send_never_opens_an_issue_before_its_slot(any_kit: SiteKit, ear
     """The error names the slot; at the slot the same command sends."""
     site = WeeklySite(any_kit)
     site.clock.at = SLOT - early
-    with pytest.raises(SettingsError, match="opens at its slot: Mon 2026-11-23 09:00.*publish reopen weekly"):
+    with pytest.raises(SettingsError, match=r"opens at its slot: Mon 2026-11-23 09:00.*publish reopen weekly"):
         site.send()
     assert any_kit.newest_issue("weekly").opened_at is None
     assert site.mails() == {}

@@ -30,7 +30,7 @@ def test_a_draft_is_not_sent_and_an_approved_issue_is(mail_kit: MailKit) -> None
     with Server() as server:
         kit.mail(server.port, send="review")
         with pytest.raises(
-            SettingsError, match="has a draft and no issue yet. Approve it first: publish approve daily"
+            SettingsError, match=r"has a draft and no issue yet. Approve it first: publish approve daily"
         ):
             deliver(kit.site, "daily")
         opened = approve(kit.site, "daily", NOW).opened

@@ -333,7 +333,7 @@ def test_the_resume_command_names_the_decision(mail_kit: MailKit) -> None:
         send(kit, server)
         site = ["--site", str(kit.root)]
         run = CliRunner().invoke
-        with pytest.raises(SettingsError, match="--accept.*--retry"):
+        with pytest.raises(SettingsError, match=r"--accept.*--retry"):
             run(resume_cli.command, ["daily", *site], catch_exceptions=False)
         both = run(resume_cli.command, ["daily", "--accept", "--retry", *site])
         assert both.exit_code == 2

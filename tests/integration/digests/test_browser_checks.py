@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pytest
@@ -26,7 +25,7 @@ class FakeBrowser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def horizontal_overflow(self, html: str, view: Viewport) -> int:
@@ -83,7 +82,7 @@ def test_a_missing_browser_or_library_is_named_with_its_package(monkeypatch: pyt
     """Both are optional."""
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setattr(chromium.shutil, "which", lambda name: None)
-    with pytest.raises(BrowserMissing, match="Chromium was not found. Install it"):
+    with pytest.raises(BrowserMissing, match=r"Chromium was not found. Install it"):
         Browser()
     monkeypatch.setenv("CHROMIUM", "/bin/true")
     monkeypatch.setattr(chromium.util, "find_spec", lambda name: None)

@@ -57,7 +57,7 @@ def test_a_note_is_replaced_shown_and_cleared(kit: SiteKit) -> None:
     assert set_note(kit.site, "daily", NOW, text="Two").note == "Two"
     assert set_note(kit.site, "daily", NOW).note == "Two"
     assert set_note(kit.site, "daily", NOW, clear=True).note == ""
-    with pytest.raises(SettingsError, match="publisher.toml has: daily"):
+    with pytest.raises(SettingsError, match=r"publisher.toml has: daily"):
         set_note(kit.site, "dialy", NOW, text="x")
     with pytest.raises(SettingsError, match="Make it an article"):
         set_note(kit.site, "daily", NOW, text="x" * 30_000)

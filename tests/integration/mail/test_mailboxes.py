@@ -100,9 +100,11 @@ def test_a_missing_imap_folder_is_named_with_the_words_of_the_server(
     account = ImapAccount(
         host="imap.example", port=143, username="me", password="secret", security="starttls", folder="Bounces"
     )
-    with pytest.raises(RemoteError, match="^imap.example has no folder Bounces: it does� not exist$"):
-        with open_imap(account):
-            pass
+    with (
+        pytest.raises(RemoteError, match=r"^imap.example has no folder Bounces: it does� not exist$"),
+        open_imap(account),
+    ):
+        pass
     assert server.commands == ["starttls", "login me secret", "select", "logout"]
 
 
@@ -158,7 +160,7 @@ def test_a_mailbox_that_another_program_has_locked_is_an_error(tmp_path: Path) -
     box.add("Subject: one\n\n")
     box.close()
     (tmp_path / "mbox.lock").touch()
-    with pytest.raises(SettingsError, match="cannot lock .*; another program has it open"), open_folder(path):
+    with pytest.raises(SettingsError, match=r"cannot lock .*; another program has it open"), open_folder(path):
         pass
     assert (tmp_path / "mbox.lock").exists()
     (tmp_path / "mbox.lock").unlink()
@@ -174,7 +176,7 @@ def test_a_message_that_a_mail_client_moves_meanwhile_is_left_out(tmp_path: Path
         messages = opened.messages()
         first, _ = next(messages)
         (other,) = set(keys) - {first}
-        os.unlink(tmp_path / "box/new" / other)
+        (tmp_path / "box/new" / other).unlink()
         assert list(messages) == []
 
 
@@ -222,7 +224,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_the_fix(
 ) -> None:
     """No message counts as sent."""
     (tmp_path / "file").touch()
-    with pytest.raises(StageError, match="cannot make the Maildir .*: Not a directory"):
+    with pytest.raises(StageError, match=r"cannot make the Maildir .*: Not a directory"):
         MaildirTransport(folder=tmp_path / "file/box").run(MessageList([]), 0)
     source = MessageList([outgoing_message("1")])
 

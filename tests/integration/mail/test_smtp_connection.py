@@ -21,23 +21,25 @@ HELLO = b"250-mx.example\r\n250-SIZE 100\r\n250 AUTH LOGIN\r\n"
 
 def test_a_server_that_does_not_listen_is_named_with_the_reason() -> None:
     """Another attempt may succeed."""
-    with pytest.raises(RelayFault, match="^cannot connect: Connection refused$") as raised:
+    with pytest.raises(RelayFault, match=r"^cannot connect: Connection refused$") as raised:
         Connection.open(Relay(host="127.0.0.1", port=free_port(), security="none"), TIMEOUTS)
     assert not raised.value.is_final
 
 
 def test_a_server_that_speaks_no_tls_is_a_fault_of_the_relay() -> None:
     """The port without TLS is a usual mistake in settings."""
-    with serving(GREETING) as server, pytest.raises(RelayFault, match="^failed to start TLS: "):
+    with serving(GREETING) as server, pytest.raises(RelayFault, match=r"^failed to start TLS: "):
         Connection.open(server.relay(security="tls"), TIMEOUTS)
 
 
 def test_data_before_tls_is_rejected() -> None:
     """Somebody on the way could put replies there, which would count as the server's (CVE-2011-0411)."""
     hello = b"250-mx.example\r\n250 STARTTLS\r\n"
-    with serving(GREETING, hello, b"220 go on\r\n250 injected\r\n") as server:
-        with pytest.raises(RelayFault, match="sent data between STARTTLS and TLS") as raised:
-            Connection.open(server.relay(security="starttls"), TIMEOUTS)
+    with (
+        serving(GREETING, hello, b"220 go on\r\n250 injected\r\n") as server,
+        pytest.raises(RelayFault, match="sent data between STARTTLS and TLS") as raised,
+    ):
+        Connection.open(server.relay(security="starttls"), TIMEOUTS)
     assert raised.value.is_final
 
 
@@ -82,25 +84,24 @@ def test_a_rejected_login_is_final_if_the_server_says_so(
 @pytest.mark.parametrize("greeting", [b"hello\r\n", b"220" + b"x" * 70_000, b"220-more\r\n" * 300, b"999 no\r\n"])
 def test_a_reply_that_is_not_smtp_ends_the_connection(greeting: bytes) -> None:
     """A reply without an end is not read for ever."""
-    with serving(greeting) as server, pytest.raises(RelayFault, match="invalid reply|reply too long"):
+    with serving(greeting) as server, pytest.raises(RelayFault, match=r"invalid reply|reply too long"):
         Connection.open(server.relay(), TIMEOUTS)
 
 
 def test_a_server_that_closes_during_the_greeting_is_a_fault_of_the_relay() -> None:
     """The reason is kept for the report."""
-    with serving() as server, pytest.raises(RelayFault, match="connection (closed by the server|lost)"):
+    with serving() as server, pytest.raises(RelayFault, match=r"connection (closed by the server|lost)"):
         Connection.open(server.relay(), TIMEOUTS)
 
 
 def test_a_reply_that_comes_too_late_is_a_timeout() -> None:
     """The time counts for the whole reply, not for each piece of it."""
-    with serving(GREETING, b"250-mx\r\n") as server:
-        with pytest.raises(RelayFault, match="^timeout$"):
-            Connection.open(server.relay(), Timeouts(connect=5, greeting=5, command=0.05))
+    with serving(GREETING, b"250-mx\r\n") as server, pytest.raises(RelayFault, match=r"^timeout$"):
+        Connection.open(server.relay(), Timeouts(connect=5, greeting=5, command=0.05))
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection = Connection(ours, Relay(host="h", port=25), TIMEOUTS)
-        with pytest.raises(ConnectionLost, match="^timeout$"):
+        with pytest.raises(ConnectionLost, match=r"^timeout$"):
             connection.read(0)
         theirs.sendall(b"no reply\r\n")
         with pytest.raises(ProtocolError, match="invalid reply: b'no reply'"):
@@ -112,7 +113,7 @@ def test_a_write_to_a_server_that_reads_nothing_reports_how_much_was_sent() -> N
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection = Connection(ours, Relay(host="h", port=25), Timeouts(block=0.05))
-        with pytest.raises(ConnectionLost, match="^timeout$") as raised:
+        with pytest.raises(ConnectionLost, match=r"^timeout$") as raised:
             connection.write(b"x" * 10_000_000)
         assert 0 < raised.value.sent < 10_000_000
 

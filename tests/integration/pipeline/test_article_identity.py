@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import timedelta
 
 import feedparser
@@ -68,7 +67,7 @@ def test_a_record_with_an_id_keeps_it_in_another_file_and_format(kit: SiteKit) -
     kit.article("a.md", id="17")
     kit.publish()
     before = ids(kit)
-    os.unlink(kit.root / "articles/a.md")
+    (kit.root / "articles/a.md").unlink()
     kit.write("b.json", json.dumps({"id": 17, "title": "Edited", "date": "2026-11-19"}))
     report = kit.publish()
     assert (report.new, report.edited, ids(kit)) == (0, 1, before)
@@ -91,7 +90,7 @@ def test_ids_survive_the_loss_of_the_database_and_a_new_host(kit: SiteKit) -> No
     kit.article()
     kit.publish()
     before = ids(kit)
-    os.unlink(kit.root / "publisher.db")
+    (kit.root / "publisher.db").unlink()
     kit.settings('id = "seed"\n' + text.replace("https://review.example", "http://new.example"))
     kit.publish()
     assert ids(kit) == before

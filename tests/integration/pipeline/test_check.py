@@ -6,6 +6,7 @@ import gzip
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_wrong_self_link_and_a_missing_archive_page_are_findings(kit: SiteKit)
     kit.article("b.md", title="B")
     kit.publish()
     os.replace(kit.root / "feeds/all.rss", kit.root / "feeds/moved.rss")
-    os.unlink(kit.root / "feeds/archive/all/1.atom")
+    (kit.root / "feeds/archive/all/1.atom").unlink()
     found = {(Path(one.name).name, two.id) for one in check_site(kit.site, [], NOW).faulty for two in one.findings}
     assert found == {("moved.rss", "self-link"), ("2.atom", "history-link")}
 
@@ -105,8 +106,8 @@ def test_a_url_is_checked_with_its_media_type_and_redirects(kit: SiteKit) -> Non
         assert found("/a") == ["not-modified"]
         del web.pages["/a"][1]["ETag"]
         assert found("/a") == ["not-modified"]
+        web.folder = Path("/nowhere")
         with pytest.raises(RemoteError, match="responds with status 404"):
-            web.folder = Path("/nowhere")
             check_site(None, [web.url + "/gone"], NOW)
     with pytest.raises(RemoteError, match="the server does not answer"):
         check_site(None, [web.url + "/a"], NOW)
@@ -125,7 +126,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 
     kit.article("a.md", title="Was good")
     kit.publish()
-    before = kit.staged()["feeds/tag/x.rss"] if "feeds/tag/x.rss" in kit.staged() else None
+    before = kit.staged().get("feeds/tag/x.rss", None)
     kit.article("a.md", title="Bad edit", tags="[X]")
     kit.article("b.md", title="Other", tags="[X]")
     with monkeypatch.context() as patch:
@@ -150,7 +151,7 @@ def test_a_feed_whose_head_breaks_a_rule_stays_as_it_was(kit: SiteKit, monkeypat
     before = kit.staged()
     real = feed._FRAMES[feed.FeedFormat.RSS]
 
-    def faulty(channel, *args):  # type: ignore[no-untyped-def]
+    def faulty(channel: Any, *args: Any) -> tuple[bytes, bytes]:
         head, tail = real(channel, *args)
         return (head.replace(b"<language>en</language>", b"") if channel.slug == "t" else head), tail
 

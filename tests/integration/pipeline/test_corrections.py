@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import timedelta
 from urllib.parse import unquote
@@ -195,7 +194,7 @@ def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: S
     retract(kit.site, LATER, "b.md", "Gone.")
     kit.article("b.md", title="B again", updated="2026-11-23T09:00:00Z")
     kit.publish(LATER + timedelta(days=1))
-    os.unlink(kit.root / "articles/b.md")
+    (kit.root / "articles/b.md").unlink()
     kit.publish(LATER + timedelta(days=2))
     assert titles(kit) == ["A"] and issues(kit) == [["A"]]
     kit.add_settings('\n[digests.late]\ntitle = "Late"\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -139,10 +140,8 @@ def test_the_next_run_recovers_from_a_failure_at_any_step(
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, failing)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             kits[1].publish()
-        except KeyboardInterrupt:
-            pass
     kits[1].publish()
     assert kits[1].staged() == kits[0].staged()
 
@@ -164,11 +163,8 @@ def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -
 def test_a_file_name_that_is_not_utf_8_is_skipped(kit: SiteKit) -> None:
     """One file with an old encoding in its name would stop the publication of all others."""
     kit.article("good.md", title="Good")
-    folder = os.fsencode(kit.root / "articles")
     for name in (b"bad-\xff.md", b"bad-\xff-folder/deep.md"):
-        os.makedirs(os.path.dirname(folder + b"/" + name), exist_ok=True)
-        with open(folder + b"/" + name, "w") as file:
-            file.write("---\ntitle: T\ndate: 2026-11-01\n---\n")
+        kit.write(os.fsdecode(name), "---\ntitle: T\ndate: 2026-11-01\n---\n")
     report = kit.publish()
     assert [one.where for one in report.rejected] == ["bad-\\xff-folder/deep.md", "bad-\\xff.md"]
     assert all("not UTF-8; rename it" in one.reason for one in report.rejected)
@@ -178,6 +174,6 @@ def test_a_file_name_that_is_not_utf_8_is_skipped(kit: SiteKit) -> None:
 def test_no_articles_folder_is_a_settings_error(kit: SiteKit) -> None:
     """A mistyped folder in the settings would look like a site without news."""
     shutil.rmtree(kit.root / "articles")
-    with pytest.raises(PublisherError, match="paths.articles") as error:
+    with pytest.raises(PublisherError, match=r"paths.articles") as error:
         kit.publish()
     assert error.value.exit_status == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from datetime import timedelta
@@ -213,7 +212,7 @@ def test_a_dry_run_of_a_new_site_writes_nothing(kit: SiteKit) -> None:
     """A dry run would create a database, and with it the start of every newsletter."""
     kit.article()
     assert kit.publish(dry_run=True).new == 1
-    assert sorted(os.listdir(kit.root)) == ["articles", "publisher.toml"]
+    assert sorted(path.name for path in kit.root.iterdir()) == ["articles", "publisher.toml"]
 
 
 def test_every_staged_feed_is_parsed_without_errors(kit: SiteKit) -> None:

@@ -241,6 +241,16 @@ def test_the_access_log_has_each_request_without_tokens(kit: SiteKit) -> None:
     assert "secret" not in str(lines) and "a2b3a2b3" not in str(lines) and "203.0.113.77" not in str(lines)
 
 
+class _NetworkLog:
+    """Records the networks of an access log."""
+
+    def __init__(self, networks: list[str]) -> None:
+        self._networks = networks
+
+    def info(self, event: str, network: str = "", **said: Any) -> None:
+        self._networks.append(network)
+
+
 def test_forwarded_headers_of_configured_proxies_are_used(kit: SiteKit) -> None:
     """Without such a setting they are ignored."""
     for proxies, expected in (("[]", "192.0.2.0/24"), ('["192.0.2.0/24"]', "198.51.100.0/24")):
@@ -249,11 +259,7 @@ def test_forwarded_headers_of_configured_proxies_are_used(kit: SiteKit) -> None:
         )
         networks: list[str] = []
 
-        class Log:
-            def info(self, event: str, network: str = "", **said: Any) -> None:
-                networks.append(network)
-
-        web = Web(kit.site, log=Log())
+        web = Web(kit.site, log=_NetworkLog(networks))
         # Values that the client itself sends are ignored.
         Visitor(web, "192.0.2.9").get("https://review.example/", x_forwarded_for="10.0.0.1, 198.51.100.4, 192.0.2.7")
         web.close()

@@ -16,8 +16,8 @@ from tests.support.use_cases import load_status
 def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:
     """It counts articles, feeds and issues, and lists skipped files."""
     kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
+    (kit.root / "publisher.db").touch()
     with pytest.raises(PublisherError):
-        (kit.root / "publisher.db").touch()
         load_status(kit.site, NOW)
     (kit.root / "publisher.db").unlink()
     kit.article(tags="[T]")

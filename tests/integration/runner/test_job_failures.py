@@ -53,7 +53,7 @@ def test_confirmation_emails_that_wait_are_sent_at_their_time(
         harness.jobs.confirmation_emails()
         assert harness.at["confirmation-emails"] == ("confirmation-emails", DUE)
         result.trouble = "no mail server takes the message"
-        with pytest.raises(PublisherError, match="^confirmation emails: no mail server takes the message$"):
+        with pytest.raises(PublisherError, match=r"^confirmation emails: no mail server takes the message$"):
             harness.jobs.confirmation_emails()
 
 

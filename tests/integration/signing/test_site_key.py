@@ -37,7 +37,7 @@ def test_the_secret_of_the_settings_is_the_key(kit: SiteKit, monkeypatch: pytest
     first = fingerprint(kit)
     assert not (kit.root / KEY_FILE).exists() and fingerprint(kit) == first
     monkeypatch.setenv("SITE_SECRET", KEY.upper())
-    with pytest.raises(SettingsError, match="^secret is not the secret that this database was created with"):
+    with pytest.raises(SettingsError, match=r"^secret is not the secret that this database was created with"):
         fingerprint(kit)
 
 
@@ -49,7 +49,7 @@ def test_a_key_that_is_too_short_is_rejected_with_its_place(kit: SiteKit, key: s
         fingerprint(kit)
     (kit.root / "secret").write_text(key)
     kit.settings('secret = { file = "secret" }\n' + (kit.root / "publisher.toml").read_text())
-    with pytest.raises(SettingsError, match="^secret: "):
+    with pytest.raises(SettingsError, match=r"^secret: "):
         fingerprint(kit)
 
 
@@ -57,7 +57,7 @@ def test_a_lost_key_is_not_replaced(kit: SiteKit) -> None:
     """With a new key, links in sent messages would stop working."""
     fingerprint(kit)
     (kit.root / KEY_FILE).unlink()
-    with pytest.raises(SettingsError, match="is missing, and this database was created with it. Restore it"):
+    with pytest.raises(SettingsError, match=r"is missing, and this database was created with it. Restore it"):
         fingerprint(kit)
     assert not (kit.root / KEY_FILE).exists()
 
@@ -76,5 +76,5 @@ def test_a_key_that_cannot_be_written_is_an_error_with_the_fix(kit: SiteKit, mon
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(SettingsError, match="Permission denied. Set secret, or make the folder writable"):
+    with pytest.raises(SettingsError, match=r"Permission denied. Set secret, or make the folder writable"):
         site_key._create_key_file(kit.root / KEY_FILE)

@@ -40,7 +40,7 @@ def test_indexes_of_open_rows_leave_out_the_others_in_a_new_database(database_ur
     """Most deliveries and slots are done; an index of all of them would grow without end."""
     with Database.open(database_url) as db, db.read() as connection:
         table, column = ("pg_indexes", "indexdef") if "postgres" in database_url else ("sqlite_master", "sql")
-        query = f"SELECT {column} FROM {table} WHERE {column} LIKE 'CREATE INDEX ix_%_open %'"  # noqa: S608
+        query = f"SELECT {column} FROM {table} WHERE {column} LIKE 'CREATE INDEX ix_%_open %'"
         definitions = connection.execute(text(query)).scalars().all()
     assert len(definitions) == 2
     assert all(" WHERE " in definition for definition in definitions)
@@ -179,12 +179,12 @@ def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.Monke
 def test_a_second_publishing_run_waits_for_the_lock(db: Database, tmp_path: Path) -> None:
     """It gives up after its timeout, and names the holder."""
     waited: list[str] = []
-    with db.exclusive(tmp_path):
-        with (
-            pytest.raises(StoreBusy, match="try again later"),
-            db.exclusive(tmp_path, wait_seconds=0, on_wait=waited.append),
-        ):
-            pass
+    with (
+        db.exclusive(tmp_path),
+        pytest.raises(StoreBusy, match="try again later"),
+        db.exclusive(tmp_path, wait_seconds=0, on_wait=waited.append),
+    ):
+        pass
     assert len(waited) == 1 and waited[0].startswith("process ")
     with db.exclusive(tmp_path):
         pass
@@ -215,9 +215,14 @@ def test_runs_on_two_machines_exclude_each_other(postgres: str, tmp_path: Path) 
     url = postgres.replace("postgresql://", "postgresql+psycopg://")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    with Database.open(url) as one, Database.open(url) as other, one.exclusive(tmp_path / "a"):
-        with pytest.raises(StoreBusy, match="another machine"), other.exclusive(tmp_path / "b", wait_seconds=0):
-            pass
+    with (
+        Database.open(url) as one,
+        Database.open(url) as other,
+        one.exclusive(tmp_path / "a"),
+        pytest.raises(StoreBusy, match="another machine"),
+        other.exclusive(tmp_path / "b", wait_seconds=0),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
@@ -243,19 +248,22 @@ def test_a_wait_for_the_lock_that_loses_its_connection_is_an_error_of_the_store(
             connection.exec_driver_sql(waiting)
 
     (tmp_path / "other").mkdir()
-    with db.exclusive(tmp_path):
-        with (
-            pytest.raises(StoreError, match="terminating connection"),
-            db.exclusive(tmp_path / "other", on_wait=end_waiting),
-        ):
-            pass
+    with (
+        db.exclusive(tmp_path),
+        pytest.raises(StoreError, match="terminating connection"),
+        db.exclusive(tmp_path / "other", on_wait=end_waiting),
+    ):
+        pass
 
 
 def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
     """An operator would see an error of the system without the folder that needs write permission."""
-    with Database.open(f"sqlite:///{tmp_path / 'x.db'}") as db:
-        with pytest.raises(StoreError, match="must be writable"), db.exclusive(tmp_path / "nowhere"):
-            pass
+    with (
+        Database.open(f"sqlite:///{tmp_path / 'x.db'}") as db,
+        pytest.raises(StoreError, match="must be writable"),
+        db.exclusive(tmp_path / "nowhere"),
+    ):
+        pass
 
 
 WRITER = """

@@ -68,9 +68,12 @@ def test_a_damaged_file_is_called_so_with_the_first_finding(path: Path) -> None:
     path.write_bytes(data)
     for suffix in ("-wal", "-shm"):
         path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
-    with pytest.raises(StoreError, match=r"the file is damaged \(.+\)\. Stop every process") as raised:
-        with Database.open(f"sqlite:///{path}") as db, db.read() as connection:
-            connection.exec_driver_sql("SELECT * FROM article").all()
+    with (
+        pytest.raises(StoreError, match=r"the file is damaged \(.+\)\. Stop every process") as raised,
+        Database.open(f"sqlite:///{path}") as db,
+        db.read() as connection,
+    ):
+        connection.exec_driver_sql("SELECT * FROM article").all()
     assert "restore" in str(raised.value)
 
 
@@ -123,7 +126,7 @@ def test_a_check_that_fails_itself_is_reported(
 def test_errors_without_a_usable_address_name_the_database() -> None:
     """The address itself may be the error, and may contain a password."""
     assert failures.url_without_password("::") == "the database"
-    with pytest.raises(StoreError, match="^the database: database disk image is malformed$"), translate_errors("::"):
+    with pytest.raises(StoreError, match=r"^the database: database disk image is malformed$"), translate_errors("::"):
         raise driver_error(MALFORMED, "SQLITE_CORRUPT")
     assert "secret" not in failures.url_without_password("postgresql://user:secret@host/db")
 
@@ -161,12 +164,11 @@ def test_psycopg_prints_nothing_beside_the_error_that_is_raised(caplog: pytest.L
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_server_that_goes_away_is_one_error(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A connection that ends in the middle of many rows is raised once, and nothing is printed."""
-    with Database.open(database_url) as db:
-        with pytest.raises(StoreError), db.write() as connection:
-            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-            with db.read() as other:
-                other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
-            rows = [{"key": f"k{number}", "value": "x"} for number in range(2000)]
-            connection.execute(insert(meta), rows)
+    with Database.open(database_url) as db, pytest.raises(StoreError), db.write() as connection:
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with db.read() as other:
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+        rows = [{"key": f"k{number}", "value": "x"} for number in range(2000)]
+        connection.execute(insert(meta), rows)
     out, err = capfd.readouterr()
     assert out + err == ""

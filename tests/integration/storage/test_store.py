@@ -78,7 +78,7 @@ def test_a_failed_transaction_is_rolled_back(db: Database) -> None:
 def test_errors_of_the_driver_are_translated(db: Database) -> None:
     """An operator would see a traceback in place of an error with a fix."""
     add(db, row(1))
-    with pytest.raises(StoreError, match="(?i)unique"):
+    with pytest.raises(StoreError, match=r"(?i)unique"):
         add(db, row(1))
 
 
@@ -288,9 +288,9 @@ def test_no_slot_and_no_number_has_two_issues_and_no_id_is_used_again(db: Databa
     with db.write() as connection:
         pending.start_digest(connection, "daily", since_seq=0)
         first = add_issue(connection, issue(1, slot, "urn:1"), [1])
-    with pytest.raises(StoreError, match="(?i)unique"), db.write() as connection:
+    with pytest.raises(StoreError, match=r"(?i)unique"), db.write() as connection:
         add_issue(connection, issue(2, slot, "urn:2"), [2])
-    with pytest.raises(StoreError, match="(?i)unique"), db.write() as connection:
+    with pytest.raises(StoreError, match=r"(?i)unique"), db.write() as connection:
         add_issue(connection, issue(1, slot + timedelta(minutes=1), "urn:2"), [2])
     with db.write() as connection:
         issues.delete_issue(connection, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -31,7 +32,7 @@ def add_article(connection: Connection, seq: int) -> None:
         id=f"urn:{seq}",
         path=f"/{seq}",
         at=SECONDS - 10 * DAY + seq,
-        record='{"date":"2026-11-13","title":"T%d"}' % seq,
+        record=json.dumps({"date": "2026-11-13", "title": f"T{seq}"}, separators=(",", ":")),
     )
 
 

@@ -53,7 +53,7 @@ def test_an_import_with_an_old_address_adds_nobody_after_a_change_of_address(
     result = imported(subscriber_site, old_list)
     assert (result.added, result.skipped) == (0, 1)
     assert "replaced by another address of the subscriber" in result.skips[0].reason
-    with pytest.raises(SettingsError, match="replaced by another address.*--resubscribe REASON"):
+    with pytest.raises(SettingsError, match=r"replaced by another address.*--resubscribe REASON"):
         add_subscriber(subscriber_site.kit.site, ANN, NOW, digests=["daily"])
     assert subscriber_site.subscriber() is None
 

@@ -143,7 +143,7 @@ class Model:
         self.start(digests)
 
     def suppress(self, reason: str, at: int) -> None:
-        if self.suppressed != "forgotten" and self.suppressed != "complained":
+        if self.suppressed not in {"forgotten", "complained"}:
             self.suppressed = reason
 
     def erase(self, nothing: tuple[()], at: int) -> None:

@@ -59,5 +59,5 @@ def test_settings_of_renamed_feeds_are_validated(make_kit: Callable[[str], SiteK
     ):
         kit = make_kit(f"site{number}")
         kit.add_settings(f"\n[feeds.moved]\n{text}\n")
-        with pytest.raises(SettingsError, match="feeds.moved"):
+        with pytest.raises(SettingsError, match=r"feeds.moved"):
             _ = kit.site

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from pathlib import Path
+from typing import Self
 
 
 class Hang(Exception):
@@ -73,7 +74,7 @@ class Server:
     def recipients(self) -> list[str]:
         return sorted(one.recipient for one in self.accepted)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -145,7 +146,7 @@ class _Session:
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
 
-    def run(self) -> None:
+    def run(self) -> None:  # noqa: C901, PLR0912 - one branch for each command
         self.reply("connect", "", "220 recorder ESMTP")
         while True:
             line = self.line()

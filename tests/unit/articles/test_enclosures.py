@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -101,7 +100,7 @@ def test_the_size_of_an_image_is_measured(options: ParserOptions, tmp_path: Path
     (tmp_path / "media/p.jpg").write_bytes(b"123")
     record, _ = built(options, image={"url": "p.jpg"})
     assert record.image is not None and record.image.length == 3
-    os.unlink(tmp_path / "media/p.jpg")
+    (tmp_path / "media/p.jpg").unlink()
     record, _ = built(options, image="p.jpg")
     assert record.image is not None and record.image.length is None
     assert built(options, image="javascript:x")[0].image is None

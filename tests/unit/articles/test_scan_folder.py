@@ -80,7 +80,7 @@ def test_folders_links_and_unusual_names_are_listed(tmp_path: Path) -> None:
 
 def test_a_missing_articles_folder_is_a_settings_error(tmp_path: Path) -> None:
     """The message names the folder."""
-    with pytest.raises(SettingsError, match="paths.articles"):
+    with pytest.raises(SettingsError, match=r"paths.articles"):
         look(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
     with pytest.raises(SettingsError, match="cannot list"):
@@ -108,12 +108,12 @@ def test_folders_may_be_nested_deeper_than_the_recursion_limit(tmp_path: Path) -
     try:
         for _ in range(sys.getrecursionlimit() + 100):
             folders.append(Path(f"{folders[-1]}/d"))
-            os.mkdir(folders[-1])
+            folders[-1].mkdir()
         assert names_in(look(tmp_path)) == {"a.md"}
     finally:
         # By hand, because shutil.rmtree recurses.
         for folder in reversed(folders[1:]):
-            os.rmdir(folder)
+            folder.rmdir()
 
 
 def test_files_of_a_folder_that_cannot_be_listed_count_as_present(tmp_path: Path) -> None:

@@ -185,5 +185,5 @@ def test_a_first_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkey
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(scan.os, "scandir", refuse)
-    with pytest.raises(SettingsError, match="cannot list .*: Permission denied"):
+    with pytest.raises(SettingsError, match=r"cannot list .*: Permission denied"):
         scan_folder(tmp_path, 0)

@@ -84,7 +84,7 @@ def test_ranges_lists_and_steps_of_weekdays_are_supported(field: str, days: str)
 )
 def test_invalid_crontab_text_is_rejected(text: str) -> None:
     """Wrong numbers of fields, values out of range and unknown names."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="write it as in"):
         parse_cadence(text)
 
 

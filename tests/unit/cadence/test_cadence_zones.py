@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -104,7 +104,7 @@ def test_two_years_of_slots_are_complete_and_unique_in_every_zone(text: str, nam
     for zone, changes in zones(names).items():
         table = Timetable(cadences=(cadence,), zone=zone)
         found = list(slots_between(table, START, END))
-        assert all(one < other for one, other in zip(found, found[1:], strict=False)), zone
+        assert all(one < other for one, other in pairwise(found)), zone
         wanted: set[datetime] = set()
         day = next_day(cadence, START.date() - timedelta(days=3))
         while day is not None and day < END.date() + timedelta(days=3):
@@ -144,7 +144,7 @@ def test_hourly_cadences_follow_real_time_in_every_zone(text: str, names: tuple[
                     wanted |= expected(wall, changes, zone, hourly=True)
             assert found == sorted(slot for slot in wanted if start < slot <= end), zone
             if (after - before) % HOUR == timedelta(0):
-                gaps = {other - one for one, other in zip(found, found[1:], strict=False)}
+                gaps = {other - one for one, other in pairwise(found)}
                 assert gaps == {HOUR / len(cadence.minutes)}, (zone, when)
 
 
@@ -156,7 +156,7 @@ def test_next_and_previous_slots_agree_with_the_whole_list(names: tuple[str, ...
             table = Timetable(cadences=(parse_cadence(text),), zone=zone)
             for when, _, _ in changes[:1]:
                 found = list(slots_between(table, when - 3 * HOUR, when + 30 * HOUR))
-                for one, other in zip(found, found[1:], strict=False):
+                for one, other in pairwise(found):
                     assert next_slot(table, one) == other, zone
                     assert previous_slot(table, other - timedelta(seconds=1)) == one, zone
                     assert previous_slot(table, other) == other, zone
@@ -218,8 +218,12 @@ def test_slots_equal_those_of_croniter(
     try:
         table = Timetable(cadences=(parse_cadence(text),), zone=ZoneInfo("UTC"))
     except ValueError as error:
-        assert "never matches" in str(error)
-        with pytest.raises(Exception, match="failed to find next date|Impossible|not acceptable"):
+        reason = str(error)
+    else:
+        reason = ""
+    if reason:
+        assert "never matches" in reason
+        with pytest.raises(Exception, match=r"failed to find next date|Impossible|not acceptable"):
             croniter(text, after, max_years_between_matches=41).get_next(datetime)
         return
     theirs = croniter(text, after, max_years_between_matches=41)

@@ -293,7 +293,7 @@ def test_a_correction_lists_the_issues_with_the_old_version() -> None:
 
 
 def test_a_check_of_a_site_without_feeds_says_so() -> None:
-    """ "Nothing found" would be read as: all is well."""
+    """The words "nothing found" would be read as: all is well."""
     assert check.lines(CheckResult()) == [
         "No feeds to check. Run 'publish now' to make them, or name a feed, a draft or an issue."
     ]

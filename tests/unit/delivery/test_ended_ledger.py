@@ -112,7 +112,7 @@ def test_a_single_message_is_tried_again_after_a_fault_of_the_relay(monkeypatch:
 
 def test_a_site_without_a_mail_server_has_no_transport(kit: SiteKit) -> None:
     """The error names both ways."""
-    with pytest.raises(SettingsError, match="no mail server is configured: name one under .smtp., or write messages"):
+    with pytest.raises(SettingsError, match=r"no mail server is configured: name one under .smtp., or write messages"):
         make_transport(kit.site)
 
 

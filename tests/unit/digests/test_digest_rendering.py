@@ -168,7 +168,7 @@ def test_the_subject_is_a_template_on_one_line() -> None:
 )
 def test_an_invalid_subject_template_is_reported_with_its_setting(subject: str) -> None:
     """The setting is digests.NAME.subject."""
-    with pytest.raises(TemplateError, match="digests.d.subject"):
+    with pytest.raises(TemplateError, match=r"digests.d.subject"):
         issue(article(1), digest=Digest(slug="d", title="D", subject=subject))
 
 
@@ -203,7 +203,7 @@ def test_a_template_error_has_file_and_line(tmp_path: Path, source: str, message
 
 def test_a_missing_theme_is_reported_by_name() -> None:
     """The error has the name of the template."""
-    with pytest.raises(TemplateError, match="no template digest/nowhere/message.html.j2"):
+    with pytest.raises(TemplateError, match=r"no template digest/nowhere/message.html.j2"):
         issue(article(1), digest=Digest(slug="d", title="D", template="nowhere"))
 
 

@@ -177,7 +177,7 @@ def test_the_same_input_gives_the_same_bytes(form: FeedFormat) -> None:
 
 
 def test_an_atom_link_keeps_its_rel_and_type() -> None:
-    """feedgen drops both."""
+    """The library feedgen drops both."""
     link = atom(article()).find("atom:entry/atom:link", NS)
     assert link is not None
     assert dict(link.attrib) == {
@@ -188,7 +188,7 @@ def test_an_atom_link_keeps_its_rel_and_type() -> None:
 
 
 def test_the_rss_channel_links_to_the_home_page_and_to_itself() -> None:
-    """feedgen would use the last link as the channel's."""
+    """The library feedgen would use the last link as the channel's."""
     channel = rss(article()).find("channel")
     assert channel is not None
     assert channel.findtext("link") == "https://review.example/"
@@ -236,7 +236,7 @@ def test_the_image_comes_before_the_text() -> None:
 
 
 def test_all_authors_without_email_are_in_one_dc_creator() -> None:
-    """feedgen drops them, and feed readers use only one of several elements."""
+    """The library feedgen drops them, and feed readers use only one of several elements."""
     item = rss(article(authors=(Author(name="Ann Lee"), Author(name="Bob Ray")))).find("channel/item")
     assert item is not None
     assert [one.text for one in item.findall("dc:creator", NS)] == ["Ann Lee, Bob Ray"]
@@ -274,7 +274,7 @@ def test_bios_come_after_the_text_without_duplicates() -> None:
 
 
 def test_dates_do_not_depend_on_the_clock_or_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """feedgen uses the locale of the process for lastBuildDate."""
+    """The library feedgen uses the locale of the process for lastBuildDate."""
 
     def refuse(*_: object) -> str:
         raise AssertionError("the process's locale was changed")
@@ -380,7 +380,7 @@ def test_feed_ids_are_unique_and_stable() -> None:
 
 
 def test_a_feed_reader_parses_rss_and_atom() -> None:
-    """feedparser finds the same entry in RSS and Atom."""
+    """The library feedparser finds the same entry in RSS and Atom."""
     one = article(title="AT&T <b> 😀", authors=(Author(name="Ann Lee"),), tags=("t",), topic="Water")
     for form in (FeedFormat.RSS, FeedFormat.ATOM):
         got = feedparser.parse(feed(form, one))

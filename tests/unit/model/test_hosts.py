@@ -36,7 +36,7 @@ def test_an_international_host_becomes_punycode(typed: str, expected: str) -> No
 @pytest.mark.parametrize("typed", ["bü cher.example", "☃.example", "-ü.example", "ü" * 70, "ü..example", "\u200b"])
 def test_a_host_that_idna_forbids_is_rejected_with_the_fix(typed: str) -> None:
     """The message names the host and the fix."""
-    with pytest.raises(ValueError, match="is not an international host name .*: correct it, or write it as punycode"):
+    with pytest.raises(ValueError, match=r"is not an international host name .*: correct it, or write it as punycode"):
         ascii_host(typed)
 
 
@@ -67,7 +67,7 @@ def test_only_the_host_of_a_url_changes(typed: str, expected: str) -> None:
 @pytest.mark.parametrize("typed", ["example.org", "ftp://example.org", "https://", "https:///path", "https://?x"])
 def test_a_url_without_a_host_is_rejected(typed: str) -> None:
     """The message gives an example."""
-    with pytest.raises(ValueError, match="absolute URL, as in https://example.org/page"):
+    with pytest.raises(ValueError, match=r"absolute URL, as in https://example.org/page"):
         ascii_url(typed)
 
 

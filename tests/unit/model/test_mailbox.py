@@ -62,7 +62,7 @@ def test_quotes_around_a_display_name_are_optional(typed: str, name: str) -> Non
 )
 def test_anything_but_one_address_is_rejected_with_an_example(typed: str) -> None:
     """The message shows both accepted forms."""
-    with pytest.raises(ValueError, match="must be one email address, as in .* or The Review <news@example.org>"):
+    with pytest.raises(ValueError, match=r"must be one email address, as in .* or The Review <news@example.org>"):
         parse_mailbox(typed)
 
 

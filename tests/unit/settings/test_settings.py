@@ -161,7 +161,7 @@ def test_missing_or_unreadable_settings_are_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="publish init"):
         read_site(tmp_path)
     (tmp_path / "publisher.toml").write_bytes(b"title = \n")
-    with pytest.raises(SettingsError, match="is not TOML: .*line 1"):
+    with pytest.raises(SettingsError, match=r"is not TOML: .*line 1"):
         read_site(tmp_path)
     (tmp_path / "publisher.toml").write_bytes(b'title = "\xff"')
     with pytest.raises(SettingsError, match="cannot read"):
@@ -185,7 +185,7 @@ def test_secrets_come_from_environment_or_file(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(SettingsError, match="cannot read the secret file"):
         Secret(file="nowhere").reveal(tmp_path)
     (tmp_path / "secret").write_bytes(b"\xff")
-    with pytest.raises(SettingsError, match="secret is not UTF-8 text. Save it as UTF-8"):
+    with pytest.raises(SettingsError, match=r"secret is not UTF-8 text. Save it as UTF-8"):
         Secret(file="secret").reveal(tmp_path)
     assert "not both" in mistakes(tmp_path, '[smtp]\nhost = "h"\npassword = { env = "A", file = "b" }\n')
 
@@ -304,7 +304,7 @@ def test_the_cadence_of_feeds_does_not_change_the_fingerprint(tmp_path: Path) ->
             '[[dkim]]\nselector = "s"\nkey = { env = "A" }\nselecter = "t"\n',
             "dkim.0.selecter: unknown key; did you mean selector?",
         ),
-        ('[unknown.table]\nkey = 1\n', "unknown: unknown key"),
+        ("[unknown.table]\nkey = 1\n", "unknown: unknown key"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_each_other_are_rejected_with_the_fix(

@@ -78,9 +78,8 @@ def test_links_inside_the_folder_are_followed(root: Path, name: str, text: bytes
 )
 def test_links_out_of_the_folder_are_rejected(root: Path, name: str, with_openat2: bool) -> None:
     """No combination of links and dots leads out."""
-    with pytest.raises(OSError) as caught:
+    with pytest.raises((OutsideError, NotADirectoryError)):
         read(root, name, with_openat2)
-    assert isinstance(caught.value, (OutsideError, NotADirectoryError))
 
 
 @pytest.mark.parametrize("name", ["nowhere.md", "loop", "a.md/x", "nul\0.md"])
@@ -142,13 +141,13 @@ def test_a_file_that_is_replaced_by_a_link_is_never_followed_out(tmp_path: Path,
 
 def test_no_descriptor_is_left_open(root: Path, with_openat2: bool) -> None:
     """Neither after a success nor after an error."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for name in ("a.md", "absolute.md", "out.md", "deep/er/out.md", "loop", "nowhere", "deep"):
         try:
             os.close(open_beneath(root, name, with_openat2=with_openat2))
         except OSError:
             continue
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @given(st.lists(st.sampled_from(["a", "b", "..", ".", "", "up", "self", "out"]), max_size=7))

@@ -80,7 +80,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
         assert stage.put("a/b", [b"x"]).changed
         assert stage.remove("old")
         assert not stage.remove("nothing")
-    assert os.listdir(tmp_path) == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
 def test_temporary_files_of_a_killed_run_are_deleted(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_temporary_files_of_a_killed_run_are_deleted(tmp_path: Path) -> None:
     (tmp_path / ".staging" / "half").write_bytes(b"x")
     with StagedFolder(tmp_path):
         pass
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_removing_a_file_deletes_folders_that_become_empty(tmp_path: Path) -> None:

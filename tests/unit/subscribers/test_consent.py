@@ -265,11 +265,11 @@ def test_nested_json_is_searched_for_inactive_states() -> None:
 
 
 STYLES = {
-    "snake": lambda words: "_".join(words),
+    "snake": "_".join,
     "upper": lambda words: "_".join(words).upper(),
-    "spaces": lambda words: " ".join(words),
+    "spaces": " ".join,
     "title": lambda words: " ".join(words).title(),
-    "hyphens": lambda words: "-".join(words),
+    "hyphens": "-".join,
     "camel": lambda words: words[0] + "".join(word.title() for word in words[1:]),
 }
 INVISIBLE = ["", " ", "\u00a0", "\u200b", "\ufeff", "\t", "\u2060 "]

@@ -79,7 +79,7 @@ def test_one_request_refreshes_while_others_get_the_old_page() -> None:
     guest = Visitor(PageCache(pages, 1e-9))
     assert guest.get("https://review.example/").body == b"1"
     pages.trouble = OSError("the disk is gone")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="the disk is gone"):
         guest.get("https://review.example/")
     assert guest.get("https://review.example/").body == b"1" and pages.asked == 2
 
