@@ -112,11 +112,12 @@ class Browser:
         self._playwright.stop()
 
     def _page(self, html: str, view: Viewport) -> Any:
-        page = self._new_page(loads_images=view.loads_images)
+        page = self.new_page(loads_images=view.loads_images)
         self._show(page, html, view)
         return page
 
-    def _new_page(self, *, loads_images: bool) -> Any:
+    def new_page(self, *, loads_images: bool) -> Any:
+        """Return a new page, with the images of the site or without any; the caller closes it."""
         page = self._chromium.new_page()
         page.set_default_timeout(_TIMEOUT_MILLISECONDS)
         page.route("**/*", lambda route: self._serve_image(route, loads_images))
@@ -176,7 +177,7 @@ class Browser:
     def _in_one_page(self, html: str, views: Sequence[Viewport]) -> Iterator[tuple[Viewport, bytes]]:
         if not views:
             return
-        page = self._new_page(loads_images=views[0].loads_images)
+        page = self.new_page(loads_images=views[0].loads_images)
         try:
             for view in views:
                 self._show(page, html, view)

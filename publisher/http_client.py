@@ -17,7 +17,7 @@ from publisher.version import __version__
 
 __all__ = ["CallbackClient", "HttpClient", "HttpResponse"]
 
-_MAX_BODY_BYTES: Final = 50_000_000
+MAX_BODY_BYTES: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class HttpClient:
             with deadline:
                 response = self._pool.request(method, url, preload_content=False, **options)
                 try:
-                    body = response.read(_MAX_BODY_BYTES + 1, decode_content=True)
+                    body = response.read(MAX_BODY_BYTES + 1, decode_content=True)
                 finally:
                     response.release_conn()
             if deadline.has_passed:
@@ -166,8 +166,8 @@ class HttpClient:
             raise RemoteError(f"{url}: {timeout if deadline.has_passed else _reason(error)}") from error
         finally:
             self._current.deadline = None
-        if len(body) > _MAX_BODY_BYTES:
-            raise RemoteError(f"{url}: more than {_MAX_BODY_BYTES:,} bytes")
+        if len(body) > MAX_BODY_BYTES:
+            raise RemoteError(f"{url}: more than {MAX_BODY_BYTES:,} bytes")
         return HttpResponse(
             status=response.status,
             url=_final_url(url, response.retries),

@@ -14,7 +14,7 @@ from publisher.model.delivery import DeliveryState
 
 __all__ = ["command"]
 
-_SHOWN = 20
+LISTED_ISSUES = 20
 
 
 @click.command("outbox")
@@ -43,10 +43,10 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
         }
         click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
     else:
-        for line in lines(drafts, issues if show_all else issues[:_SHOWN]):
+        for line in lines(drafts, issues if show_all else issues[:LISTED_ISSUES]):
             click.echo(line)
-        if len(issues) > _SHOWN and not show_all:
-            click.echo(f"… and {len(issues) - _SHOWN:,} older issues; --all shows them")
+        if len(issues) > LISTED_ISSUES and not show_all:
+            click.echo(f"… and {len(issues) - LISTED_ISSUES:,} older issues; --all shows them")
     ctx.exit(1 if any(issue.uncertain for issue in issues) else 0)
 
 

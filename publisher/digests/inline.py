@@ -111,12 +111,12 @@ class _Inliner(Premailer):  # type: ignore[misc]
 #: ``td``, ``.card``, ``p.lead.wide``: selectors that match by the element's own start tag.
 _SIMPLE_SELECTOR: Final = re.compile(r"(?P<tag>[a-z][a-z0-9]*)?(?P<classes>(?:\.[A-Za-z_][\w-]*)*)")
 #: Cached start tags for a style sheet; the shipped templates have about a hundred.
-_MAX_CACHED_TAGS: Final = 4096
+MAX_CACHED_TAGS: Final = 4096
 #: The ``style`` of an element and equivalent attributes; None if no rule matches.
 _ElementStyle = tuple[str, tuple[tuple[str, str], ...]] | None
 
 
-class _FastInliner(_Inliner):
+class FastInliner(_Inliner):
     """premailer for style sheets with simple selectors: the same bytes in a third of the time.
 
     premailer searches the whole document for every rule. If all selectors are simple, the style of an element
@@ -148,7 +148,7 @@ class _FastInliner(_Inliner):
         if key not in self._styles and len(self._styles) >= 64:
             self._styles.clear()
         styles = self._styles.setdefault(key, {})
-        if len(styles) > _MAX_CACHED_TAGS:
+        if len(styles) > MAX_CACHED_TAGS:
             styles.clear()
         for element in self._tree.iter("*"):
             start = (element.tag, element.get("class", ""), element.get("style", ""))
@@ -199,7 +199,7 @@ def inline_css(source: str) -> str:
     source = _DOCTYPE.sub("<!DOCTYPE html>", source)
     with _LOCK:
         try:
-            result = _FastInliner(source).inline() or str(_Inliner(source, **OPTIONS).transform(pretty_print=False))
+            result = FastInliner(source).inline() or str(_Inliner(source, **OPTIONS).transform(pretty_print=False))
         except Exception as error:
             raise TemplateError(f"the style sheet of the template cannot be inlined: {error}") from error
     if source.startswith("<!DOCTYPE") and not result.startswith("<!DOCTYPE"):

@@ -30,7 +30,7 @@ __all__ = ["NoteResult", "set_note"]
 
 _MAX_NOTE_LENGTH = 20_000
 #: Limit of processor time for a note's Markdown.
-_RENDER_SECONDS = 2.0
+RENDER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def _checked(site: Site, digest: str, text: str | None) -> str | None:
 
 def _require_renderable(text: str) -> None:
     """Raise a ``SettingsError`` if the Markdown takes too long to render."""
-    with TimedWorker(cpu_seconds=_RENDER_SECONDS) as worker:
+    with TimedWorker(cpu_seconds=RENDER_SECONDS) as worker:
         try:
             worker.call("publisher.html.markdown:markdown_to_html", text)
         except WorkerStopped as stopped:

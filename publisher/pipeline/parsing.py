@@ -24,7 +24,7 @@ __all__ = ["PARSERS_REVISION", "parse_files", "parser_fingerprint"]
 #: Increase this number when a parser changes its result for the same file; all files are then read again.
 PARSERS_REVISION: Final = 7
 #: Files, or records of one file, that are parsed and stored in one transaction.
-_BATCH: Final = 500
+RECORDS_PER_BATCH: Final = 500
 
 
 def parse_files(
@@ -45,13 +45,13 @@ def parse_files(
         workers.timed().start()
         _import_renderers()
     single = [name for name in names if suffix_of(name) not in MULTI_RECORD_SUFFIXES]
-    pages = [single[at : at + _BATCH] for at in range(0, len(single), _BATCH)]
+    pages = [single[at : at + RECORDS_PER_BATCH] for at in range(0, len(single), RECORDS_PER_BATCH)]
     for results in _parse_pages(site.articles_dir, pages, options, workers):
         yield list(results), {name: _with_drafts(parsed) for name, parsed in results.items()}
     for name in names:
         if suffix_of(name) in MULTI_RECORD_SUFFIXES:
             records = _parse_stream(site.articles_dir, name, options, workers.timed())
-            while len(chunk := list(islice(records, _BATCH))) == _BATCH:
+            while len(chunk := list(islice(records, RECORDS_PER_BATCH))) == RECORDS_PER_BATCH:
                 yield [], {name: _with_drafts(chunk)}
             yield [name], {name: _with_drafts(chunk)}
 

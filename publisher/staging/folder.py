@@ -27,10 +27,10 @@ __all__ = ["StagedFolder", "StagedWrite"]
 #: The folder of temporary files, inside the staged folder, so that a rename stays on one file system.
 _TEMPORARY_FOLDER: Final = ".staging"
 #: Files up to this size are compared with the staged file before anything is written.
-_MAX_MEMORY_BYTES: Final = 8 * 1024 * 1024
+MAX_MEMORY_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 #: Bytes of files that may wait in memory for compression.
-_MAX_QUEUED_BYTES: Final = 32 * 1024 * 1024
+MAX_QUEUED_BYTES: Final = 32 * 1024 * 1024
 _NS_PER_SECOND: Final = 1_000_000_000
 #: Files that may wait for compression, whatever their size.
 _MAX_QUEUED_FILES: Final = 64
@@ -156,7 +156,7 @@ class StagedFolder:
             size = len(data or b"")
             self._waiting.append((self._threads.submit(make, suffix), size))
             self._queued_bytes += size
-        while self._queued_bytes > _MAX_QUEUED_BYTES or len(self._waiting) > _MAX_QUEUED_FILES:
+        while self._queued_bytes > MAX_QUEUED_BYTES or len(self._waiting) > _MAX_QUEUED_FILES:
             self._wait_for_oldest()
 
     def remove(self, path: str) -> bool:
@@ -201,7 +201,7 @@ class StagedFolder:
         for chunk in chunks:
             head.append(chunk)
             size += len(chunk)
-            if size > _MAX_MEMORY_BYTES:
+            if size > MAX_MEMORY_BYTES:
                 break
         else:
             data = b"".join(head)

@@ -28,8 +28,8 @@ from publisher.web.rate_limits import network_of
 __all__ = ["Web"]
 
 #: Intervals at which the settings file is checked, and at which counted requests are stored.
-_SETTINGS_CHECK_SECONDS: Final = 1.0
-_STORE_COUNTS_SECONDS: Final = 60.0
+SETTINGS_CHECK_SECONDS: Final = 1.0
+STORE_COUNTS_SECONDS: Final = 60.0
 #: A token in a path. The log hides it, because it gives access to a subscription.
 _TOKEN: Final = re.compile(r"[A-Za-z2-7]{26,}")
 _PLAIN: Final = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
@@ -176,9 +176,9 @@ class Web:
     async def _run_background(self) -> None:
         stored_at = time.monotonic()
         while True:
-            await asyncio.sleep(_SETTINGS_CHECK_SECONDS)
+            await asyncio.sleep(SETTINGS_CHECK_SECONDS)
             try:
-                if time.monotonic() - stored_at >= _STORE_COUNTS_SECONDS:
+                if time.monotonic() - stored_at >= STORE_COUNTS_SECONDS:
                     stored_at = time.monotonic()
                     rows = self._request_counter.take_rows(self._context.now().astimezone(self._site.tz))
                     await asyncio.to_thread(self._store, rows)

@@ -19,7 +19,7 @@ _RESERVED_DESCRIPTORS: Final = 300
 #: Connections accepted at once, before requests are handled again.
 _ACCEPTS_PER_ROUND: Final = 64
 #: How long a full server accepts no connection.
-_PAUSE_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 0.2
 #: A full server closes one connection in this many, the slowest first.
 _CLOSED_SHARE: Final = 20
 
@@ -50,11 +50,11 @@ class BoundedServer(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on the given sockets."""
         await super().startup(sockets=[])
-        listeners = [_Listener(self, sock, self._most) for sock in sockets or []]
+        listeners = [Listener(self, sock, self._most) for sock in sockets or []]
         self.servers = cast("list[asyncio.Server]", listeners)
 
 
-class _Listener:
+class Listener:
     """Accepts connections of one socket; has uvicorn's two methods for closing a server."""
 
     def __init__(self, server: BoundedServer, sock: socket.socket, most: int) -> None:
@@ -114,7 +114,7 @@ class _Listener:
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._socket)
-        self._loop.call_later(_PAUSE_SECONDS, self._resume)
+        self._loop.call_later(PAUSE_SECONDS, self._resume)
 
     def _resume(self) -> None:
         if not self._is_closed:

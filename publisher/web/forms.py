@@ -20,7 +20,7 @@ __all__ = ["Form", "form_page", "form_route"]
 #: Limits of a posted form.
 _MAX_BYTES: Final = 20_000
 _MAX_FIELDS: Final = 400
-_READ_TIMEOUT_SECONDS: Final = 10.0
+READ_TIMEOUT_SECONDS: Final = 10.0
 #: Characters of a text field that are used.
 _MAX_TEXT: Final = 4_000
 #: Statuses of the responses to a form.
@@ -57,7 +57,7 @@ async def _read(request: Request, *, is_strict: bool) -> Form:
         raise HTTPException(415)
     body = b""
     try:
-        async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
+        async with asyncio.timeout(READ_TIMEOUT_SECONDS):
             async for part in request.stream():
                 body += part
                 if len(body) > _MAX_BYTES:

@@ -34,7 +34,7 @@ class Workers:
     )
 
     #: Modules that parser processes import when they start.
-    _PARSER_PRELOAD = (
+    PARSER_PRELOAD = (
         "publisher.articles.parsers.registry",
         "publisher.articles.parsers.front_matter",
         "markdown_it",
@@ -67,7 +67,7 @@ class Workers:
     @classmethod
     def new_parser(cls) -> TimedWorker:
         """Return a parser process that is not started yet. The caller closes it."""
-        return TimedWorker(preload=cls._PARSER_PRELOAD)
+        return TimedWorker(preload=cls.PARSER_PRELOAD)
 
     def __exit__(self, *_: object) -> None:
         for worker in self._timed:

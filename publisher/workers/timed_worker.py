@@ -35,7 +35,7 @@ WALL_SECONDS: Final = 120.0
 #: Address space of the process.
 MEMORY_BYTES: Final = 2 << 30
 _START_SECONDS: Final = 60.0
-_PROGRAM: Final = "import sys; from publisher.workers.timed_worker import _serve; _serve(int(sys.argv[1]))"
+PROGRAM: Final = "import sys; from publisher.workers.timed_worker import _serve; _serve(int(sys.argv[1]))"
 #: Signals that end a process from outside; parsers do not cause them.
 _OUTSIDE_SIGNALS: Final = frozenset([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 _READY: Final = "ready"
@@ -220,7 +220,7 @@ class TimedWorker:
         # Without the current folder: a module in a site's folder must not be imported.
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         return subprocess.Popen(  # noqa: S603 - this interpreter, with a program of our own
-            [sys.executable, "-P", "-c", _PROGRAM, str(descriptor)],
+            [sys.executable, "-P", "-c", PROGRAM, str(descriptor)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -65,13 +65,13 @@ def test_eight_views_create_two_pages_at_most(
 ) -> None:
     """A page is created once for the views with images, and once for those without if there are images."""
     created: list[bool] = []
-    new_page = browser._new_page
+    real = browser.new_page
 
     def spy(*, loads_images: bool) -> Any:
         created.append(loads_images)
-        return new_page(loads_images=loads_images)
+        return real(loads_images=loads_images)
 
-    monkeypatch.setattr(browser, "_new_page", spy)
+    monkeypatch.setattr(browser, "new_page", spy)
     assert len(dict(browser.screenshots(html, VIEWS))) == 8
     assert created == [True, False][:pages]
     created.clear()

@@ -85,7 +85,7 @@ def test_a_closed_connection_is_an_error() -> None:
 
 def test_an_endless_response_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size of a body is limited."""
-    monkeypatch.setattr(module, "_MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_BODY_BYTES", 1000)
     with run_web_server() as web:
         web.pages = {"/a": (200, {}, b"x" * 5000)}
         assert error_message(web.url + "/a").endswith("more than 1,000 bytes")

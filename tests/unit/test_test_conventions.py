@@ -65,3 +65,68 @@ def test_no_module_of_tests_is_longer_than_400_lines() -> None:
     """A person who looks for the tests of a subject would have to read those of others."""
     lines = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8").count("\n") for path in modules()}
     assert {name: count for name, count in lines.items() if count > MAX_MODULE_LINES} == {}
+
+
+#: Methods of ``monkeypatch``, and functions of ``unittest.mock.patch``, that replace something by name.
+_REPLACING = frozenset({"setattr", "delattr", "setitem", "delitem"})
+_PATCHING = frozenset({"object", "dict", "multiple"})
+
+
+def is_replacement(call: ast.Call) -> bool:
+    """Return whether a call replaces something for the time of a test."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == "patch"
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    owner = ast.unparse(call.func.value)
+    is_mock = owner.endswith("patch") and call.func.attr in _PATCHING
+    return call.func.attr in _REPLACING or is_mock or ast.unparse(call.func).endswith("mock.patch")
+
+
+def names_in(node: ast.expr) -> Iterator[str]:
+    """Yield the names in an expression, and the parts of a dotted name in a text."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield from part.value.split(".")
+
+
+def replaced_private_names(source: str) -> list[str]:
+    """Return the private names that a module of tests replaces, or whose attributes it replaces."""
+    calls = [call for call in ast.walk(ast.parse(source)) if isinstance(call, ast.Call) and is_replacement(call)]
+    return [
+        name
+        for call in calls
+        for argument in call.args[:2]
+        for name in names_in(argument)
+        if re.fullmatch(r"_(?!_)\w+", name)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("monkeypatch.setattr(module, '_LIMIT', 1)", ["_LIMIT"]),
+        ("patch.setattr('publisher.note._render', f)", ["_render"]),
+        ("monkeypatch.setattr(type(web._context.db), 'read', f)", ["_context"]),
+        ("patch.object(module._Folder, 'remove')", ["_Folder"]),
+        ("mock.patch('publisher.note._render')", ["_render"]),
+        ("patch('publisher.note._render')", ["_render"]),
+        ("patch.setitem(frames._FRAMES, 'rss', f)", ["_FRAMES"]),
+        ("monkeypatch.setattr(module, 'LIMIT', lambda self: self._x)", []),
+        ("monkeypatch.setattr(Path, '__exit__', f)", []),
+        ("web._context.db.read()", []),
+    ],
+)
+def test_a_replaced_private_name_is_found(source: str, expected: list[str]) -> None:
+    """The next test could not fail if it missed a way to replace a name."""
+    assert replaced_private_names(source) == expected
+
+
+def test_no_test_replaces_a_private_name() -> None:
+    """A person who renames a private function would break tests whose behaviour has not changed."""
+    found = {path.relative_to(ROOT).as_posix(): replaced_private_names(path.read_text("utf-8")) for path in modules()}
+    assert {name: names for name, names in found.items() if names} == {}

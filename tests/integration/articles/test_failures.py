@@ -15,6 +15,7 @@ import pytest
 from publisher.articles.failure_isolation import render_with_fallback, split_in_half
 from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, parse_files
 from publisher.clock import Clock
+from publisher.errors import BrowserMissing
 from publisher.failures import LOG_FILE, describe_failure, log_failure
 from publisher.pipeline.preview import preview
 from publisher.runner.scheduled_run import run_due_slots
@@ -190,6 +191,13 @@ def test_a_scheduled_run_continues_without_a_failing_article(any_kit: SiteKit, m
     assert issues(any_kit) == [["Good"]]
 
 
+class NoBrowser:
+    """A machine without a browser."""
+
+    def run(self, work: object) -> None:
+        raise BrowserMissing("none is installed")
+
+
 def test_a_preview_continues_without_a_failing_article(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """It shows the other articles and names the failing one."""
     any_kit.article("bad.md", "Bad")
@@ -197,8 +205,7 @@ def test_a_preview_continues_without_a_failing_article(any_kit: SiteKit, monkeyp
     any_kit.write("empty.md", "")
     any_kit.publish(with_issues=False)
     break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
-    monkeypatch.setattr("publisher.pipeline.preview._screenshots", lambda *_: {})
-    shown = preview(any_kit.site, "daily", NOW)
+    shown = preview(any_kit.site, "daily", NOW, browser=NoBrowser())  # type: ignore[arg-type]
     assert shown.articles == 1
     assert [text.partition(":")[0] for text in shown.refused] == ["empty.md", "bad.md"]
 

@@ -29,7 +29,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
     monkeypatch.setattr(timed_worker, "CPU_SECONDS", 0.5)
     # Imported before the limit applies.
-    monkeypatch.setattr(Workers, "_PARSER_PRELOAD", (*Workers._PARSER_PRELOAD, FAULTY))
+    monkeypatch.setattr(Workers, "PARSER_PRELOAD", (*Workers.PARSER_PRELOAD, FAULTY))
     own = {
         "publisher.articles.parsers.registry:parse_each_file": f"{FAULTY}:slow_each",
         "publisher.articles.parsers.registry:iterate_records": f"{FAULTY}:slow_stream",
@@ -85,7 +85,7 @@ def test_many_files_are_parsed_on_all_cores(kit: SiteKit, limited: None, monkeyp
     """Results come in order from several processes, and bad files are named."""
     from publisher.pipeline import parsing
 
-    monkeypatch.setattr(parsing, "_BATCH", 5)
+    monkeypatch.setattr(parsing, "RECORDS_PER_BATCH", 5)
     for number in range(28):
         kit.article(f"{number:02}{'-endless' if number == 13 else ''}.md", f"{number:02}")
     results = list(
@@ -138,7 +138,7 @@ def test_a_run_with_nothing_to_parse_starts_no_process(kit: SiteKit, monkeypatch
     # A file that may have changed within the tick of the clock would be read again.
     monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
     kit.publish()
-    monkeypatch.setattr(TimedWorker, "_start", lambda self: pytest.fail("started"))
+    monkeypatch.setattr(TimedWorker, "start", lambda self: pytest.fail("started"))
     assert kit.publish().files_read == 0
 
 
@@ -146,7 +146,7 @@ def test_a_note_is_rendered_once_before_it_is_stored(kit: SiteKit, monkeypatch: 
     """Markdown that takes too long is rejected by the command."""
     kit.article()
     assert set_note(kit.site, "daily", NOW, text="*Good* morning").note == "*Good* morning"
-    monkeypatch.setattr("publisher.pipeline.note._RENDER_SECONDS", 0.001)
+    monkeypatch.setattr("publisher.pipeline.note.RENDER_SECONDS", 0.001)
     with pytest.raises(SettingsError, match="the note cannot be rendered: it took more than"):
         set_note(kit.site, "daily", NOW, text="*a " * 6_000)
     assert set_note(kit.site, "daily", NOW).note == "*Good* morning"

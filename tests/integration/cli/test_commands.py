@@ -38,7 +38,7 @@ def test_older_issues_are_counted_and_shown_with_all(mail_kit: MailKit, monkeypa
     """The newest ones are enough most of the time."""
     from publisher.cli import outbox
 
-    monkeypatch.setattr(outbox, "_SHOWN", 0)
+    monkeypatch.setattr(outbox, "LISTED_ISSUES", 0)
     mail_kit.issue("one")
     assert run(mail_kit, "outbox").stdout.splitlines()[-1] == "… and 1 older issues; --all shows them"
     assert "older" not in run(mail_kit, "outbox", "--all").stdout

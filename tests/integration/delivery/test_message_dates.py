@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -194,15 +193,14 @@ def test_a_maildir_keeps_the_date_of_the_first_hand_over_after_a_crash(
     make_issue(mail_kit)
     clock = ManualClock(START)
     folder = mail_kit.site.maildir
-    write: Callable[[MaildirTransport, OutgoingMessage], None] = MaildirTransport._write
 
-    def crash(self: MaildirTransport, message: OutgoingMessage) -> None:
+    def crash(*_: object) -> int:
         raise RuntimeError("the process is killed")
 
-    monkeypatch.setattr(MaildirTransport, "_write", crash)
-    with pytest.raises(Exception, match="killed"):
-        deliver(mail_kit.site, "daily", transport=MaildirTransport(folder=folder), clock=clock.now)
-    monkeypatch.setattr(MaildirTransport, "_write", write)
+    with monkeypatch.context() as patch:
+        patch.setattr("publisher.mail.maildir.private_opener", crash)
+        with pytest.raises(Exception, match="killed"):
+            deliver(mail_kit.site, "daily", transport=MaildirTransport(folder=folder), clock=clock.now)
     clock.advance(hours=30)
     deliver(mail_kit.site, "daily", transport=MaildirTransport(folder=folder), clock=clock.now)
     (path,) = (folder / "new").iterdir()

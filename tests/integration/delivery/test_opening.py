@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 
 from publisher.delivery.issue_life import opening
 from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
+from publisher.digests.compose import ComposedIssue
 from publisher.digests.run_preflight import force_issue
 from publisher.digests.variants_store import load_variants
 from publisher.pipeline.check import check_site
@@ -222,22 +223,17 @@ def test_a_subscriber_who_comes_while_a_send_opens_gets_it_too(
     site.subscribe("ann")
     site.approve()
     site.subscribe("trade", follows={"topics": ["Trade"]})
-    real_open, real_render, calls = opening._open, opening._render_missing, []
+    real, calls = opening.compose_content, []
 
-    def count(connection: Connection, *arguments: object, **options: object) -> OpenedIssue | None:
-        calls.append("open")
-        return real_open(connection, *arguments, **options)  # type: ignore[arg-type]
-
-    def subscribe_after(*arguments: object) -> None:
-        real_render(*arguments)  # type: ignore[arg-type]
-        if "render" not in calls:
+    def subscribe_meanwhile(*arguments: Any) -> ComposedIssue:
+        if not calls:
             site.subscribe("water", follows={"topics": ["Water"]})
         calls.append("render")
+        return real(*arguments)
 
-    monkeypatch.setattr(opening, "_open", count)
-    monkeypatch.setattr(opening, "_render_missing", subscribe_after)
+    monkeypatch.setattr(opening, "compose_content", subscribe_meanwhile)
     site.tick(MONDAY)
-    assert calls == ["open", "render", "open", "render", "open"]
+    assert calls == ["render", "render"]
     assert site.recipients == ["ann", "trade", "water"]
     assert variants(site) == 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import feedparser
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from publisher.feeds.checks.feed import previous_page_url
 from publisher.pipeline.check import check_site
+from publisher.staging.folder import StagedFolder
 from publisher.storage.tables.articles import article as article_table
 from tests.conftest import NOW, SiteKit, ids
 
@@ -261,20 +263,19 @@ def test_a_postponed_article_leaves_its_page_until_its_time(kit: SiteKit) -> Non
 
 def test_a_run_that_was_stopped_among_pages_is_continued(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run stages the other pages."""
-    from publisher.feeds import stage_feeds as feeds
-
     kit.add_settings(LIMIT)
     write(kit, *range(30))
-    real, count = feeds._FeedStager.stage_page, [0]
+    real, pages = StagedFolder.put, set[str]()
 
-    def stop(self: feeds._FeedStager, facet: object, page: int) -> bool:
-        count[0] += 1
-        if count[0] == 3:
+    def stop(self: StagedFolder, path: str, chunks: Any) -> Any:
+        if path.startswith("archive/"):
+            pages.add(path.rpartition(".")[0])
+        if len(pages) == 3:
             raise KeyboardInterrupt
-        return real(self, facet, page)  # type: ignore[arg-type]
+        return real(self, path, chunks)
 
     with monkeypatch.context() as patch:
-        patch.setattr(feeds._FeedStager, "stage_page", stop)
+        patch.setattr(StagedFolder, "put", stop)
         with pytest.raises(KeyboardInterrupt):
             kit.publish()
     kit.publish()

@@ -111,7 +111,7 @@ def test_it_is_refused_once_the_send_has_opened(open_newsroom: OpenNewsroom) -> 
     news.until("Mon 08:00")
     with pytest.raises(SettingsError, match="no approved issue of weekly waits for its slot"):
         undo_approval(news)
-    with pytest.raises(SettingsError, match="its send has opened. 'publish cancel weekly/2026-11-23T0700' stops"):
+    with pytest.raises(SettingsError, match=r"its send has opened. 'publish cancel weekly/2026-11-23T0700' stops"):
         undo_approval(news, "weekly/2026-11-23T0700")
     assert news.draft() == "No. 2 of Mon 07:00: Harbour fees rise"
     news.until("Mon 12:00", every=24)

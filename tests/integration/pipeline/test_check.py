@@ -144,19 +144,18 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 
 def test_a_feed_whose_head_breaks_a_rule_stays_as_it_was(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other feeds are staged."""
-    from publisher.feeds.formats import xml_frame as feed
+    from publisher.feeds.formats.xml_frame import render_frame
 
     kit.article("a.md", tags="[T]")
     kit.publish()
     before = kit.staged()
-    real = feed._FRAMES[feed.FeedFormat.RSS]
 
-    def faulty(channel: Any, *args: Any) -> tuple[bytes, bytes]:
-        head, tail = real(channel, *args)
-        return (head.replace(b"<language>en</language>", b"") if channel.slug == "t" else head), tail
+    def faulty(definition: Any, *arguments: Any) -> tuple[bytes, bytes]:
+        head, tail = render_frame(definition, *arguments)
+        return (head.replace(b"<language>en</language>", b"") if definition.slug == "t" else head), tail
 
     with monkeypatch.context() as patch:
-        patch.setitem(feed._FRAMES, feed.FeedFormat.RSS, faulty)
+        patch.setattr("publisher.feeds.formats.xml_frame.render_frame", faulty)
         kit.article("b.md", title="Two", tags="[T]")
         report = kit.publish()
     after = kit.staged()

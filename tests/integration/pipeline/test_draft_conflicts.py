@@ -47,7 +47,7 @@ def test_a_draft_in_an_earlier_batch_blocks_other_files_of_its_article(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files of one article need not be stored in one transaction."""
-    monkeypatch.setattr("publisher.pipeline.parsing._BATCH", 1)
+    monkeypatch.setattr("publisher.pipeline.parsing.RECORDS_PER_BATCH", 1)
     text = "---\nid: 7\ntitle: One\ndate: 2026-11-20\n{}---\nText.\n"
     kit.write("a.md", text.format("draft: true\n"))
     kit.write("b.md", text.format(""))

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from publisher.errors import PublisherError, StageError
-from publisher.feeds import stage_feeds as feeds_action
 from tests.conftest import NOW, SiteKit, issues, titles
 
 
@@ -61,7 +60,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
     """A large export would fill the memory, or an interrupted run would store some of its records twice."""
     from publisher.pipeline import article_batch, parsing
 
-    monkeypatch.setattr(parsing, "_BATCH", 10)
+    monkeypatch.setattr(parsing, "RECORDS_PER_BATCH", 10)
     records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
     lines = [json.dumps(one) for one in records]
     lines[3], lines[37] = "{broken", '{"id": 37, "title": "No date"}'
@@ -105,7 +104,7 @@ def test_a_full_disk_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytes
     assert titles(kit) == ["One"] and issues(kit) == [["One"]]
 
 
-STEPS = ["_store_incoming", "stage_feed", "save_draft", "put"]
+STEPS = ["insert_articles", "save_staged_files", "save_draft", "put"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 5])
@@ -114,8 +113,9 @@ def test_the_next_run_recovers_from_a_failure_at_any_step(
     make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
     """A killed run would leave feeds or drafts incomplete for ever."""
+    from publisher.articles import store as articles
     from publisher.digests import issue_drafts_store
-    from publisher.pipeline import article_batch
+    from publisher.feeds import store as feeds
     from publisher.staging.folder import StagedFolder
 
     kits = [make_kit("whole"), make_kit("broken")]
@@ -124,8 +124,8 @@ def test_the_next_run_recovers_from_a_failure_at_any_step(
             kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 2}]")
     kits[0].publish()
     owner: Any = {
-        "_store_incoming": article_batch.ArticleBatch,
-        "stage_feed": feeds_action._FeedStager,
+        "insert_articles": articles,
+        "save_staged_files": feeds,
         "save_draft": issue_drafts_store,
         "put": StagedFolder,
     }[step]

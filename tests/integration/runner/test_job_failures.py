@@ -13,6 +13,7 @@ from publisher.errors import PublisherError
 from publisher.runner import jobs as jobs_module
 from publisher.runner.background_job import BackgroundJob
 from publisher.runner.runner import Runner, _signature
+from publisher.runner.timers import Timers
 from publisher.subscriptions.confirmation_emails import ConfirmationEmailResult
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.integration.runner.test_jobs import JobHarness
@@ -156,7 +157,7 @@ def test_a_runner_whose_timers_stand_still_is_not_ready(kit: SiteKit, monkeypatc
     log = Log()
     runner = Runner(kit.site, log)  # type: ignore[arg-type]
     file = SimpleNamespace(write=lambda state: None)
-    monkeypatch.setattr(type(runner._timers), "is_stalled", True)
+    monkeypatch.setattr(Timers, "is_stalled", True)
     for _ in range(2):
         runner._report_state(file)  # type: ignore[arg-type]
     assert [event for event, _ in log.events] == ["stuck"]

@@ -187,7 +187,7 @@ def test_a_form_body_is_bounded(leaving: Leaving, monkeypatch: pytest.MonkeyPatc
     """A larger body is rejected with 413, a slow one with 408."""
     assert leaving.ask("POST", b"x" * 10_000_000).status == 413
     assert leaving.ask("PUT").status == 405
-    monkeypatch.setattr(forms, "_READ_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(forms, "READ_TIMEOUT_SECONDS", 0.05)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

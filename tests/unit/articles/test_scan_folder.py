@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,10 +56,9 @@ def test_file_systems_with_whole_seconds_are_supported(monkeypatch: pytest.Monke
     """A file may change again within the same second."""
     second = 1_000_000_000
 
-    def walk(folder: str, prefix: str) -> list[tuple[str, SimpleNamespace]]:
-        return [("a.md", SimpleNamespace(st_size=1, st_mtime_ns=5 * second, st_ctime_ns=5 * second))]
-
-    monkeypatch.setattr(sys.modules["publisher.articles.scan"], "_walk", walk)
+    status = SimpleNamespace(st_size=1, st_mtime_ns=5 * second, st_ctime_ns=5 * second)
+    entry = SimpleNamespace(name="a.md", stat=lambda **_: status, is_dir=lambda **_: False)
+    monkeypatch.setattr(os, "scandir", lambda path: nullcontext([entry]))
     bucket = bucket_of("a.md")
     assert scan_folder(Path(), 6 * second).fingerprint(bucket) == ""
     assert scan_folder(Path(), 8 * second).fingerprint(bucket) != ""

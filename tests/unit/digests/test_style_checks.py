@@ -89,14 +89,14 @@ def test_a_frame_without_a_source_becomes_no_link() -> None:
 
 def test_a_template_whose_doctype_is_lost_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Outlook uses quirks mode without one."""
-    monkeypatch.setattr(inline._FastInliner, "inline", lambda self: "<html></html>")
+    monkeypatch.setattr(inline.FastInliner, "inline", lambda self: "<html></html>")
     with pytest.raises(TemplateError, match="the inliner dropped the doctype"):
         inline_css("<!DOCTYPE html><html></html>")
 
 
 def test_the_inliner_keeps_a_bounded_number_of_styles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many issues, and of elements with many different styles."""
-    monkeypatch.setattr(inline, "_MAX_CACHED_TAGS", 1)
+    monkeypatch.setattr(inline, "MAX_CACHED_TAGS", 1)
     page = "<!DOCTYPE html><html><head><style>p {{ color: #12345{} }}</style></head><body>{}</body></html>"
     for number in range(3):
         body = "".join(f'<p class="c{item}">x</p>' for item in range(3))

@@ -41,7 +41,7 @@ def test_each_version_of_a_file_is_at_least_one_second_newer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
     """HTTP dates have a resolution of one second, so clients could keep the older version."""
-    monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 50)
+    monkeypatch.setattr(module, "MAX_MEMORY_BYTES", 50)
 
     def put(data: bytes) -> StagedWrite:
         with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
@@ -61,7 +61,7 @@ def test_each_version_of_a_file_is_at_least_one_second_newer(
 
 def test_large_files_are_streamed_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unchanged large file is not replaced."""
-    monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 10)
+    monkeypatch.setattr(module, "MAX_MEMORY_BYTES", 10)
     with StagedFolder(tmp_path) as stage:
         first = stage.put("a", (b"x" * 7 for _ in range(5)))
         second = stage.put("a", (b"x" * 7 for _ in range(5)))
@@ -230,8 +230,8 @@ def test_precompressed_files_are_deleted_with_their_setting_or_file(tmp_path: Pa
 
 def test_a_large_file_is_compressed_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bytes are not kept in memory."""
-    monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 1000)
-    monkeypatch.setattr(module, "_MAX_QUEUED_BYTES", 10)
+    monkeypatch.setattr(module, "MAX_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_QUEUED_BYTES", 10)
     with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         for number in range(5):
             stage.put(f"{number}", iter([b"text "] * 1000))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from publisher.errors import PublisherError, StoreBusy
+from publisher.storage.engine import Database
 from publisher.web import Web, app, bounded_server
-from publisher.web.bounded_server import _Listener, most_connections
+from publisher.web.bounded_server import Listener, most_connections
 from publisher.web.metrics import Metrics
 from publisher.web.rate_limits import network_of
 from publisher.web.writers import FormWriters
@@ -63,7 +65,7 @@ class FullSocket:
         return getattr(self._sock, name)
 
 
-async def accepted(listener: _Listener, port: int, count: int) -> int:
+async def accepted(listener: Listener, port: int, count: int) -> int:
     """Connect a number of clients, and return how many connections the server has begun within some rounds."""
     clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
     begun: list[socket.socket] = []
@@ -84,13 +86,13 @@ def test_a_server_without_free_descriptors_accepts_clients_later(
     monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
     """It waits a moment, and does not ask the system again and again."""
-    monkeypatch.setattr(bounded_server, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(bounded_server, "PAUSE_SECONDS", 0.001)
 
     async def run() -> int:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             server: Any = SimpleNamespace(server_state=SimpleNamespace(connections=set()))
             full: Any = FullSocket(sock, failures)
-            listener = _Listener(server, full, 10)
+            listener = Listener(server, full, 10)
             count = await accepted(listener, sock.getsockname()[1], 3)
             listener.close()
             listener.close()
@@ -104,13 +106,13 @@ def test_a_server_without_free_descriptors_accepts_clients_later(
 @pytest.mark.parametrize("is_waiting", [True, False])
 def test_a_full_server_closes_the_slowest_client_or_waits(monkeypatch: pytest.MonkeyPatch, is_waiting: bool) -> None:
     """A client that gets its response is never closed for another one."""
-    monkeypatch.setattr(bounded_server, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(bounded_server, "PAUSE_SECONDS", 0.001)
     connection = Connection(is_waiting=is_waiting)
 
     async def run() -> int:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             server: Any = SimpleNamespace(server_state=SimpleNamespace(connections={connection}))
-            listener = _Listener(server, sock, 1)
+            listener = Listener(server, sock, 1)
             count = await accepted(listener, sock.getsockname()[1], 1)
             listener.close()
             return count
@@ -125,12 +127,12 @@ def test_a_client_that_leaves_at_once_is_closed(monkeypatch: pytest.MonkeyPatch)
     async def run() -> int:
         ours, theirs = socket.socketpair()
         with socket.create_server(("127.0.0.1", 0)) as sock, theirs:
-            listener = _Listener(SimpleNamespace(), sock, 1)  # type: ignore[arg-type]
+            listener = Listener(SimpleNamespace(), sock, 1)  # type: ignore[arg-type]
 
             async def fail(*_: object) -> None:
                 raise ConnectionResetError
 
-            monkeypatch.setattr(listener, "_loop", SimpleNamespace(connect_accepted_socket=fail))
+            monkeypatch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", fail)
             await listener._begin(ours)
         return ours.fileno()
 
@@ -165,7 +167,7 @@ def test_a_busy_database_is_a_503_with_the_time_to_try_again(kit: SiteKit, monke
     def fail(*_: object, **__: object) -> None:
         raise StoreBusy("another process is writing to it")
 
-    monkeypatch.setattr(type(web._context.db), "read", fail)
+    monkeypatch.setattr(Database, "read", fail)
     answer = Visitor(web).get(f"{BASE}/newsletters/")
     assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
     web.close()
@@ -211,18 +213,23 @@ def test_the_lifespan_of_the_server_stores_counts_and_survives_failures(
     kit.open().close()
     log = Log()
     web = Web(kit.site, log=log)  # type: ignore[arg-type]
-    monkeypatch.setattr(app, "_SETTINGS_CHECK_SECONDS", 0.001)
-    monkeypatch.setattr(app, "_STORE_COUNTS_SECONDS", 0)
+    monkeypatch.setattr(app, "SETTINGS_CHECK_SECONDS", 0.001)
+    monkeypatch.setattr(app, "STORE_COUNTS_SECONDS", 0)
     checks: list[int] = []
     has_checked_twice = asyncio.Event()
 
-    def check() -> None:
+    text = (kit.root / "publisher.toml").read_text("utf-8")
+
+    def read(root: Path) -> None:
         checks.append(1)
         if len(checks) == 2:
             has_checked_twice.set()
+        # The settings change again: the next check reads them, too.
+        kit.settings(text + "\n" * (len(checks) + 1))
         raise RuntimeError("it failed")
 
-    monkeypatch.setattr(web, "_check_settings", check)
+    monkeypatch.setattr(app, "read_site", read)
+    kit.settings(text + "\n")
     sent: list[str] = []
 
     async def receive() -> dict[str, str]:

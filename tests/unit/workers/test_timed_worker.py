@@ -187,7 +187,7 @@ def test_a_process_that_cannot_be_started_fails_the_run(monkeypatch: pytest.Monk
         patch.setattr(sys, "executable", "/nonexistent/python")
         with pytest.raises(PublisherError, match="cannot start a process for parsers"):
             list(TimedWorker().iterate(f"{HERE}:count_to", 1))
-    monkeypatch.setattr("publisher.workers.timed_worker._PROGRAM", "raise SystemExit(7)")
+    monkeypatch.setattr("publisher.workers.timed_worker.PROGRAM", "raise SystemExit(7)")
     with pytest.raises(PublisherError, match="ended with status 7"):
         list(TimedWorker().iterate(f"{HERE}:count_to", 1))
 
