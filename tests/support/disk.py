@@ -8,7 +8,7 @@ from pathlib import Path
 
 #: What the tests of all workers need at a time, with a wide margin.
 _ROOM_BYTES = 2 * 1024**3
-_MEMORY = Path("/dev/shm")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a private folder in it
 
 
 def use_memory() -> None:

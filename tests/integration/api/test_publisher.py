@@ -59,12 +59,17 @@ def test_nothing_is_sent_or_deleted_that_a_rollback_would_forget(mail_kit: MailK
         lambda publisher: publisher.issues.process_messages([b"Subject: none\n\n"]),
     ]
     for call in calls:
-        with Publisher.open(mail_kit.root) as publisher, publisher.transaction():
-            with pytest.raises(StoreError, match="before or after the transaction"):
-                call(publisher)
-        with Publisher.open(mail_kit.root, dry_run=True) as publisher:
-            with pytest.raises(StoreError, match="cannot be part of a dry run"):
-                call(publisher)
+        with (
+            Publisher.open(mail_kit.root) as publisher,
+            publisher.transaction(),
+            pytest.raises(StoreError, match="before or after the transaction"),
+        ):
+            call(publisher)
+        with (
+            Publisher.open(mail_kit.root, dry_run=True) as publisher,
+            pytest.raises(StoreError, match="cannot be part of a dry run"),
+        ):
+            call(publisher)
 
 
 def test_a_dry_run_stores_nothing(any_kit: SiteKit) -> None:

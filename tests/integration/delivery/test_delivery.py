@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from types import SimpleNamespace
 
 import pytest
 

@@ -60,7 +60,7 @@ def test_articles_return_to_each_newsletter_whose_subscribers_went_without_them(
 
 
 def test_cancelling_in_the_middle_of_a_send_stops_it(open_any_newsroom: OpenNewsroom) -> None:
-    """After the second of six messages. The other four people get the article with the next one, and no person twice."""
+    """After the second of six messages, the other four people get the article with the next issue, and no person twice."""
     names = [f"person{number}" for number in range(6)]
     news = open_any_newsroom(WEEKLY)
     news.subscribe(*names)

@@ -37,7 +37,7 @@ def test_ticks_alone_publish_tell_and_mail(open_newsroom: OpenNewsroom) -> None:
 
 
 def test_publish_now_alone_mails_nothing_of_a_newsletter_with_a_cadence(open_newsroom: OpenNewsroom) -> None:
-    """Slots pass without mail; each run says so, with the command. A newsletter without a cadence is mailed."""
+    """Slots pass without mail and each run says so, but a newsletter without a cadence is mailed."""
     news = open_newsroom(WEEKLY, DAILY, FLASH, ticks=False)
     news.subscribe("ann", to=["weekly", "daily", "flash"])
     news.write("bridge", "The bridge opens")

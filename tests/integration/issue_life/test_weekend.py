@@ -58,10 +58,7 @@ def test_an_issue_that_nothing_holds_arrives_at_the_slot_everywhere(open_newsroo
 
 
 def test_local_delivery_times_follow_each_zone(open_newsroom: OpenNewsroom) -> None:
-    """The first 07:00 at or after the slot: London at once, Honolulu 10 and Auckland 11 hours later.
-
-    The machine runs at 07:00 and 19:00.
-    """
+    """The first 07:00 at or after the slot: London at once, Honolulu 10 and Auckland 11 hours later."""
     news = approved_on_friday(open_newsroom(WEEKLY, LOCAL))
     news.until("Tue 19:00", every=12)
     mails = news.mails()
@@ -142,7 +139,7 @@ def test_a_correction_on_sunday_holds_the_issue_until_it_is_approved_again(open_
 def test_a_late_release_counts_local_times_from_the_slot_or_the_opening(
     open_newsroom: OpenNewsroom, undone: str, arrives: dict[str, str]
 ) -> None:
-    """``late_hours`` is 6. The machine runs at 07:00 and 19:00."""
+    """Nobody gets mail at night because a machine that runs at 07:00 and 19:00 was late by more than ``late_hours``."""
     news = approved_on_friday(open_newsroom(WEEKLY, LOCAL))
     retracted_on_saturday(news)
     at(news, undone)
