@@ -28,12 +28,14 @@ STORED = ArticleRow(
 DRAFT = replace(STORED, draft="draft: true")
 
 
-def incoming(name: str, *ids: str, hash: str = "new") -> IncomingRecord:
+def incoming(name: str, *ids: str, content_hash: str = "new") -> IncomingRecord:
     """Return the record of a file, with an external ID if one is given."""
     external_id = ids[0] if ids else None
     record = Record(title="T", date=date(2026, 11, 20), external_id=external_id)
     keys = (*(f"id:{one}" for one in ids), f"file:{name}")
-    return IncomingRecord(name=name, parsed=ParsedRecord(record=record, where=name), keys=keys, json="{}", hash=hash)
+    return IncomingRecord(
+        name=name, parsed=ParsedRecord(record=record, where=name), keys=keys, json="{}", hash=content_hash
+    )
 
 
 def plan(
@@ -67,16 +69,18 @@ def numbers(planned: BatchPlan) -> tuple[list[int], list[int], list[int]]:
 @pytest.mark.parametrize(
     ("planned", "expected"),
     [
-        pytest.param(plan(incoming("a.md", hash="old")), ([], [], []), id="unchanged"),
+        pytest.param(plan(incoming("a.md", content_hash="old")), ([], [], []), id="unchanged"),
         pytest.param(plan(incoming("a.md")), ([], [7], []), id="edited"),
         pytest.param(plan(incoming("b.md")), ([8], [], []), id="another file is another article"),
-        pytest.param(plan(incoming("b.md", hash="old"), files=["b.md"]), ([], [], [7]), id="renamed file"),
-        pytest.param(plan(incoming("b.md", hash="old")), ([8], [], []), id="copied file"),
+        pytest.param(plan(incoming("b.md", content_hash="old"), files=["b.md"]), ([], [], [7]), id="renamed file"),
+        pytest.param(plan(incoming("b.md", content_hash="old")), ([8], [], []), id="copied file"),
         pytest.param(plan(incoming("b.md"), former=["a.md"], files=["b.md"]), ([], [7], []), id="moved and edited"),
         pytest.param(plan(incoming("b.md", "1"), keys=["id:1"]), ([], [7], []), id="known ID in another file"),
         pytest.param(plan(incoming("a.md", "2"), has_id=True), ([8], [], []), id="another ID in the same file"),
         pytest.param(plan(incoming("b.md"), incoming("c.md")), ([8, 9], [], []), id="numbers in order"),
-        pytest.param(plan(incoming("a.md", hash="old"), row=DRAFT), ([], [7], []), id="published as it was drafted"),
+        pytest.param(
+            plan(incoming("a.md", content_hash="old"), row=DRAFT), ([], [7], []), id="published as it was drafted"
+        ),
         pytest.param(
             plan(incoming("a.md"), row=replace(DRAFT, source="drafts/a.md"), files=["a.md", "drafts/a.md"]),
             ([8], [], []),
@@ -94,7 +98,7 @@ def test_a_record_is_new_edited_moved_or_unchanged(
 
 def test_of_two_records_of_one_article_the_last_one_counts() -> None:
     """The first is named in a warning, and its keys find the article too."""
-    planned = plan(incoming("b.md", "1"), incoming("c.md", "1", hash="newer"))
+    planned = plan(incoming("b.md", "1"), incoming("c.md", "1", content_hash="newer"))
     assert numbers(planned) == ([8], [], []) and planned.new[0].hash == "newer"
     assert [reason for _, reason in planned.warnings] == ["the same article as in b.md"]
     assert planned.keys == {"id:1": 8, "file:b.md": 8, "file:c.md": 8}
