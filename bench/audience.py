@@ -26,11 +26,12 @@ _IMPORT = (
     "from publisher import Publisher;"
     "result = Publisher(site).subscribers.import_list(Path(sys.argv[1]) / 'subscribers.csv'); assert not result.rejected"
 )
-_PUBLISH = "from publisher.pipeline.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
-_APPROVE = (
-    "from publisher.pipeline.approve import approve;"
-    "assert approve(site, 'daily', datetime(2026, 11, 23, 7, tzinfo=UTC)).opened"
+_OPEN = (
+    "from publisher import Publisher; from publisher.clock import FixedClock;"
+    "publisher = Publisher(site, clock=FixedClock(datetime(2026, 11, 23, 7, tzinfo=UTC)));"
 )
+_PUBLISH = f"{_OPEN} publisher.publish()"
+_APPROVE = f"{_OPEN} assert publisher.digests.approve('daily').opened"
 _SEND = "from publisher import Publisher; Publisher(site).issues.send('daily', limit=10_000)"
 
 

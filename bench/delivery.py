@@ -22,9 +22,10 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bench.timing import machine
+from publisher import Publisher
+from publisher.clock import FixedClock
 from publisher.mail.dkim import new_key
 from publisher.model.subscriptions import SubscriptionState
-from publisher.pipeline.approve import approve
 from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
@@ -275,7 +276,9 @@ def main() -> None:
         folder = Path(name) / "site"
         site(folder, count)
         began = time.perf_counter()
-        approve(write_settings(folder, port=port, connections=1, keys=()), "daily", _NOW)
+        Publisher(write_settings(folder, port=port, connections=1, keys=()), clock=FixedClock(_NOW)).digests.approve(
+            "daily"
+        )
         print(f"issue approved and {count:,} deliveries queued in {time.perf_counter() - began:.1f} s")
         message = next((folder / "outbox" / "daily").glob("2*/message.eml")).read_bytes()
         base = smtp_source(port, count, 10, len(message))

@@ -25,12 +25,13 @@ from bench.audience import size
 from bench.corpus import make_site, posts, text_export
 from bench.delivery import add_people, site
 from bench.timing import PUBLISH, machine
+from publisher import Publisher
+from publisher.clock import FixedClock
+from publisher.context import Context
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests.update_draft import update_draft
-from publisher.model.report import PublishResult, no_progress
 from publisher.pipeline.ingest import ingest
-from publisher.pipeline.publish import publish
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import update_drafts
 from publisher.settings import Site, read_site
@@ -82,7 +83,7 @@ def follow(folder: Path, count: int, subscribers: int) -> None:
     one = read_site(folder)
     add_people(one, subscribers)
     with measured(f"{count:,} articles published, with a first draft"):
-        publish(one, _NOW)
+        Publisher(one, clock=FixedClock(_NOW)).publish()
     with Database.open(one.database_url) as db:
         changed = [milliseconds(_prepared(one, db, folder, number)) for number in range(_RUNS)]
         show("draft brought up to date with one new article", changed[1:])
@@ -101,17 +102,16 @@ def follow(folder: Path, count: int, subscribers: int) -> None:
 
 def update(one: Site, db: Database) -> None:
     """Bring the drafts of a site up to date and stage them."""
-    report = PublishResult(at=_NOW.isoformat(), dry_run=False)
-    update_drafts(db, one, _NOW, report)
-    stage_outbox(db, one, report)
+    context = Context(site=one, db=db, now=_NOW)
+    update_drafts(context)
+    stage_outbox(context)
 
 
 def _prepared(one: Site, db: Database, folder: Path, number: int) -> Callable[[], None]:
     """Add an article and read it; return a function that brings the draft up to date with it."""
     add_article(folder, number)
     with db.exclusive(one.root), Workers() as workers:
-        report = PublishResult(at=_NOW.isoformat(), dry_run=False)
-        ingest(db, one, _NOW, report, no_progress, workers)
+        ingest(Context(site=one, db=db, now=_NOW, workers=workers))
     return lambda: update(one, db)
 
 
@@ -119,7 +119,7 @@ def open_send(folder: Path, audience: int) -> None:
     """Measure the approval of an issue, and the opening of its send."""
     one = site(folder, audience)
     before = size(folder)
-    publish(one, _NOW, may_open=False)
+    Publisher(one, clock=FixedClock(_NOW)).publish()
     with Database.open(one.database_url) as db:
         draft = update_draft(db, one, one.digests["daily"].digest("daily"), _NOW, as_of=_NOW)
         with measured(f"approval at {audience:,} subscribers"):

@@ -24,9 +24,10 @@ from urllib.request import Request, urlopen
 
 from bench.delivery import sink, site, wait_for, write_settings
 from bench.timing import machine
+from publisher import Publisher
+from publisher.clock import FixedClock
 from publisher.delivery import store as deliveries
 from publisher.model.delivery import DeliveryState
-from publisher.pipeline.approve import approve
 from publisher.settings import read_site
 from publisher.storage.engine import Database
 
@@ -119,7 +120,9 @@ def measure_while_sending(seconds: int) -> None:
         folder = Path(name) / "site"
         site(folder, 50_000)
         # The server sends it, and leaves old issues alone.
-        approve(write_settings(folder, port=port, connections=10, keys=()), "daily", datetime.now(UTC))
+        Publisher(
+            write_settings(folder, port=port, connections=10, keys=()), clock=FixedClock(datetime.now(UTC))
+        ).digests.approve("daily")
         ours = free_port()
         command = [sys.executable, "-m", "publisher", "serve", "--port", str(ours), "--site", str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "FixedClock"]
 
 
 class Clock:
@@ -22,3 +22,18 @@ class Clock:
     def seconds(self, span: timedelta) -> float:
         """Return how many seconds of real time SPAN takes on this clock."""
         return span.total_seconds()
+
+
+class FixedClock(Clock):
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now.astimezone(UTC)
+
+    def now(self) -> datetime:
+        """Return the fixed time, in UTC."""
+        return self._now
+
+    def move(self, span: timedelta) -> None:
+        """Move the time forward, or back."""
+        self._now += span

@@ -8,6 +8,7 @@ from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.approval import finished_issue, pause, resume
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.pipeline.draft_mail import send_draft_test
+from publisher.pipeline.undo_issue import cancel, plan_cancel, reopen
 from publisher.reports.trace import delivery_history
 
 __all__ = ["Issues"]
@@ -26,3 +27,6 @@ class Issues(Subject):
     process_mailbox = use_case(process_mailbox)
     process_messages = use_case(process_messages)
     trace = use_case(delivery_history)
+    reopen = use_case(reopen)
+    plan_cancel = use_case(plan_cancel)
+    cancel = use_case(cancel)

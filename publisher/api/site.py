@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -20,11 +20,16 @@ from publisher.workers.pool import Workers
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from publisher.api.articles import Articles
+    from publisher.api.digests import Digests
+    from publisher.api.feeds import Feeds
     from publisher.api.issues import Issues
     from publisher.api.reports import Reports
     from publisher.api.schedule import Schedule
     from publisher.api.subscribers import Subscribers
     from publisher.mail.transport import Transport
+    from publisher.model.report import PublishResult
+    from publisher.pipeline.check import CheckResult
     from publisher.workers.timed_worker import TimedWorker
 
 __all__ = ["Publisher"]
@@ -143,6 +148,75 @@ class Publisher:
         """
         with self.context().db.transaction() as connection:
             yield connection
+
+    # -- use cases of the whole site -----------------------------------------------------------------
+
+    def publish(self, *, feeds_only: bool = False) -> PublishResult:
+        """Update feeds/ and outbox/ from articles/, as ``publish now`` does.
+
+        A second run without changes changes nothing. No mail is sent for newsletters with a cadence.
+
+        Args:
+            feeds_only: leave drafts and issues as they are.
+
+        Raises:
+            PublisherError: see ``publisher.errors``.
+        """
+        from publisher.pipeline.publish import publish
+
+        return publish(self.context(), with_issues=not feeds_only)
+
+    def tick(self) -> PublishResult:
+        """Do everything that is due: slots, feeds, mail, hubs, bounces. Call it every few minutes.
+
+        Calls may overlap: each claims its work.
+
+        Raises:
+            PublisherError: articles/ is not readable, or issues could not be staged. Other failures are in the result.
+        """
+        from publisher.runner.tick import tick
+
+        return tick(self.context())
+
+    def check(self, targets: Sequence[str] = (), *, with_browser: bool = True, force: str | None = None) -> CheckResult:
+        """Check feeds, drafts and issues against the rules of validators, feed readers and mail clients.
+
+        Args:
+            targets: feeds by file, folder and URL, drafts by digest, issues by name, folder and file; the site's feeds/
+                by default.
+            with_browser: False to check issues without a browser.
+            force: why the one target, a draft or an issue, may be sent in spite of the errors that are found.
+
+        Raises:
+            SettingsError: an issue, file or folder does not exist, or there is nothing to force.
+            RemoteError: a URL does not respond.
+        """
+        from publisher.pipeline.check import check_site
+
+        return check_site(self.context(), targets, with_browser=with_browser, force=force)
+
+    # -- subjects ------------------------------------------------------------------------------------
+
+    @cached_property
+    def articles(self) -> Articles:
+        """The articles: correct, retract."""
+        from publisher.api.articles import Articles
+
+        return Articles(self)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        """The feeds: notify hubs."""
+        from publisher.api.feeds import Feeds
+
+        return Feeds(self)
+
+    @cached_property
+    def digests(self) -> Digests:
+        """The newsletters: drafts, notes, approval."""
+        from publisher.api.digests import Digests
+
+        return Digests(self)
 
     @cached_property
     def issues(self) -> Issues:

@@ -7,13 +7,12 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
+from publisher.context import Context
 from publisher.errors import PublisherError, SettingsError, StageError, StoreError, TemplateError
 from publisher.failures import Failure, describe_failure, log_failure
 from publisher.model.problems import Problem
-from publisher.model.report import PublishResult
-from publisher.settings import Site
 
-__all__ = ["is_data_error", "render_with_fallback", "report_failure", "split_in_half"]
+__all__ = ["failure_problem", "is_data_error", "render_with_fallback", "split_in_half"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -57,12 +56,11 @@ def _render_error(render: Callable[[Sequence[_Item]], object], item: _Item) -> E
     return None
 
 
-def report_failure(report: PublishResult, site: Site, where: str, doing: str, error: Exception | Failure) -> None:
-    """Add a problem to the report, and the traceback of an unexpected error to the log.
+def failure_problem(context: Context, where: str, doing: str, error: Exception | Failure) -> Problem:
+    """Return a failed step as a problem, and write the traceback of an unexpected error into the log.
 
     Args:
-        report: the result of the run.
-        site: the settings.
+        context: the run.
         where: the file, article or digest.
         doing: the step that was not done, as in "it is left out of the sitemap".
         error: the reason.
@@ -72,8 +70,8 @@ def report_failure(report: PublishResult, site: Site, where: str, doing: str, er
     else:
         failure = error if isinstance(error, Failure) else describe_failure(error)
         reason = str(error) if isinstance(error, TemplateError) else str(failure)
-        log_failure(site.root, report.at, where, failure)
-    report.rejected.append(Problem(where=where, is_rejected=True, reason=f"{doing}: {reason}"))
+        log_failure(context.site.root, context.now.isoformat(), where, failure)
+    return Problem(where=where, is_rejected=True, reason=f"{doing}: {reason}")
 
 
 def is_data_error(error: Exception) -> bool:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, notification_lines, parse_at, site_option
-from publisher.settings import read_site
-from publisher.storage.engine import Database
-from publisher.websub.notify import send_notifications
+from publisher.cli.common import notification_lines, open_site, site_option
 
 __all__ = ["command"]
 
@@ -28,13 +24,12 @@ def command(folder: Path, as_json: bool) -> None:
     Exit status: 0 success, also if a hub does not answer and is notified later; 2 usage or settings;
     3 failed.
     """
-    site = read_site(folder)
-    with Database.open(site.database_url) as db, ProgressLine() as progress:
-        result = send_notifications(db, site, parse_at(None, site.tz), at_once=True, seconds=300, progress=progress)
+    with open_site(folder) as publisher:
+        result = publisher.feeds.notify_hubs(at_once=True, seconds=300)
     if as_json:
-        click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
         return
-    if not site.notifies_hubs:
+    if not publisher.site.notifies_hubs:
         click.echo("No hubs to notify. Add them under [announce] in publisher.toml.")
         return
     for line in notification_lines(result) or ["Nothing to announce."]:

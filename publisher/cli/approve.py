@@ -8,14 +8,13 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, count_phrase, parse_at, report_wait, site_option
+from publisher import Approval, ApprovalPlan, ApprovalTime
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.cli.reopen import reopened_lines
 from publisher.findings.silence import count_rules
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
-from publisher.pipeline.approve import Approval, ApprovalPlan, ApprovalTime, approve, plan_approval
-from publisher.pipeline.undo_issue import reopen
-from publisher.settings import Site, read_site
+from publisher.settings import Site
 
 __all__ = ["approval_lines", "command", "confirm_and_approve", "plan_lines"]
 
@@ -56,21 +55,21 @@ def command(
     Exit status: 0 success; 2 usage or settings, no draft, it cannot be approved, or the answer was no;
     3 failed.
     """
-    site = read_site(folder)
     if revoke:
-        row = reopen(site, digest, parse_at(None, site.tz), on_wait=report_wait)
-        for line in [json.dumps({"reopened": row.path})] if as_json else reopened_lines(site, row):
+        with open_site(folder) as publisher:
+            row = publisher.issues.reopen(digest)
+        for line in [json.dumps({"reopened": row.path})] if as_json else reopened_lines(publisher.site, row):
             click.echo(line)
         return
     time = ApprovalTime.NOW if is_sent_now else ApprovalTime.SLOT
     confirm_and_approve(
-        ctx, site, digest, time, is_confirmed=is_confirmed, expect=expect, as_json=as_json, question="Approve it?"
+        ctx, folder, digest, time, is_confirmed=is_confirmed, expect=expect, as_json=as_json, question="Approve it?"
     )
 
 
 def confirm_and_approve(
     ctx: click.Context,
-    site: Site,
+    folder: Path,
     digest: str,
     time: ApprovalTime,
     *,
@@ -82,10 +81,9 @@ def confirm_and_approve(
     """Show a draft, ask, and approve it."""
     if not is_confirmed and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: add --yes to approve without one")
-    now = parse_at(None, site.tz)
     if not is_confirmed:
-        with ProgressLine() as progress:
-            plan = plan_approval(site, digest, now, time=time, progress=progress, on_wait=report_wait)
+        with open_site(folder) as publisher:
+            plan = publisher.digests.plan_approval(digest, time=time)
         for line in plan_lines(plan):
             click.echo(line, err=as_json)
         if plan.stops:
@@ -94,12 +92,12 @@ def confirm_and_approve(
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(2)
         expect = expect or plan.draft.hash
-    with ProgressLine() as progress:
-        approval = approve(site, digest, now, time=time, expect=expect, progress=progress, on_wait=report_wait)
+    with open_site(folder) as publisher:
+        approval = publisher.digests.approve(digest, time=time, expect=expect)
     if as_json:
         click.echo(json.dumps(_as_dict(approval), ensure_ascii=False))
         return
-    for line in approval_lines(site, approval):
+    for line in approval_lines(publisher.site, approval):
         click.echo(line)
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, report_wait, site_option
-from publisher.pipeline.undo_issue import cancel, plan_cancel
-from publisher.settings import read_site
+from publisher.cli.common import count_phrase, open_site, site_option
 
 __all__ = ["command"]
 
@@ -33,19 +31,20 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, as
     """
     if not is_confirmed and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: add --yes to cancel without one")
-    site = read_site(folder)
-    plan = plan_cancel(site, issue)
-    if not is_confirmed:
-        click.echo(f"{plan.row.path}, No. {plan.row.number}: {plan.row.subject}", err=as_json)
-        click.echo(f"  handed over  {count_phrase(plan.handed_over, 'message')}: they cannot be recalled", err=as_json)
-        click.echo(f"  to cancel    {count_phrase(plan.open, 'message')}", err=as_json)
-        if not click.confirm("Cancel the issue?", err=as_json):
-            click.echo("Nothing was changed.", err=as_json)
-            ctx.exit(2)
-    row, cancelled = cancel(site, plan.row.path, parse_at(None, site.tz), on_wait=report_wait)
-    handed_over = plan.handed_over + plan.open - cancelled
+    with open_site(folder) as publisher:
+        plan = publisher.issues.plan_cancel(issue)
+        if not is_confirmed:
+            click.echo(f"{plan.row.path}, No. {plan.row.number}: {plan.row.subject}", err=as_json)
+            handed_over = count_phrase(plan.handed_over, "message")
+            click.echo(f"  handed over  {handed_over}: they cannot be recalled", err=as_json)
+            click.echo(f"  to cancel    {count_phrase(plan.open, 'message')}", err=as_json)
+            if not click.confirm("Cancel the issue?", err=as_json):
+                click.echo("Nothing was changed.", err=as_json)
+                ctx.exit(2)
+        row, cancelled = publisher.issues.cancel(plan.row.path)
+    known = plan.handed_over + plan.open - cancelled
     if as_json:
-        click.echo(json.dumps({"issue": row.path, "cancelled": cancelled, "handed_over": handed_over}))
+        click.echo(json.dumps({"issue": row.path, "cancelled": cancelled, "handed_over": known}))
         return
-    click.echo(f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {handed_over:,} were handed over.")
+    click.echo(f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {known:,} were handed over.")
     click.echo(f"The next issue of {row.digest} brings its articles to the subscribers who did not get them.")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, count_phrase, report_wait, site_option
+from publisher import CheckResult, check_files
+from publisher.cli.common import ProgressLine, count_phrase, open_site, site_option
 from publisher.digests.run_preflight import is_issue_target
 from publisher.findings import Finding
 from publisher.findings.silence import silenced_phrase
 from publisher.html.text import clean_characters, one_line
-from publisher.pipeline.check import CheckResult, check_site
-from publisher.settings import SETTINGS_FILE, Site, read_site
+from publisher.settings import SETTINGS_FILE, read_site
 
 __all__ = ["command"]
 
@@ -42,26 +42,20 @@ def command(
 
     Exit status: 0 no findings; 1 findings; 2 usage or settings; 3 failed.
     """
-    site: Site | None = None
-    if (folder / SETTINGS_FILE).exists() or not targets:
-        site = read_site(folder)
+    is_site = (folder / SETTINGS_FILE).exists() or not targets
     if reason is not None:
-        if site is None or len(targets) != 1:
+        if not is_site or len(targets) != 1:
             raise click.UsageError(
                 "--force is for one draft or issue of a site. Name it, for example 'publish check morning --force REASON'"
             )
-        if not is_issue_target(targets[0], site):
+        if not is_issue_target(targets[0], read_site(folder)):
             raise click.UsageError(f"--force is for a draft or an issue, and {targets[0]} is none")
-    with ProgressLine() as progress:
-        report = check_site(
-            site,
-            targets,
-            datetime.now(UTC),
-            with_browser=browser,
-            force=reason,
-            progress=progress,
-            on_wait=report_wait,
-        )
+    if is_site:
+        with open_site(folder) as publisher:
+            report = publisher.check(targets, with_browser=browser, force=reason)
+    else:
+        with ProgressLine() as progress:
+            report = check_files(targets, datetime.now(UTC), with_browser=browser, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:

@@ -14,18 +14,16 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from publisher import Publisher
+from publisher import CorrectionResult, IssueRow, NotificationResult, Publisher
 from publisher.cli.status_line import StatusLine
+from publisher.clock import FixedClock
+from publisher.settings import read_site
 
 if TYPE_CHECKING:
-    from publisher.digests.store import IssueRow
-    from publisher.model.report import NotificationResult
-    from publisher.pipeline.correct import CorrectionResult
     from publisher.workers.timed_worker import TimedWorker
 
 __all__ = [
     "ProgressLine",
-    "correction_dict",
     "correction_lines",
     "count_phrase",
     "finished_line",
@@ -84,15 +82,22 @@ def raise_descriptor_limit() -> int:
 
 
 @contextlib.contextmanager
-def open_site(folder: Path, *, dry_run: bool = False, parser_process: TimedWorker | None = None) -> Iterator[Publisher]:
-    """Open a site; progress and waiting are shown on standard error."""
-    with (
-        ProgressLine() as progress,
-        Publisher.open(
-            folder, progress=progress, on_wait=report_wait, dry_run=dry_run, parser_process=parser_process
-        ) as publisher,
-    ):
-        yield publisher
+def open_site(
+    folder: Path, *, at: str | None = None, dry_run: bool = False, parser_process: TimedWorker | None = None
+) -> Iterator[Publisher]:
+    """Open a site, at the time of ``--at`` if that is given; progress and waiting are shown on standard error."""
+    with ProgressLine() as progress:
+        site = read_site(folder)
+        clock = FixedClock(parse_at(at, site.tz)) if at is not None else None
+        with Publisher(
+            site,
+            clock=clock,
+            progress=progress,
+            on_wait=report_wait,
+            dry_run=dry_run,
+            parser_process=parser_process,
+        ) as publisher:
+            yield publisher
 
 
 @contextlib.contextmanager
@@ -181,18 +186,6 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
         lines.append(f"  {these} the old version; mail that was sent cannot be recalled:")
         lines += [f"    {folder / path}" for path in edited.issues]
     return lines
-
-
-def correction_dict(edited: CorrectionResult) -> dict[str, Any]:
-    """Return the result of a correction or withdrawal for JSON output."""
-    return {
-        "id": edited.id,
-        "title": edited.title,
-        "url": edited.link,
-        "gone": edited.gone,
-        "issues": edited.issues,
-        "publish": edited.report.as_dict() if edited.report else None,
-    }
 
 
 class ProgressLine:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, correction_dict, correction_lines, parse_at, report_wait, site_option
-from publisher.pipeline.correct import correct
-from publisher.settings import read_site
+from publisher.cli.common import (
+    correction_lines,
+    open_site,
+    site_option,
+)
 
 __all__ = ["command"]
 
@@ -31,12 +33,10 @@ def command(ctx: click.Context, article: str, folder: Path, note: str, at: str |
     Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or no such
     article; 3 failed.
     """
-    site = read_site(folder)
-    now = parse_at(at, site.tz)
-    with ProgressLine() as progress:
-        edited = correct(site, now, article, note, progress=progress, on_wait=report_wait)
+    with open_site(folder, at=at) as publisher:
+        edited = publisher.articles.correct(article, note)
     if as_json:
-        click.echo(json.dumps(correction_dict(edited), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(edited.as_dict(), ensure_ascii=False, indent=2))
     else:
         for line in correction_lines("Corrected", edited, folder):
             click.echo(line)

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, report_wait, site_option
-from publisher.pipeline.undo_issue import discard, undo_discard
-from publisher.settings import read_site
+from publisher.cli.common import count_phrase, open_site, site_option
 
 __all__ = ["command"]
 
@@ -30,13 +28,14 @@ def command(digest: str, folder: Path, undo: bool, until_next: bool, as_json: bo
     """
     if undo and until_next:
         raise click.UsageError("--undo and --until-next exclude each other: name one of them")
-    site = read_site(folder)
-    now = parse_at(None, site.tz)
+    with open_site(folder) as publisher:
+        if undo:
+            result = publisher.digests.undo_discard(digest)
+        else:
+            result = publisher.digests.discard(digest, until_next=until_next)
     if undo:
-        result = undo_discard(site, digest, now, on_wait=report_wait)
         done = f"Put {count_phrase(result.articles, 'article')} back into the draft of {result.digest}."
     else:
-        result = discard(site, digest, now, until_next=until_next, on_wait=report_wait)
         articles = count_phrase(result.articles, "article")
         done = (
             f"Kept {articles} for the issue of {result.digest} after the next one."

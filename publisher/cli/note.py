@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, parse_at, report_wait, site_option
+from publisher import NoteResult
+from publisher.cli.common import open_site, site_option
 from publisher.errors import SettingsError
-from publisher.pipeline.note import NoteResult, set_note
-from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -52,24 +50,18 @@ def command(
     """
     if text is not None and path is not None:
         raise click.UsageError("give TEXT or --file, not both")
-    site = read_site(folder)
-    with ProgressLine() as progress:
-        result = set_note(
-            site,
+    with open_site(folder) as publisher:
+        result = publisher.digests.note(
             digest,
-            parse_at(None, site.tz),
             text=_read(path) if path is not None else text,
             lead=lead,
             add=add,
             leave_out=leave_out,
             order=[name.strip() for names in order for name in names.split(",") if name.strip()],
             clear=clear,
-            progress=progress,
-            on_wait=report_wait,
         )
     if as_json:
-        fields = {**asdict(result), "slot": result.slot.isoformat()}
-        click.echo(json.dumps(fields, ensure_ascii=False))
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
         return
     for line in lines(result):
         click.echo(line)

@@ -8,19 +8,17 @@ from pathlib import Path
 
 import click
 
+from publisher import ApprovalTime, PublishResult
 from publisher.cli.common import (
-    ProgressLine,
     count_phrase,
     forked_parser,
     notification_lines,
-    parse_at,
-    report_wait,
+    open_site,
     site_option,
 )
 from publisher.model.problems import Problem
-from publisher.model.report import DraftSummary, PublishResult
-from publisher.pipeline.publish import publish
-from publisher.settings import Site, read_site
+from publisher.model.report import DraftSummary
+from publisher.settings import Site
 
 __all__ = ["command", "problem_lines", "summary"]
 
@@ -68,17 +66,8 @@ def command(
         return
     if is_confirmed:
         raise click.UsageError("--yes needs DIGEST: without one, nothing is asked")
-    with forked_parser() as parser, ProgressLine() as progress:
-        site = read_site(folder)
-        report = publish(
-            site,
-            parse_at(at, site.tz),
-            dry_run=dry_run,
-            with_issues=not feeds_only,
-            progress=progress,
-            on_wait=report_wait,
-            parser_process=parser,
-        )
+    with forked_parser() as parser, open_site(folder, at=at, dry_run=dry_run, parser_process=parser) as publisher:
+        site, report = publisher.site, publisher.publish(feeds_only=feeds_only)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -90,11 +79,10 @@ def command(
 def _publish_out_of_turn(ctx: click.Context, digest: str, folder: Path, *, is_confirmed: bool, as_json: bool) -> None:
     # Imported here, because a run without changes needs none of it.
     from publisher.cli.approve import confirm_and_approve
-    from publisher.pipeline.approve import ApprovalTime
 
     confirm_and_approve(
         ctx,
-        read_site(folder),
+        folder,
         digest,
         ApprovalTime.OUT_OF_TURN,
         is_confirmed=is_confirmed,

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import click
 
-from publisher.chromium import BackgroundBrowser
-from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
-from publisher.digests.local_media import local_media_loader
+from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.findings.silence import silenced_phrase
-from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -37,13 +34,8 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
 
     Exit status: 0 success; 2 usage or settings, no such digest; 3 failed.
     """
-    site = read_site(folder)
-    now = parse_at(at, site.tz)
-    with BackgroundBrowser(local_media_loader(site)) as browser, ProgressLine() as progress:
-        # This import takes as long as the start of the browser.
-        from publisher.pipeline.preview import preview
-
-        result = preview(site, digest, now, folder=target, progress=progress, browser=browser)
+    with open_site(folder, at=at, dry_run=True) as publisher:
+        result = publisher.digests.preview(digest, folder=target)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
         return

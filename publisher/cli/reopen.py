@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import parse_at, report_wait, site_option
-from publisher.digests.store import IssueRow
-from publisher.pipeline.undo_issue import reopen
-from publisher.settings import Site, read_site
+from publisher import IssueRow
+from publisher.cli.common import open_site, site_option
+from publisher.settings import Site
 
 __all__ = ["command", "reopened_lines"]
 
@@ -28,12 +27,12 @@ def command(issue: str, folder: Path, as_json: bool) -> None:
 
     Exit status: 0 success; 2 usage or settings, or there is no approved issue to reopen; 3 failed.
     """
-    site = read_site(folder)
-    row = reopen(site, issue, parse_at(None, site.tz), on_wait=report_wait)
+    with open_site(folder) as publisher:
+        row = publisher.issues.reopen(issue)
     if as_json:
         click.echo(json.dumps({"reopened": row.path}))
         return
-    for line in reopened_lines(site, row):
+    for line in reopened_lines(publisher.site, row):
         click.echo(line)
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, correction_dict, correction_lines, parse_at, report_wait, site_option
-from publisher.pipeline.correct import reinstate, retract
-from publisher.settings import read_site
+from publisher.cli.common import (
+    correction_lines,
+    open_site,
+    site_option,
+)
 
 __all__ = ["command"]
 
@@ -36,15 +38,13 @@ def command(
     """
     if undo == (reason is not None):
         raise click.UsageError("use either --reason REASON or --undo")
-    site = read_site(folder)
-    now = parse_at(at, site.tz)
-    with ProgressLine() as progress:
+    with open_site(folder, at=at) as publisher:
         if reason is None:
-            edited = reinstate(site, now, article, progress=progress, on_wait=report_wait)
+            edited = publisher.articles.reinstate(article)
         else:
-            edited = retract(site, now, article, reason, progress=progress, on_wait=report_wait)
+            edited = publisher.articles.retract(article, reason)
     if as_json:
-        click.echo(json.dumps(correction_dict(edited), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(edited.as_dict(), ensure_ascii=False, indent=2))
     else:
         for line in correction_lines("Reinstated" if undo else "Withdrawn", edited, folder):
             click.echo(line)

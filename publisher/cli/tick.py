@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, report_wait, site_option
+from publisher import PublishResult
+from publisher.cli.common import open_site, site_option
 from publisher.cli.now import problem_lines, summary
-from publisher.model.report import PublishResult
-from publisher.runner.tick import tick
-from publisher.settings import Site, read_site
+from publisher.settings import Site
 
 __all__ = ["command"]
 
@@ -31,9 +30,8 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     Exit status: 0 success; 1 done, but some input was skipped or something failed and is retried;
     2 usage or settings, or mail is blocked by placeholder values; 3 failed.
     """
-    site = read_site(folder)
-    with ProgressLine() as progress:
-        report = tick(site, progress=progress, on_wait=report_wait)
+    with open_site(folder) as publisher:
+        site, report = publisher.site, publisher.tick()
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     elif _has_done_something(report):

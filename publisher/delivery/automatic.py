@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from publisher.clock import Clock
-from publisher.context import Context, local_now
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
@@ -28,34 +27,34 @@ from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, PublisherError, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
-from publisher.model.report import HeldIssue, IssueSendResult, Progress, PublishResult
+from publisher.model.report import HeldIssue, IssueSendResult, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
 __all__ = ["next_send_time", "open_due_issues", "send_due_issues", "sendable_issues"]
 
 
-def open_due_issues(
-    site: Site, db: Database, now: datetime, report: PublishResult, *, digests: Collection[str] | None = None
-) -> None:
-    """Open the send of each approved issue whose slot has come; report issues that are held or blocked.
+def open_due_issues(context: Context, *, digests: Collection[str] | None = None) -> PublishResult:
+    """Open the send of each approved issue whose slot has come; return those that opened, are held or blocked.
 
     An issue that is paused, or that waits for a mail server, is left alone.
 
     Args:
-        site: the settings.
-        db: the database.
-        now: the current time.
-        report: gets the opened, held and blocked issues.
+        context: the site.
         digests: only issues of these newsletters; of all by default.
     """
+    site, db, now = context.site, context.db, context.now
     wanted = site.digests if digests is None else site.digests.keys() & set(digests)
     with db.read() as connection:
         rows = [row for row in issues.waiting_issues(connection) if row.digest in wanted]
-        if digests is None:
-            report.held += [
+        removed = (
+            []
+            if digests is not None
+            else [
                 held for held in held_issues(connection, site, now) if held.issue.partition("/")[0] not in site.digests
             ]
+        )
+    result = PublishResult(held=tuple(removed))
     for row in sorted(rows, key=lambda row: row.slot):
         with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):
@@ -63,23 +62,23 @@ def open_due_issues(
         with db.read() as connection:
             reason = hold_reason(connection, site, row, now) or lateness_reason(site, row, now)
         if reason:
-            report.held.append(HeldIssue(issue=row.path, reason=reason))
+            result += PublishResult(held=(HeldIssue(issue=row.path, reason=reason),))
             continue
         try:
             if not _may_open(db, site, row, now, with_audience=with_audience):
                 continue
             opened = open_issue(db, site, row, now, with_audience=with_audience)
         except SendingBlocked as error:
-            report.blockers = tuple(dict.fromkeys([*report.blockers, *error.blockers]))
+            result += PublishResult(blockers=error.blockers)
         except IssueHeld as error:
             reason = str(error).removeprefix(f"{row.path} is held: ")
             with db.write() as connection:
                 approvals.save_opening_fault(connection, row.id, reason)
-            report.held = [held for held in report.held if held.issue != row.path]
-            report.held.append(HeldIssue(issue=row.path, reason=reason))
+            result += PublishResult(held=(HeldIssue(issue=row.path, reason=reason),))
         else:
             if opened is not None:
-                report.opened.append(opened_summary(site, opened))
+                result += PublishResult(opened=(opened_summary(site, opened),))
+    return result
 
 
 def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_audience: bool) -> bool:
@@ -101,61 +100,46 @@ def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_au
 
 
 def send_due_issues(
-    site: Site,
-    db: Database,
-    now: datetime,
-    report: PublishResult,
-    progress: Progress,
+    context: Context,
     *,
     digests: Collection[str] | None = None,
     without: Collection[str] = (),
     is_stopping: Callable[[], bool] = lambda: False,
-    clock: Clock | None = None,
-) -> None:
-    """Send the due deliveries of issues whose send is open, and tell editors of drafts; add the results to the report.
+) -> PublishResult:
+    """Send the due deliveries of issues whose send is open, and tell editors of drafts.
 
     Args:
-        site: the settings.
-        db: the database.
-        now: the current time.
-        report: gets the results.
-        progress: called at intervals with the number of deliveries made.
+        context: the site.
         digests: only issues of these newsletters; of all by default.
         without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out mails to editors.
         is_stopping: called at intervals; once it returns True, no more messages are sent.
-        clock: the time; this machine's clock by default.
     """
-    clock = clock or Clock()
-    context = Context(site=site, db=db, now=local_now(site, clock), clock=clock)
+    site, db, now = context.site, context.db, context.now
+    result = PublishResult()
     if "drafts" not in without:
-        _notify_editors(site, db, now, report)
+        result += _notify_editors(context)
     for row in sendable_issues(site, db, now):
         if row.path in without or (digests is not None and row.digest not in digests) or not _is_due(db, row, now):
             continue
-
-        def on_progress(counts: DeliveryCounts, total: int, name: str = row.path) -> None:
-            progress(f"sending {name}", counts.done, total)
-
-        report.sends.append(_send(context, row.path, on_progress, is_stopping))
+        result += PublishResult(sends=(_send(context, row.path, is_stopping),))
         if is_stopping():
-            return
-    if "drafts" not in without and any(sent.stop_reason for sent in report.sends):
-        _notify_editors(site, db, clock.now(), report)
+            break
+    if "drafts" not in without and any(sent.stop_reason for sent in result.sends):
+        result = replace(result, draft_errors=()) + _notify_editors(context.later())
+    return result
 
 
-def _notify_editors(site: Site, db: Database, now: datetime, report: PublishResult) -> None:
-    told = notify_editors(site, db, now)
-    report.draft_errors = told.errors
-    report.blockers = tuple(dict.fromkeys([*report.blockers, *told.blockers]))
+def _notify_editors(context: Context) -> PublishResult:
+    told = notify_editors(context.site, context.db, context.now)
+    return PublishResult(draft_errors=tuple(told.errors), blockers=tuple(told.blockers))
 
 
-def _send(
-    context: Context,
-    name: str,
-    on_progress: Callable[[DeliveryCounts, int], None],
-    is_stopping: Callable[[], bool],
-) -> IssueSendResult:
+def _send(context: Context, name: str, is_stopping: Callable[[], bool]) -> IssueSendResult:
     """Send an issue and return the result; errors are part of it."""
+
+    def on_progress(counts: DeliveryCounts, total: int) -> None:
+        context.progress(f"sending {name}", counts.done, total)
+
     try:
         sent = deliver(context, name, on_progress=on_progress, is_stopping=is_stopping, is_attended=False)
     except SendingBlocked as error:

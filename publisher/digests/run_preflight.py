@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from publisher.articles.records import article_from_text
 from publisher.chromium import Browser, Viewport
+from publisher.context import Context
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -73,7 +74,7 @@ def is_issue_target(target: str, site: Site | None) -> bool:
 
 
 def check_issues(
-    site: Site | None, targets: list[str], now: datetime, *, with_browser: bool = True
+    context: Context | None, targets: Sequence[str], now: datetime, *, with_browser: bool = True
 ) -> Iterator[IssueCheck]:
     """Yield the result of checking each draft or issue, in a browser too if there is one.
 
@@ -81,7 +82,7 @@ def check_issues(
     sending.
 
     Args:
-        site: the settings; None outside of a site.
+        context: the site; None outside of one, where targets are folders and files.
         targets: ``DIGEST`` for its draft, or else its newest unfinished or newest issue; ``DIGEST/NAME``, a folder, or a
             message file.
         now: the current time.
@@ -95,21 +96,26 @@ def check_issues(
         browser, missing = None, "--no-browser was given"
         try:
             if with_browser:
-                browser = stack.enter_context(Browser(local_media_loader(site) if site is not None else _no_media))
+                browser = stack.enter_context(
+                    Browser(local_media_loader(context.site) if context is not None else _no_media)
+                )
                 missing = ""
         except BrowserMissing as error:
             missing = str(error)
         for target in targets:
-            yield _check_issue(site, target, now, browser, missing)
+            yield _check_issue(context, target, now, browser, missing)
 
 
 def _no_media(url: str) -> None:
     """Return no image."""
 
 
-def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser | None, missing: str) -> IssueCheck:
+def _check_issue(
+    context: Context | None, target: str, now: datetime, browser: Browser | None, missing: str
+) -> IssueCheck:
     path = Path(target)
-    if path.exists() or site is None:
+    if path.exists() or context is None:
+        site = context.site if context is not None else None
         file = path / "message.eml" if path.is_dir() else path
         try:
             data = file.read_bytes()
@@ -117,27 +123,26 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
             raise SettingsError(f"cannot read {file}: {error.strerror}") from error
         findings, silenced = _split(site, _all_findings(data, now, (), browser), _scopes_of_path(site, path))
         return IssueCheck(name=target, findings=findings, silenced=silenced, no_browser=missing)
-    with Database.open(site.database_url) as db:
-        with db.read() as connection:
-            draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
-        if draft is not None:
-            return _check_draft(db, site, draft, now, browser, missing)
-        with db.read() as connection:
-            row = find_issue(connection, target)
-            data = issues.issue_files(connection, row.id)["message.eml"]
-            variants = [(variant.html.decode(), variant.text.decode()) for variant in load_variants(connection, row.id)]
-            stories = _stories(connection, site, row)
-            blockers = tuple(str(blocker) for blocker in visible_blockers(connection, site, row))
-            blocked = bool(blockers) and is_blocked(connection, site, row)
-        # The staged message has the date of the slot, which may be still to come.
-        every = _all_findings(data, max(now, row.slot), variants, browser, stories)
-        findings, silenced = _split(site, every, issue_scopes(row.digest, row.name))
-        with db.write() as connection:
-            errors = {(result.id, result.message) for result in findings if result.is_error}
-            issues.save_error_count(connection, row.id, sum(result.is_error for result in findings))
-            is_lapsed = row.forced_findings is not None and not errors <= row.accepted_errors
-            if is_lapsed:
-                issues.clear_forced_reason(connection, row.id)
+    with context.db.read() as connection:
+        draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
+    if draft is not None:
+        return _check_draft(context, draft, now, browser, missing)
+    with context.db.read() as connection:
+        row = find_issue(connection, target)
+        data = issues.issue_files(connection, row.id)["message.eml"]
+        variants = [(variant.html.decode(), variant.text.decode()) for variant in load_variants(connection, row.id)]
+        stories = _stories(connection, context.site, row)
+        blockers = tuple(str(blocker) for blocker in visible_blockers(connection, context.site, row))
+        blocked = bool(blockers) and is_blocked(connection, context.site, row)
+    # The staged message has the date of the slot, which may be still to come.
+    every = _all_findings(data, max(now, row.slot), variants, browser, stories)
+    findings, silenced = _split(context.site, every, issue_scopes(row.digest, row.name))
+    with context.db.write() as connection:
+        issues.save_error_count(connection, row.id, sum(result.is_error for result in findings))
+        errors = {(result.id, result.message) for result in findings if result.is_error}
+        is_lapsed = row.forced_findings is not None and not errors <= row.accepted_errors
+        if is_lapsed:
+            issues.clear_forced_reason(connection, row.id)
     return IssueCheck(
         name=row.path,
         findings=findings,
@@ -150,9 +155,10 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
 
 
 def _check_draft(
-    db: Database, site: Site, draft: IssueDraft, now: datetime, browser: Browser | None, missing: str
+    context: Context, draft: IssueDraft, now: datetime, browser: Browser | None, missing: str
 ) -> IssueCheck:
     """Check a draft as it would be mailed now, and save the findings."""
+    site, db = context.site, context.db
     composed, _ = render_draft(db, site, site.digests[draft.digest].digest(draft.digest), draft, now)
     measured, unmeasured = _split(
         site, _in_browser(composed.issue.files["message.eml"], browser), issue_scopes(draft.digest, composed.issue.name)
@@ -243,24 +249,16 @@ def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
             yield finding("accessibility", f"{fault.rule}: {fault.message}: {elements}", entry=view.label)
 
 
-def force_issue(
-    site: Site,
-    target: str,
-    reason: str,
-    *,
-    shown: Sequence[Finding] | None = None,
-    on_wait: Callable[[str], None] = lambda holder: None,
-) -> IssueCheck:
+def force_issue(context: Context, target: str, reason: str, *, shown: Sequence[Finding] | None = None) -> IssueCheck:
     """Allow a draft to be approved, or an issue to be sent, in spite of errors, and save the reason.
 
     The permission is for the errors that were shown, and lapses when they change.
 
     Args:
-        site: the settings.
+        context: the site.
         target: a draft or an issue.
         reason: the reason.
         shown: the findings that were shown; None for those of a draft that are stored, and for none of an issue.
-        on_wait: called once, with a name of the other process, if another run has to finish first.
 
     Raises:
         SettingsError: there is no such issue, a draft has no errors or others than were shown, or the reason is empty.
@@ -268,7 +266,7 @@ def force_issue(
     cleaned_reason = one_line(clean_characters(reason)[0])
     if not cleaned_reason:
         raise SettingsError("--force is empty: give the reason why the issue may be sent in spite of errors")
-    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
+    with context.exclusive(), context.db.write() as connection:
         draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
         if draft is not None:
             if not draft.errors:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.failure_isolation import report_failure
+from publisher.articles.failure_isolation import failure_problem
+from publisher.context import Context
 from publisher.feeds import store as table
+from publisher.feeds.changes import FeedChanges
 from publisher.feeds.make_entries import make_entries
 from publisher.model.articles import Article
 from publisher.model.problems import Problem
-from publisher.model.report import PublishResult
 from publisher.settings import Site
 from publisher.version import __version__
-from publisher.workers.pool import Workers
 
 if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
@@ -68,12 +68,11 @@ def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
 class EntryRenderer:
     """Renders missing and outdated entries during a run."""
 
-    site: Site
+    context: Context
     site_info: SiteInfo
     #: See :func:`entries_fingerprint`.
     fingerprint: str
-    workers: Workers
-    report: PublishResult
+    changes: FeedChanges
     #: Articles whose entry could not be rendered in this run.
     broken: set[int] = field(default_factory=set)
 
@@ -92,7 +91,7 @@ class EntryRenderer:
         if not pages:
             return not outdated
         jobs = ((self._articles(connection, page), self.site_info) for page in pages)
-        results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
+        results = self.context.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
         for page, (entries, broken) in zip(pages, results, strict=True):
             self._save(connection, page, entries)
             known = store.rows_by_seq(connection, [article.seq for article, _ in broken])
@@ -100,9 +99,10 @@ class EntryRenderer:
                 self.broken.add(article.seq)
                 source, problem = known[article.seq].source, f"{article.title!r}: its feed entry was not made"
                 if isinstance(reason, str):
-                    self.report.rejected.append(Problem(where=source, is_rejected=True, reason=f"{problem}: {reason}"))
+                    rejection = Problem(where=source, is_rejected=True, reason=f"{problem}: {reason}")
                 else:
-                    report_failure(self.report, self.site, source, problem, reason)
+                    rejection = failure_problem(self.context, source, problem, reason)
+                self.changes.rejected.append(rejection)
         return self.broken.isdisjoint(outdated)
 
     def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:
@@ -121,5 +121,6 @@ class EntryRenderer:
         table.save_entries(connection, rows)
 
     def _articles(self, connection: Connection, seqs: Sequence[int]) -> list[Article]:
-        articles = store.articles_by_seq(connection, seqs, self.site.base_url, self.site.tz)
+        site = self.context.site
+        articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         return [articles[seq] for seq in seqs]

@@ -8,10 +8,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.feeds import store as table
+from publisher.feeds.changes import FeedChanges
 from publisher.feeds.definitions import is_configured
 from publisher.feeds.store import Facet
 from publisher.model.problems import Problem
-from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 
@@ -23,7 +23,7 @@ _MAX_NAMED: Final = 5
 
 
 def within_feed_limit(
-    connection: Connection, site: Site, changed: Sequence[Facet], report: PublishResult
+    connection: Connection, site: Site, changed: Sequence[Facet], changes: FeedChanges
 ) -> Sequence[Facet]:
     """Return the changed feeds without new ones beyond ``feeds.max_feeds``, and report those.
 
@@ -44,6 +44,6 @@ def within_feed_limit(
         f"{len(waiting):,} new feeds of labels with few articles are not staged: {names}{' …' if waiting[_MAX_NAMED:] else ''}. "
         f"Set feeds.max_feeds to more than {site.feeds.max_feeds:,}, or use fewer tags."
     )
-    report.rejected.append(Problem(where="feeds", is_rejected=True, reason=reason))
+    changes.rejected.append(Problem(where="feeds", is_rejected=True, reason=reason))
     waiting_ids = {facet.id for facet in waiting}
     return [facet for facet in changed if facet.id not in waiting_ids]

@@ -15,15 +15,16 @@ from sqlalchemy import Connection
 from publisher.articles import corrections_store as corrections
 from publisher.articles import store
 from publisher.articles.corrections_store import Retraction
-from publisher.articles.failure_isolation import render_with_fallback, report_failure
+from publisher.articles.failure_isolation import failure_problem, render_with_fallback
 from publisher.articles.namespace import site_namespace
+from publisher.context import Context
 from publisher.feeds import store as table
+from publisher.feeds.changes import FeedChanges
 from publisher.feeds.definitions import definition_of, feed_path, is_configured
 from publisher.feeds.store import FeedRow, StagedFile
 from publisher.html.urls import url_path
 from publisher.model.articles import Article
 from publisher.model.feeds import FeedFormat
-from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.staging.folder import StagedFolder, StagedWrite
@@ -58,13 +59,13 @@ def staged_feed_file(written: StagedWrite, owner: str) -> StagedFile:
 
 
 def drop_files(
-    connection: Connection, site: Site, stage: StagedFolder, report: PublishResult, files: Iterable[StagedFile]
+    connection: Connection, site: Site, stage: StagedFolder, changes: FeedChanges, files: Iterable[StagedFile]
 ) -> None:
-    """Delete files from feeds/, and add them to the report."""
+    """Delete files from feeds/."""
     for file in files:
         path = file.path.removeprefix("feeds/")
         if stage.remove(path):
-            report.feeds_removed.append(f"{site.paths.feeds}/{path}")
+            changes.removed.append(f"{site.paths.feeds}/{path}")
         notifications.delete_feed_notifications(connection, path)
         table.delete_staged_files(connection, [file.path])
 
@@ -89,10 +90,9 @@ def withdrawn_page_path(link: str, site: Site) -> str | None:
 
 def stage_directory(
     connection: Connection,
-    site: Site,
-    now: datetime,
+    context: Context,
     stage: StagedFolder,
-    report: PublishResult,
+    changes: FeedChanges,
     fingerprint: str,
     *,
     changed: bool,
@@ -100,7 +100,7 @@ def stage_directory(
     """Stage the files besides feeds if a feed, a template or the news changed, or a file is missing."""
     from publisher.templating.sources import source_hash
 
-    seconds = int(now.timestamp())
+    site, seconds = context.site, context.seconds
     news = store.published_since(connection, seconds - int(_NEWS_MAX_AGE.total_seconds()), seconds, _NEWS_MAX_ARTICLES)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
     withdrawn = corrections.list_retractions(connection)
@@ -115,9 +115,11 @@ def stage_directory(
         return
     before = {file.path: file.sha256 for file in staged}
     files: list[StagedFile] = []
-    wanted = _machine_readable_files(connection, site, [seq for seq, _ in news], report, has_withdrawn=bool(withdrawn))
+    wanted = _machine_readable_files(
+        connection, context, [seq for seq, _ in news], changes, has_withdrawn=bool(withdrawn)
+    )
     wanted += _html_pages(connection, site, withdrawn)
-    rendered = _render_files(wanted, site, report)
+    rendered = _render_files(wanted, context, changes)
     if len(rendered) < len(wanted):
         # Keep the old files, and try again in the next run.
         staged, revision = [], ""
@@ -125,19 +127,19 @@ def stage_directory(
         written = stage.put(name, [data])
         files.append(staged_feed_file(written, _OWNER))
         if written.changed:
-            report.feeds_changed.append(f"{site.paths.feeds}/{name}")
+            changes.written.append(f"{site.paths.feeds}/{name}")
         if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:
             notifications.queue_notifications(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
     current = {file.path for file in files}
-    drop_files(connection, site, stage, report, [file for file in staged if file.path not in current])
+    drop_files(connection, site, stage, changes, [file for file in staged if file.path not in current])
     table.save_staged_files(connection, files)
     facts.set_fact(connection, "index_revision", revision)
 
 
 def _render_files(
-    wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishResult
+    wanted: list[tuple[str, Callable[[], bytes]]], context: Context, changes: FeedChanges
 ) -> list[tuple[str, bytes]]:
-    """Render files. Errors are added to the report, each text once."""
+    """Render files. Errors are added to the changes, each text once."""
     rendered, reported = [], set()
     for name, render in wanted:
         try:
@@ -145,7 +147,8 @@ def _render_files(
         except Exception as error:
             if str(error) not in reported:
                 reported.add(str(error))
-                report_failure(report, site, f"{site.paths.feeds}/{name}", "was not updated", error)
+                path = f"{context.site.paths.feeds}/{name}"
+                changes.rejected.append(failure_problem(context, path, "was not updated", error))
     return rendered
 
 
@@ -155,7 +158,7 @@ def _configured_feeds(connection: Connection, site: Site) -> list[FeedRow]:
 
 
 def _machine_readable_files(
-    connection: Connection, site: Site, news: list[int], report: PublishResult, *, has_withdrawn: bool
+    connection: Connection, context: Context, news: list[int], changes: FeedChanges, *, has_withdrawn: bool
 ) -> list[tuple[str, Callable[[], bytes]]]:
     """Return (name, render function) of the machine-readable files."""
     from publisher.feeds.directory import render_autodiscovery
@@ -163,6 +166,7 @@ def _machine_readable_files(
     from publisher.feeds.opml import render_opml
     from publisher.feeds.sitemap import render_news_sitemap
 
+    site = context.site
     rows, formats = _configured_feeds(connection, site), site.feeds.formats
     definitions = [definition_of(row.facet, site) for row in rows]
     opml_form = next((form for form in formats if form is not FeedFormat.JSON), formats[0])
@@ -182,7 +186,7 @@ def _machine_readable_files(
         known = store.rows_by_seq(connection, [article.seq for article, _ in failing])
         for article, error in failing:
             problem = f"{article.title!r} was left out of the news sitemap"
-            report_failure(report, site, known[article.seq].source, problem, error)
+            changes.rejected.append(failure_problem(context, known[article.seq].source, problem, error))
         return data
 
     return [

@@ -10,11 +10,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.failure_isolation import report_failure
+from publisher.articles.failure_isolation import failure_problem
 from publisher.articles.namespace import site_namespace
+from publisher.context import Context
 from publisher.feeds import archives_store as archives
 from publisher.feeds import facets_store as facets
 from publisher.feeds import store as table
+from publisher.feeds.changes import FeedChanges
 from publisher.feeds.definitions import archive_path, definition_of, feed_path, is_configured
 from publisher.feeds.entries import EntryRenderer, entries_fingerprint, make_site_info
 from publisher.feeds.feed_limit import within_feed_limit
@@ -23,7 +25,7 @@ from publisher.feeds.stage_directory import drop_files, stage_directory, staged_
 from publisher.feeds.store import Facet, StagedFile
 from publisher.findings.silence import split_silenced
 from publisher.model.problems import Problem
-from publisher.model.report import Progress, PublishResult
+from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.staging.folder import StagedFolder
@@ -31,7 +33,6 @@ from publisher.storage import facts
 from publisher.storage.engine import Database
 from publisher.websub import notifications_store as notifications
 from publisher.websub.recipients import recipients
-from publisher.workers.pool import Workers
 
 __all__ = ["stage_feeds"]
 
@@ -43,39 +44,32 @@ _PAGES_PER_TRANSACTION: Final = 50
 _HEADLINES_PER_FEED: Final = 3
 
 
-def stage_feeds(
-    db: Database,
-    site: Site,
-    now: datetime,
-    report: PublishResult,
-    progress: Progress,
-    workers: Workers,
-    *,
-    dry_run: bool,
-) -> None:
-    """Stage every changed feed, and add it to the report.
+def stage_feeds(context: Context) -> PublishResult:
+    """Stage every changed feed.
 
     A feed is staged again when one of its articles was added, changed or reached its time of publication,
     when a setting that it depends on changed, or when a file is missing or was modified.
     """
+    site, db, now, changes = context.site, context.db, context.now, FeedChanges()
     with StagedFolder(
-        site.feeds_dir, dry_run=dry_run, compress=[f".{suffix}" for suffix in site.feeds.compress]
+        site.feeds_dir, dry_run=db.is_dry_run, compress=[f".{suffix}" for suffix in site.feeds.compress]
     ) as stage:
         with db.write() as connection:
             fingerprint = entries_fingerprint(site)
             _mark_changes(connection, now, fingerprint, stage)
-            changed = within_feed_limit(connection, site, table.dirty_facets(connection), report)
+            changed = within_feed_limit(connection, site, table.dirty_facets(connection), changes)
             quiet = table.quiet_facets(connection)
             site_info = make_site_info(site, site_namespace(connection, site))
-        entries = EntryRenderer(site=site, site_info=site_info, fingerprint=fingerprint, workers=workers, report=report)
+        entries = EntryRenderer(context=context, site_info=site_info, fingerprint=fingerprint, changes=changes)
 
         def stager_for(connection: Connection) -> _FeedStager:
-            seconds = int(now.timestamp())
-            return _FeedStager(connection=connection, site=site, now=seconds, stage=stage, entries=entries, quiet=quiet)
+            return _FeedStager(
+                connection=connection, site=site, now=context.seconds, stage=stage, entries=entries, quiet=quiet
+            )
 
         for facet in changed:
             if facet.kind in site.feeds.archived_kinds and is_configured(facet, site):
-                _stage_archive(db, facet, stager_for, site, progress)
+                _stage_archive(db, facet, stager_for, context)
         for at in range(0, len(changed), _FEEDS_PER_TRANSACTION):
             with db.write() as connection:
                 stager = stager_for(connection)
@@ -83,11 +77,17 @@ def stage_feeds(
                 complete = [facet.id for facet in changed[at : at + _FEEDS_PER_TRANSACTION] if stager.stage_feed(facet)]
                 stage.wait_for_compression()
                 table.clear_dirty(connection, complete)
-            progress("staging feeds", min(at + _FEEDS_PER_TRANSACTION, len(changed)), len(changed))
+            context.progress("staging feeds", min(at + _FEEDS_PER_TRANSACTION, len(changed)), len(changed))
         with db.write() as connection:
-            stage_directory(connection, site, now, stage, report, fingerprint, changed=bool(changed))
+            stage_directory(connection, context, stage, changes, fingerprint, changed=bool(changed))
             stage.wait_for_compression()
-            report.feed_files = table.count_staged_files(connection, "feeds")
+            count = table.count_staged_files(connection, "feeds")
+    return PublishResult(
+        feed_files=count,
+        feeds_changed=tuple(changes.written),
+        feeds_removed=tuple(changes.removed),
+        rejected=tuple(changes.rejected),
+    )
 
 
 def _mark_changes(connection: Connection, now: datetime, fingerprint: str, stage: StagedFolder) -> None:
@@ -118,7 +118,7 @@ def _mark_changes(connection: Connection, now: datetime, fingerprint: str, stage
 
 
 def _stage_archive(
-    db: Database, facet: Facet, stager_for: Callable[[Connection], _FeedStager], site: Site, progress: Progress
+    db: Database, facet: Facet, stager_for: Callable[[Connection], _FeedStager], context: Context
 ) -> None:
     """Fill new archive pages of a feed, and stage the pages that changed."""
     with db.write() as connection:
@@ -133,7 +133,9 @@ def _stage_archive(
             complete = [page for page in batch if stager.stage_page(facet, page)]
             stager.stage.wait_for_compression()
             archives.clear_dirty_pages(connection, facet.id, complete)
-        progress(f"staging the archive of {definition_of(facet, site).title}", at + len(batch), len(numbers))
+        context.progress(
+            f"staging the archive of {definition_of(facet, context.site).title}", at + len(batch), len(numbers)
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -232,7 +234,7 @@ class _FeedStager:
         from publisher.feeds.checks.feed import check_feed
         from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
-        connection, site, report = self.connection, self.site, self.entries.report
+        connection, site, changes = self.connection, self.site, self.entries.changes
         definition = definition_of(facet, site)
         changed = table.last_change_time(connection, seqs)
         changed_at = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
@@ -249,18 +251,19 @@ class _FeedStager:
                 findings = check_feed(b"".join(frame), url=archive_links.url(definition, form.value))
                 violations, _ = split_silenced(findings, site.checks.silences)
             except Exception as error:
-                report_failure(report, site, f"{site.paths.feeds}/{path}", "was not updated", error)
+                where = f"{site.paths.feeds}/{path}"
+                changes.rejected.append(failure_problem(self.entries.context, where, "was not updated", error))
                 is_complete = False
                 continue
             if violations:
                 reason = f"was not updated: {violations[0].id}: {violations[0].message}; {violations[0].rule.fix}"
-                report.rejected.append(Problem(where=f"{site.paths.feeds}/{path}", is_rejected=True, reason=reason))
+                changes.rejected.append(Problem(where=f"{site.paths.feeds}/{path}", is_rejected=True, reason=reason))
                 is_complete = False
                 continue
             written = self.stage.put(path, join_feed(form, frame, table.load_entries(connection, seqs, form.value)))
             files.append(staged_feed_file(written, owner))
             if written.changed:
-                report.feeds_changed.append(f"{site.paths.feeds}/{path}")
+                changes.written.append(f"{site.paths.feeds}/{path}")
             # Compare with the database, not with the file: a killed run may have written it and notified no hub.
             if archive_links.page is None and before.get(f"feeds/{path}") != written.sha256:
                 if facet.id in self.quiet:
@@ -279,7 +282,7 @@ class _FeedStager:
             self._drop(table.staged_files(self.connection, owner, below=True))
 
     def _drop(self, files: Iterable[StagedFile]) -> None:
-        drop_files(self.connection, self.site, self.stage, self.entries.report, files)
+        drop_files(self.connection, self.site, self.stage, self.entries.changes, files)
 
     def _headlines(self, seqs: Sequence[int]) -> str:
         from publisher.feeds.directory import Headline, dump_headlines

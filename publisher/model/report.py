@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from publisher.model.problems import Problem
+from publisher.model.result import Result, json_value
 
 __all__ = [
     "DraftSummary",
@@ -31,7 +32,7 @@ def no_progress(label: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DraftSummary:
+class DraftSummary(Result):
     """The next issue of a digest, as a run left it."""
 
     digest: str
@@ -62,7 +63,7 @@ class DraftSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedSummary:
+class OpenedSummary(Result):
     """An issue whose send a run opened."""
 
     digest: str
@@ -77,7 +78,7 @@ class OpenedSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldIssue:
+class HeldIssue(Result):
     """An approved issue that must not be sent as it is."""
 
     #: ``DIGEST/NAME``.
@@ -87,7 +88,7 @@ class HeldIssue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingDigest:
+class WaitingDigest(Result):
     """A digest without a draft, and the reason."""
 
     digest: str
@@ -96,8 +97,8 @@ class WaitingDigest:
     articles: int
 
 
-@dataclass(slots=True, kw_only=True)
-class NotificationResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationResult(Result):
     """Result of notifying WebSub hubs and rssCloud servers of changed feeds."""
 
     #: Number of notifications that were sent.
@@ -105,11 +106,17 @@ class NotificationResult:
     #: Number of notifications that are still to be sent.
     waiting: int = 0
     #: Failed notifications: recipient, feed and reason.
-    failed: list[str] = field(default_factory=list)
+    failed: tuple[str, ...] = ()
+
+    def __add__(self, later: NotificationResult) -> NotificationResult:
+        """Return both results as one."""
+        return NotificationResult(
+            sent=self.sent + later.sent, waiting=self.waiting + later.waiting, failed=self.failed + later.failed
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueSendResult:
+class IssueSendResult(Result):
     """Result of sending one issue without an editor's command."""
 
     #: ``DIGEST/NAME``.
@@ -121,26 +128,13 @@ class IssueSendResult:
     #: Number of deliveries that are still to be sent.
     waiting: int
     #: Why sending stopped early; empty if it did not.
-    stop_reason: str
+    stop_reason: str = field(metadata={"json": "trouble"})
     #: Placeholder values that blocked sending, each with its fix.
     blockers: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as ``publish now --json`` prints it."""
-        return {
-            "issue": self.issue,
-            "accepted": self.accepted,
-            "deferred": self.deferred,
-            "failed": self.failed,
-            "uncertain": self.uncertain,
-            "waiting": self.waiting,
-            "trouble": self.stop_reason,
-            "blockers": list(self.blockers),
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledRunResult:
+class ScheduledRunResult(Result):
     """Result of one due slot."""
 
     #: ``feeds``, or ``digest:SLUG``.
@@ -150,25 +144,20 @@ class ScheduledRunResult:
     late: float
     outcome: str
     #: True if the run failed and will be retried.
-    is_failed: bool = False
+    is_failed: bool = field(default=False, metadata={"json": "failed"})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the run as ``publish tick --json`` prints it."""
-        return {
-            "schedule": self.schedule,
-            "slot": self.slot.isoformat(),
-            "late": round(self.late, 3),
-            "outcome": self.outcome,
-            "failed": self.is_failed,
-        }
+        """Return the run for JSON output; its delay has milliseconds."""
+        return {**Result.as_dict(self), "late": round(self.late, 3)}
 
 
-@dataclass(slots=True, kw_only=True)
-class PublishResult:
-    """Result of ``publish now`` and of a scheduled run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishResult(Result):
+    """Result of ``publish now``, of a scheduled run, or of a part of one. Parts are added in their order."""
 
-    at: str
-    dry_run: bool
+    #: When the run began (ISO 8601).
+    at: str = ""
+    dry_run: bool = False
     #: Number of new or changed files that were parsed.
     files_read: int = 0
     new: int = 0
@@ -180,35 +169,59 @@ class PublishResult:
     #: Number of drafts in articles/.
     drafts: int = 0
     #: Rejected records and failed steps, of this run and of earlier ones that are not fixed yet.
-    rejected: list[Problem] = field(default_factory=list)
+    rejected: tuple[Problem, ...] = ()
     #: Values that were repaired or guessed in this run.
-    warnings: list[Problem] = field(default_factory=list)
+    warnings: tuple[Problem, ...] = ()
     #: Number of staged feed files.
     feed_files: int = 0
-    feeds_changed: list[str] = field(default_factory=list)
-    feeds_removed: list[str] = field(default_factory=list)
+    feeds_changed: tuple[str, ...] = ()
+    feeds_removed: tuple[str, ...] = ()
     #: Why the feeds could not be staged although newsletters were sent; empty if they were staged.
     feeds_failed: str = ""
     #: The next issue of each digest that has something new.
-    issue_drafts: list[DraftSummary] = field(default_factory=list)
+    issue_drafts: tuple[DraftSummary, ...] = ()
+    #: Digests whose draft became an issue in this run.
+    approved_drafts: tuple[str, ...] = ()
     #: Digests whose draft ended in this run, because nothing new is left.
-    ended_drafts: list[str] = field(default_factory=list)
+    ended_drafts: tuple[str, ...] = ()
     #: Issues whose send opened in this run.
-    opened: list[OpenedSummary] = field(default_factory=list)
+    opened: tuple[OpenedSummary, ...] = ()
     #: Approved issues that must not be sent as they are.
-    held: list[HeldIssue] = field(default_factory=list)
+    held: tuple[HeldIssue, ...] = ()
     #: Issues whose missing files were staged again.
-    restaged: list[str] = field(default_factory=list)
-    waiting: list[WaitingDigest] = field(default_factory=list)
-    notifications: NotificationResult = field(default_factory=NotificationResult)
+    restaged: tuple[str, ...] = ()
+    waiting: tuple[WaitingDigest, ...] = ()
+    notifications: NotificationResult = NotificationResult()
     #: Issues that were sent, or tried, in this run.
-    sends: list[IssueSendResult] = field(default_factory=list)
+    sends: tuple[IssueSendResult, ...] = ()
     #: Why drafts of issues were not sent to editors.
-    draft_errors: list[str] = field(default_factory=list)
+    draft_errors: tuple[str, ...] = ()
     #: Placeholder values that blocked drafts or confirmation emails, each with its fix.
     blockers: tuple[str, ...] = ()
     #: Slots that were due in this run.
-    scheduled_runs: list[ScheduledRunResult] = field(default_factory=list)
+    scheduled_runs: tuple[ScheduledRunResult, ...] = ()
+
+    def __add__(self, later: PublishResult) -> PublishResult:
+        """Return the result of this part of a run and a later one, which describes drafts as they are by then."""
+        described = {draft.digest for draft in later.issue_drafts}
+        described.update(digest.digest for digest in later.waiting)
+        described.update(later.approved_drafts)
+        drafts = tuple(draft for draft in self.issue_drafts if draft.digest not in described)
+        waiting = tuple(digest for digest in self.waiting if digest.digest not in described)
+        held_later = {one.issue for one in later.held}
+        sums = {
+            one.name: getattr(self, one.name) + getattr(later, one.name)
+            for one in fields(self)
+            if one.name not in ("at", "dry_run", "issue_drafts", "held", "waiting")
+        }
+        return PublishResult(
+            at=self.at or later.at,
+            dry_run=self.dry_run or later.dry_run,
+            issue_drafts=drafts + later.issue_drafts,
+            held=tuple(one for one in self.held if one.issue not in held_later) + later.held,
+            waiting=waiting + later.waiting,
+            **sums,
+        )
 
     @property
     def changed(self) -> bool:
@@ -254,19 +267,27 @@ class PublishResult:
                 "old": self.old,
                 "drafts": self.drafts,
             },
-            "refused": [{"where": problem.where, "reason": problem.reason} for problem in self.rejected],
-            "warnings": [{"where": problem.where, "reason": problem.reason} for problem in self.warnings],
-            "feeds": {"files": self.feed_files, "changed": self.feeds_changed, "removed": self.feeds_removed},
-            "issue_drafts": [asdict(draft) for draft in self.issue_drafts],
-            "ended_drafts": self.ended_drafts,
-            "opened": [asdict(issue) for issue in self.opened],
-            "held": [asdict(issue) for issue in self.held],
-            "restaged": self.restaged,
-            "waiting": [asdict(digest) for digest in self.waiting],
-            "announced": asdict(self.notifications),
+            "refused": _problems(self.rejected),
+            "warnings": _problems(self.warnings),
+            "feeds": {
+                "files": self.feed_files,
+                "changed": list(self.feeds_changed),
+                "removed": list(self.feeds_removed),
+            },
+            "issue_drafts": json_value(self.issue_drafts),
+            "ended_drafts": list(self.ended_drafts),
+            "opened": json_value(self.opened),
+            "held": json_value(self.held),
+            "restaged": list(self.restaged),
+            "waiting": json_value(self.waiting),
+            "announced": self.notifications.as_dict(),
             "mailed": sum(sent.accepted for sent in self.sends),
-            "sent": [sent.as_dict() for sent in self.sends],
-            "draft_errors": self.draft_errors,
+            "sent": json_value(self.sends),
+            "draft_errors": list(self.draft_errors),
             "blockers": list(self.all_blockers),
-            "scheduled_runs": [run.as_dict() for run in self.scheduled_runs],
+            "scheduled_runs": json_value(self.scheduled_runs),
         }
+
+
+def _problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"where": problem.where, "reason": problem.reason} for problem in problems]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from publisher.articles import sources_store as sources
 from publisher.articles import store as articles
+from publisher.context import Context
 from publisher.delivery.audience import count_audience
 from publisher.delivery.issue_life.approval import error_reason
 from publisher.delivery.issue_life.fixed_issue import fix_draft
@@ -23,15 +23,13 @@ from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import PublisherError, SendingBlocked, SettingsError
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
-from publisher.model.report import OpenedSummary, Progress, PublishResult, no_progress
-from publisher.pipeline.publish import regenerate
+from publisher.model.report import OpenedSummary, PublishResult
+from publisher.pipeline.publish import regenerate, with_stored_problems
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.pipeline.update_drafts import is_attended, overdue_note, update_drafts
 from publisher.schedule.claims import passed_slot
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
-from publisher.workers.pool import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,75 +88,58 @@ class Approval:
     is_attended: bool = True
 
 
-def plan_approval(
-    site: Site,
-    target: str,
-    now: datetime,
-    *,
-    time: ApprovalTime = ApprovalTime.SLOT,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
-) -> ApprovalPlan:
+def plan_approval(context: Context, target: str, *, time: ApprovalTime = ApprovalTime.SLOT) -> ApprovalPlan:
     """Read articles/, bring the draft of a digest up to date, and return what its approval would do.
 
     Raises:
         SettingsError: there is no such digest, or nothing for its next issue.
     """
-    report = PublishResult(at=now.isoformat(), dry_run=False)
-    with _current_draft(site, target, now, time, report, progress, on_wait) as (db, update):
+    site, now = context.site, context.now
+    with _current_draft(context, target, time) as (result, update):
         draft = _require_draft(update)
-        with db.read() as connection:
+        with context.db.read() as connection:
             known = articles.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
-            skipped = [*sources.list_problems(connection, rejected=True), *report.rejected]
+        skipped = with_stored_problems(context, result).rejected
         return ApprovalPlan(
             draft=draft,
             articles=tuple(known[seq].title for seq in draft.articles),
-            people=_count_people(db, site, update, now),
+            people=_count_people(context, update),
             sent=_sent(site, draft, now, time),
             is_mailed=site.digests[draft.digest].send is not SendPolicy.NONE,
-            stops=tuple(
-                str(stop) for stop in _stops(db, site, update, now, opens_now=_opens_now(site, draft, now, time))
-            ),
+            stops=tuple(str(stop) for stop in _stops(context, update, opens_now=_opens_now(site, draft, now, time))),
             refused=tuple(f"{problem.where}: {problem.reason}" for problem in skipped),
             as_of=now if time is not ApprovalTime.SLOT else None,
-            overdue=overdue_note(db, site, draft.digest, now) if time is ApprovalTime.SLOT else "",
+            overdue=overdue_note(context, draft.digest) if time is ApprovalTime.SLOT else "",
         )
 
 
 @contextmanager
-def _current_draft(
-    site: Site,
-    target: str,
-    now: datetime,
-    time: ApprovalTime,
-    report: PublishResult,
-    progress: Progress,
-    on_wait: Callable[[str], None],
-) -> Iterator[tuple[Database, DraftUpdate]]:
+def _current_draft(context: Context, target: str, time: ApprovalTime) -> Iterator[tuple[PublishResult, DraftUpdate]]:
     """Read articles/ and bring all drafts up to date, this one for TIME, while the site is locked."""
-    slug = target.strip("/").removesuffix("/next")
+    site, slug = context.site, target.strip("/").removesuffix("/next")
     if slug not in site.digests:
         raise SettingsError(f"there is no digest {target!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
-    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait):
-        with Workers() as workers:
-            regenerate(db, site, now, report, progress, workers)
-        updates = update_drafts(db, site, now, report)
+    with context.exclusive():
+        result = regenerate(context)
+        drafts_result, updates = update_drafts(context)
+        result += drafts_result
         if slug not in updates:
-            reasons = [problem.reason for problem in report.rejected if problem.where == f"digests.{slug}"]
+            reasons = [problem.reason for problem in result.rejected if problem.where == f"digests.{slug}"]
             raise SettingsError(f"{slug}: {reasons[0] if reasons else 'its draft cannot be rendered'}")
         update = updates[slug]
         if time is not ApprovalTime.OUT_OF_TURN:
-            update = _draft_of_passed_slot(db, site, update, now)
+            update = _draft_of_passed_slot(context, update)
         if time is ApprovalTime.SLOT:
-            yield db, update
+            yield result, update
         else:
-            with _draft_of_this_minute(db, site, update, now, time) as update:
-                yield db, update
-        stage_outbox(db, site, report)
+            with _draft_of_this_minute(context, update, time) as update:
+                yield result, update
+        stage_outbox(context)
 
 
-def _draft_of_passed_slot(db: Database, site: Site, before: DraftUpdate, now: datetime) -> DraftUpdate:
+def _draft_of_passed_slot(context: Context, before: DraftUpdate) -> DraftUpdate:
     """Return a draft for its slot that has passed, if that was not run yet; else as it is."""
+    site, db, now = context.site, context.db, context.now
     digest = site.digests[before.digest].digest(before.digest)
     schedule = next((one for one in site.schedules if one.name == f"digest:{digest.slug}"), None)
     if schedule is None or before.draft is None:
@@ -175,10 +156,9 @@ def _draft_of_passed_slot(db: Database, site: Site, before: DraftUpdate, now: da
 
 
 @contextmanager
-def _draft_of_this_minute(
-    db: Database, site: Site, before: DraftUpdate, now: datetime, time: ApprovalTime
-) -> Iterator[DraftUpdate]:
-    """Render a draft as of NOW; afterwards it waits for its slot as before, unless it was approved."""
+def _draft_of_this_minute(context: Context, before: DraftUpdate, time: ApprovalTime) -> Iterator[DraftUpdate]:
+    """Render a draft as of now; afterwards it waits for its slot as before, unless it was approved."""
+    site, db, now = context.site, context.db, context.now
     digest = site.digests[before.digest].digest(before.digest)
     is_out_of_turn = time is ApprovalTime.OUT_OF_TURN
     with db.read() as connection:
@@ -217,16 +197,16 @@ def _opens_now(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime)
     return time is not ApprovalTime.SLOT or draft.slot <= now or not site.digests[draft.digest].cadence
 
 
-def _count_people(db: Database, site: Site, update: DraftUpdate, now: datetime) -> int:
+def _count_people(context: Context, update: DraftUpdate) -> int:
     """Return how many people would get a draft if its send opened now."""
-    digest = site.digests[update.digest].digest(update.digest)
-    with db.read() as connection:
-        return count_audience(connection, digest, update.content.articles, int(now.timestamp()))
+    digest = context.site.digests[update.digest].digest(update.digest)
+    with context.db.read() as connection:
+        return count_audience(connection, digest, update.content.articles, context.seconds)
 
 
-def _stops(db: Database, site: Site, update: DraftUpdate, now: datetime, *, opens_now: bool) -> Iterator[SettingsError]:
+def _stops(context: Context, update: DraftUpdate, *, opens_now: bool) -> Iterator[SettingsError]:
     """Yield what stops the approval of a draft, each with its fix."""
-    draft = _require_draft(update)
+    site, draft = context.site, _require_draft(update)
     errors = [one for one in draft.findings if one["severity"] == "error"]
     if errors and not draft.may_be_approved:
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
@@ -238,17 +218,17 @@ def _stops(db: Database, site: Site, update: DraftUpdate, now: datetime, *, open
         )
     if site.digests[draft.digest].send is SendPolicy.NONE:
         return
-    with db.read() as connection:
+    with context.db.read() as connection:
         has_subscribers = bool(recipients.subscribed_domains(connection, draft.digest))
         try:
             require_sendable_draft(connection, site, draft.digest)
         except SendingBlocked as error:
             yield error
-    if opens_now and not _count_people(db, site, update, now):
-        yield SettingsError(_nobody(draft, has_subscribers=has_subscribers))
+    if opens_now and not _count_people(context, update):
+        yield SettingsError(_no_recipient_reason(draft, has_subscribers=has_subscribers))
 
 
-def _nobody(draft: IssueDraft, *, has_subscribers: bool) -> str:
+def _no_recipient_reason(draft: IssueDraft, *, has_subscribers: bool) -> str:
     if has_subscribers:
         why = "each subscriber has its articles from another newsletter, or does not follow them"
         return f"no subscriber would get {draft.digest} now: {why}. Wait for a new article, or leave these out: publish discard {draft.digest}"
@@ -259,32 +239,22 @@ def _nobody(draft: IssueDraft, *, has_subscribers: bool) -> str:
 
 
 def approve(
-    site: Site,
-    target: str,
-    now: datetime,
-    *,
-    time: ApprovalTime = ApprovalTime.SLOT,
-    expect: str | None = None,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
+    context: Context, target: str, *, time: ApprovalTime = ApprovalTime.SLOT, expect: str | None = None
 ) -> Approval:
     """Approve the draft of a digest: its content is fixed, and its send opens when its time comes.
 
     Args:
-        site: the settings.
+        context: the site.
         target: the digest.
-        now: the current time.
         time: when its send opens.
         expect: hash of the draft that a person has seen; None to approve it as it is.
-        progress: called from time to time.
-        on_wait: called once, with a name of the other process, if another run has to finish first.
 
     Raises:
         SettingsError: there is no draft, it may not be approved, or it is not the expected one.
         SendingBlocked: it has placeholder values, and real recipients.
     """
-    report = PublishResult(at=now.isoformat(), dry_run=False)
-    with _current_draft(site, target, now, time, report, progress, on_wait) as (db, update):
+    site, now = context.site, context.now
+    with _current_draft(context, target, time) as (_, update):
         draft = _require_draft(update)
         if expect is not None and not _is_version(draft.hash, expect):
             changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
@@ -292,27 +262,28 @@ def approve(
                 f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}"
             )
         opens_now = _opens_now(site, draft, now, time)
-        stop = next(_stops(db, site, update, now, opens_now=opens_now), None)
+        stop = next(_stops(context, update, opens_now=opens_now), None)
         if stop is not None:
             raise stop
-        row = fix_draft(db, site, update, now)
-        with db.read() as connection:
+        row = fix_draft(context.db, site, update, now)
+        with context.db.read() as connection:
             attended = is_attended(connection, site, now)
         if not row.may_be_sent:
             # What a part of the subscribers would get has errors that the draft does not have.
             approval = Approval(row=row, opened=None, trouble=f"{row.path} is held: {error_reason(row)}")
         else:
-            approval = _open(db, site, row, now) if opens_now else Approval(row=row, opened=None)
+            approval = _open(context, row) if opens_now else Approval(row=row, opened=None)
         return replace(approval, is_attended=attended)
 
 
-def _open(db: Database, site: Site, row: IssueRow, now: datetime) -> Approval:
+def _open(context: Context, row: IssueRow) -> Approval:
     """Open the send of an issue at once, if it can be mailed or needs no mail."""
+    site = context.site
     with_audience = site.digests[row.digest].send is not SendPolicy.NONE
     if with_audience and not site.can_send:
         return Approval(row=row, opened=None)
     try:
-        result = open_issue(db, site, row, now, with_audience=with_audience)
+        result = open_issue(context.db, site, row, context.now, with_audience=with_audience)
     except PublisherError as error:
         return Approval(row=row, opened=None, trouble=str(error))
     return Approval(row=row, opened=opened_summary(site, result) if result is not None else None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from publisher.articles.corrections_store import find_articles
 from publisher.articles.store import articles_by_seq
+from publisher.context import Context
 from publisher.digests.issue_drafts_store import list_drafts
 from publisher.digests.run_preflight import IssueCheck, check_issues, force_issue, is_issue_target
 from publisher.digests.store import list_issues
@@ -25,12 +26,12 @@ from publisher.html.urls import url_path
 from publisher.http_client import HttpClient, HttpResponse
 from publisher.model.feeds import FeedFormat
 from publisher.model.report import Progress, no_progress
+from publisher.model.result import Result
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
 
-__all__ = ["CheckResult", "CheckedFile", "check_site"]
+__all__ = ["CheckResult", "CheckedFile", "check_files", "check_site"]
 
 _SUFFIXES: Final = tuple(f".{form.value}" for form in FeedFormat)
 #: Files that a worker checks at a time.
@@ -48,14 +49,14 @@ class CheckedFile:
     silenced: tuple[Finding, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CheckResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult(Result):
     """The checked feeds and issues, and their findings."""
 
     feeds: int = 0
     #: Feeds with findings, silenced or not.
-    faulty: list[CheckedFile] = field(default_factory=list)
-    issues: list[IssueCheck] = field(default_factory=list)
+    faulty: tuple[CheckedFile, ...] = ()
+    issues: tuple[IssueCheck, ...] = ()
     #: Entries of ``checks.silence`` that name no newsletter, issue or article.
     unknown_silences: tuple[str, ...] = ()
 
@@ -121,66 +122,88 @@ class _File:
 
 
 def check_site(
-    site: Site | None,
-    targets: Sequence[str],
-    now: datetime,
-    *,
-    with_browser: bool = True,
-    force: str | None = None,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
+    context: Context, targets: Sequence[str] = (), *, with_browser: bool = True, force: str | None = None
 ) -> CheckResult:
     """Check feeds, drafts and issues. Before a draft is checked, articles/ is read and the draft brought up to date.
 
     Args:
-        site: the settings; None outside of a site.
+        context: the site; no date in a feed may be later than its time.
         targets: feeds by file, folder and URL, drafts by digest, issues by name, folder and file; the site's feeds/ by
             default.
-        now: the time; no date in a feed may be later.
         with_browser: False to check issues without a browser.
         force: why the one target, a draft or an issue, may be sent in spite of the errors that are found.
-        progress: called from time to time.
-        on_wait: called once, with a name of the other process, if another run has to finish first.
 
     Raises:
-        SettingsError: an issue, file or folder does not exist, there is no site to check, or nothing to force.
+        SettingsError: an issue, file or folder does not exist, or there is nothing to force.
         RemoteError: a URL does not respond.
     """
-    report = CheckResult()
-    names = list(targets)
-    if not names:
-        if site is None:
-            raise SettingsError("there is no publisher.toml here: name a folder, a file or a URL")
-        names = [os.path.relpath(site.feeds_dir)]
-    files: list[_File] = []
+    site = context.site
+    names = list(targets) or [os.path.relpath(site.feeds_dir)]
+    if any(_may_be_draft(site, name) for name in names):
+        publish(context, may_open=False)
+    result = _check(context, names, context.now, with_browser=with_browser, progress=context.progress)
+    if force is not None:
+        mails = [name for name in names if is_issue_target(name, site)]
+        forced = [
+            replace(issue, forced=force_issue(context, name, force, shown=issue.findings).forced)
+            for issue, name in zip(result.issues, mails, strict=True)
+        ]
+        result = replace(result, issues=tuple(forced))
+    return replace(result, unknown_silences=_unknown_silences(context))
+
+
+def check_files(
+    targets: Sequence[str], now: datetime, *, with_browser: bool = True, progress: Progress = no_progress
+) -> CheckResult:
+    """Check feeds and issues outside of a site: files, folders and URLs.
+
+    Args:
+        targets: at least one.
+        now: the time; no date in a feed may be later.
+        with_browser: False to check issues without a browser.
+        progress: called from time to time.
+
+    Raises:
+        SettingsError: a file or folder does not exist.
+        RemoteError: a URL does not respond.
+    """
+    return _check(None, targets, now, with_browser=with_browser, progress=progress)
+
+
+def _check(
+    context: Context | None, names: Sequence[str], now: datetime, *, with_browser: bool, progress: Progress
+) -> CheckResult:
+    site = context.site if context is not None else None
     mails = [name for name in names if is_issue_target(name, site)]
-    if site is not None and any(_may_be_draft(site, name) for name in mails):
-        publish(
-            site, now.astimezone(site.tz).replace(microsecond=0), may_open=False, progress=progress, on_wait=on_wait
-        )
-    for number, issue in enumerate(check_issues(site, mails, now, with_browser=with_browser) if mails else (), 1):
-        report.issues.append(_forced(site, issue, mails[number - 1], force, on_wait))
-        progress("checking issues", number, len(mails))
+    issues: list[IssueCheck] = []
+    for issue in check_issues(context, mails, now, with_browser=with_browser) if mails else ():
+        issues.append(issue)
+        progress("checking issues", len(issues), len(mails))
+    checked, files = [], list[_File]()
     for name in (name for name in names if name not in mails):
         if name.startswith(("http://", "https://")):
-            _add_file(report, _check_url(name, now, _silences(site)))
+            checked.append(_check_url(name, now, _silences(site)))
         else:
             files += _files(Path(name), site)
-    _check_all(report, files, now, progress)
-    report.unknown_silences = _unknown_silences(site) if site is not None else ()
-    return report
+    checked += _check_all(files, now, progress)
+    return CheckResult(
+        feeds=len(checked),
+        faulty=tuple(file for file in checked if file.findings or file.silenced),
+        issues=tuple(issues),
+    )
 
 
 def _silences(site: Site | None) -> tuple[Silence, ...]:
     return site.checks.silences if site is not None else ()
 
 
-def _unknown_silences(site: Site) -> tuple[str, ...]:
+def _unknown_silences(context: Context) -> tuple[str, ...]:
     """Return the silences that name no newsletter, issue or article: they may be misspelled."""
+    site = context.site
     scoped = [silence for silence in site.checks.silences if silence.scope and silence.scope not in site.digests]
     if not scoped:
         return ()
-    with Database.open(site.database_url) as db, db.read() as connection:
+    with context.db.read() as connection:
         issues = {f"{row.digest}/{row.name}" for row in list_issues(connection)}
         issues |= {f"{draft.digest}/{draft.name}" for draft in list_drafts(connection)}
         return tuple(
@@ -197,36 +220,20 @@ def _names_article(connection: Connection, site: Site, name: str) -> bool:
     return any(name in article_names(article.id, article.link) for article in articles.values())
 
 
-def _check_all(report: CheckResult, files: Sequence[_File], now: datetime, progress: Progress) -> None:
+def _check_all(files: Sequence[_File], now: datetime, progress: Progress) -> list[CheckedFile]:
     """Check feeds in files, on all cores."""
     pages = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
+    checked: list[CheckedFile] = []
     with Workers() as workers:
-        done = 0
         for results in workers.map(_check_files, ((page, now) for page in pages), worth_it=len(pages) > 2):
-            for file in results:
-                _add_file(report, file)
-            done += len(results)
-            progress("checking feeds", done, len(files))
-
-
-def _forced(
-    site: Site | None, issue: IssueCheck, target: str, reason: str | None, on_wait: Callable[[str], None]
-) -> IssueCheck:
-    """Allow a checked draft or issue to be sent in spite of its errors, if there is a reason."""
-    if reason is None or site is None:
-        return issue
-    return replace(issue, forced=force_issue(site, target, reason, shown=issue.findings, on_wait=on_wait).forced)
+            checked += results
+            progress("checking feeds", len(checked), len(files))
+    return checked
 
 
 def _may_be_draft(site: Site, target: str) -> bool:
     """Return whether a target on the command line is the name of a draft."""
     return not Path(target).exists() and target.strip("/").removesuffix("/next") in site.digests
-
-
-def _add_file(report: CheckResult, file: CheckedFile) -> None:
-    report.feeds += 1
-    if file.findings or file.silenced:
-        report.faulty.append(file)
 
 
 def _files(target: Path, site: Site | None) -> Iterator[_File]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -12,109 +11,87 @@ from publisher.articles import corrections_store as corrections
 from publisher.articles import store
 from publisher.articles.lookup import find_article, require_no_draft
 from publisher.articles.store import ArticleRow
+from publisher.context import Context
 from publisher.errors import SettingsError
 from publisher.feeds import store as feeds
 from publisher.feeds.membership import FeedPlacement, add_to_feeds, remove_from_feeds
 from publisher.feeds.stage_directory import withdrawn_page_path
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Article
-from publisher.model.report import Progress, PublishResult, no_progress
+from publisher.model.report import PublishResult
+from publisher.model.result import Result
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 
 __all__ = ["CorrectionResult", "correct", "reinstate", "retract"]
 
 
-@dataclass(slots=True, kw_only=True)
-class CorrectionResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionResult(Result):
     """The corrected or withdrawn article, and the result of the run."""
 
-    title: str = ""
-    id: str = ""
-    link: str = ""
-    #: Issues with the old version, relative to the site, newest first.
-    issues: list[str] = field(default_factory=list)
+    id: str
+    title: str
+    link: str = field(metadata={"json": "url"})
     #: The page with the reason of the withdrawal, relative to the site; None if its URL is on another site.
     gone: str | None = None
-    report: PublishResult | None = None
+    #: Issues with the old version, relative to the site, newest first.
+    issues: tuple[str, ...] = ()
+    report: PublishResult | None = field(default=None, metadata={"json": "publish"})
 
 
-def correct(
-    site: Site,
-    now: datetime,
-    name: str,
-    note: str,
-    *,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
-) -> CorrectionResult:
+def correct(context: Context, name: str, note: str) -> CorrectionResult:
     """Publish a correction of an article, and move it to the top of its feeds.
 
     Args:
-        site: the settings.
-        now: the time of the correction.
+        context: the site, at the time of the correction.
         name: the article, by ID, URL, file or the last part of its path.
         note: the correction as plain text.
-        progress: called from time to time.
-        on_wait: called with the holder's name if another run has to be waited for.
 
     Raises:
         SettingsError: the note is empty, or the name matches no published article, or several.
         PublisherError: see ``publisher.errors``.
     """
     text = _clean_text(note, "--note")
-    result = CorrectionResult()
+    site, now, found = context.site, context.now, list[CorrectionResult]()
 
     def edit(connection: Connection) -> None:
-        row, article = _find_published(connection, site, name, now, result)
+        row, article = _find_published(connection, site, name, now)
+        found.append(_described(connection, site, row, article))
         at = _change_time(connection, row, now)
         corrections.add_correction(connection, row.seq, at, text)
         feeds.delete_entries(connection, [row.seq])
         add_to_feeds(connection, site, [FeedPlacement(seq=row.seq, record=article, changed_at=at)], [row.seq])
 
-    result.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return result
+    report = publish(context, edit=edit)
+    return replace(found[0], report=report)
 
 
-def retract(
-    site: Site,
-    now: datetime,
-    name: str,
-    reason: str,
-    *,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
-) -> CorrectionResult:
+def retract(context: Context, name: str, reason: str) -> CorrectionResult:
     """Withdraw an article from all feeds and pages, with a reason and a tombstone.
 
     Arguments and errors are those of :func:`correct`, with a reason instead of a note. An article that is not
     published yet can be withdrawn too.
     """
     text = _clean_text(reason, "--reason")
-    result = CorrectionResult()
+    site, found = context.site, list[CorrectionResult]()
 
     def edit(connection: Connection) -> None:
-        row, article = _find_article(connection, site, name, result)
+        row, article = find_article(connection, site, name)
         if row.retraction is not None:
             raise SettingsError(f"{article.title!r} was withdrawn before. To undo that, use --undo.")
-        corrections.mark_retracted(connection, row.seq, int(now.timestamp()), text)
+        corrections.mark_retracted(connection, row.seq, context.seconds, text)
         feeds.delete_entries(connection, [row.seq])
         remove_from_feeds(connection, [row.seq])
         path = withdrawn_page_path(article.link, site)
-        result.gone = f"{site.paths.feeds}/{path}" if path else None
+        described = _described(connection, site, row, article)
+        found.append(replace(described, gone=f"{site.paths.feeds}/{path}" if path else None))
 
-    result.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return result
+    report = publish(context, edit=edit)
+    return replace(found[0], report=report)
 
 
-def reinstate(
-    site: Site,
-    now: datetime,
-    name: str,
-    *,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
-) -> CorrectionResult:
+def reinstate(context: Context, name: str) -> CorrectionResult:
     """Undo a withdrawal: the article returns to its feeds, changed now.
 
     Feed readers that have seen the tombstone show the article again, because it was updated later (RFC 6721 §3). An
@@ -122,10 +99,11 @@ def reinstate(
 
     Arguments and errors are those of :func:`correct`.
     """
-    result = CorrectionResult()
+    site, now, found = context.site, context.now, list[CorrectionResult]()
 
     def edit(connection: Connection) -> None:
-        row, article = _find_article(connection, site, name, result)
+        row, article = find_article(connection, site, name)
+        found.append(_described(connection, site, row, article))
         if row.retraction is None:
             require_no_draft(row, article)
             raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to undo")
@@ -136,8 +114,8 @@ def reinstate(
         corrections.clear_retraction(connection, row.seq, at)
         add_to_feeds(connection, site, [FeedPlacement(seq=row.seq, record=article, changed_at=at)], [row.seq])
 
-    result.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return result
+    report = publish(context, edit=edit)
+    return replace(found[0], report=report)
 
 
 def _clean_text(text: str, option: str) -> str:
@@ -155,21 +133,20 @@ def _change_time(connection: Connection, row: ArticleRow, now: datetime) -> int:
     return at
 
 
-def _find_article(
-    connection: Connection, site: Site, name: str, result: CorrectionResult
-) -> tuple[ArticleRow, Article]:
-    """Return the article of a name, and set its fields of the result."""
+def _described(connection: Connection, site: Site, row: ArticleRow, article: Article) -> CorrectionResult:
+    """Return an article as it is named in the result."""
+    folders = corrections.issue_folders_with(connection, row.seq)
+    return CorrectionResult(
+        title=article.title,
+        id=article.id,
+        link=article.link,
+        issues=tuple(f"{site.paths.outbox}/{path}" for path in folders),
+    )
+
+
+def _find_published(connection: Connection, site: Site, name: str, now: datetime) -> tuple[ArticleRow, Article]:
+    """Return the published article of a name."""
     row, article = find_article(connection, site, name)
-    result.title, result.id, result.link = article.title, article.id, article.link
-    result.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issue_folders_with(connection, row.seq)]
-    return row, article
-
-
-def _find_published(
-    connection: Connection, site: Site, name: str, now: datetime, result: CorrectionResult
-) -> tuple[ArticleRow, Article]:
-    """Return the published article of a name, and set its fields of the result."""
-    row, article = _find_article(connection, site, name, result)
     require_no_draft(row, article)
     if row.retracted_at is not None:
         raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract --undo'.")

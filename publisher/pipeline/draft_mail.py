@@ -23,7 +23,7 @@ def send_draft_test(context: Context, target: str, address: str) -> Outcome:
     """
     site, db = context.site, context.db
     db.require_commits("sending")
-    publish(site, context.now, may_open=False)
+    publish(context, may_open=False)
     with db.read() as connection:
         draft = find_draft(connection, target)
     composed, _ = render_draft(db, site, site.digests[draft.digest].digest(draft.digest), draft, context.now)

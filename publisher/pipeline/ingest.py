@@ -19,27 +19,26 @@ from publisher.articles.moves import FileMoves
 from publisher.articles.namespace import site_namespace
 from publisher.articles.parsers import IGNORED_SUFFIXES, ParseResult, RejectedRecord, suffix_of
 from publisher.articles.scan import BUCKETS, bucket_of, scan_folder
+from publisher.context import Context
 from publisher.model.problems import Problem
-from publisher.model.report import Progress, PublishResult
+from publisher.model.report import PublishResult
 from publisher.pipeline.article_batch import ArticleBatch
 from publisher.pipeline.expiry import draft_if_expired, expire_articles
 from publisher.pipeline.parsing import parse_files, parser_fingerprint
 from publisher.settings import Site
 from publisher.storage import facts
 from publisher.storage.engine import Database
-from publisher.workers.pool import Workers
 
 __all__ = ["ingest", "site_namespace"]
 
 
-def ingest(
-    db: Database, site: Site, now: datetime, report: PublishResult, progress: Progress, workers: Workers
-) -> None:
-    """Read new and changed files in articles/ and add the counts to the report.
+def ingest(context: Context) -> PublishResult:
+    """Read new and changed files in articles/, and return the counts.
 
     Each batch of records is one transaction with its articles, dirty feeds and pending articles, so that the next run
     continues after a kill.
     """
+    site, db, now = context.site, context.db, context.now
     # The wall clock instead of ``now``, because file times are of the wall clock.
     listing = scan_folder(site.articles_dir, time.time_ns())
     rules = parser_fingerprint(site)
@@ -54,34 +53,33 @@ def ingest(
     gone = [name for name in known if name not in there and name not in listing]
     transient: set[str] = set()
     unfinished, done, read = _Unfinished(), 0, 0
+    result = PublishResult()
     with db.read() as connection:
         known_drafts = drafts.draft_locations_by_key(connection, {*to_read, *gone}) if to_read else {}
     begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=FileMoves(gone), known_drafts=known_drafts)
-    for names, parsed_files in parse_files(site, to_read, workers):
+    for names, parsed_files in parse_files(site, to_read, context.workers):
         results = {
-            name: [draft_if_expired(result, site, now) for result in parsed] for name, parsed in parsed_files.items()
+            name: [draft_if_expired(record, site, now) for record in parsed] for name, parsed in parsed_files.items()
         }
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
         # The next run reads a file without a signature again.
         files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
-        for batch in _store_results(db, begin, results, _Finish(files, unfinished)):
-            _add_to_report(report, batch)
-        report.files_read += len(names)
+        result = sum(map(_counts, _store_results(db, begin, results, _Finish(files, unfinished))), result)
         done += len(names)
         read += sum(map(len, results.values()))
         if names:
-            progress("reading articles", done, len(to_read))
+            context.progress("reading articles", done, len(to_read))
         else:
-            progress("reading records", read, 0)
+            context.progress("reading records", read, 0)
     fingerprints.update(dict.fromkeys(map(bucket_of, transient), ""))
     if changed:
         with db.write() as connection:
             facts.set_fact(connection, "ingest_rules", rules)
             sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
             _forget_files(connection, gone)
-    report.withdrawn += _withdraw_expired(db, site, now)
     with db.read() as connection:
-        report.drafts = drafts.count_drafts(connection)
+        count = drafts.count_drafts(connection)
+    return result + PublishResult(files_read=done, withdrawn=_withdraw_expired(db, site, now), drafts=count)
 
 
 def _withdraw_expired(db: Database, site: Site, now: datetime) -> int:
@@ -105,14 +103,16 @@ def _files_to_read(there: Mapping[str, str], known: Mapping[str, str]) -> list[s
     )
 
 
-def _add_to_report(report: PublishResult, batch: ArticleBatch) -> None:
-    report.warnings.extend(
-        problem for problems in batch.problems.values() for problem in problems if not problem.is_rejected
+def _counts(batch: ArticleBatch) -> PublishResult:
+    return PublishResult(
+        warnings=tuple(
+            problem for problems in batch.problems.values() for problem in problems if not problem.is_rejected
+        ),
+        new=batch.new,
+        edited=batch.edited,
+        withdrawn=batch.withdrawn,
+        old=batch.old,
     )
-    report.new += batch.new
-    report.edited += batch.edited
-    report.withdrawn += batch.withdrawn
-    report.old += batch.old
 
 
 def _is_transient(parsed: ParseResult) -> bool:

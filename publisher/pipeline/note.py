@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.lookup import find_article, require_no_draft
+from publisher.context import Context
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
@@ -20,10 +21,9 @@ from publisher.digests.pending_store import SkipKind
 from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
 from publisher.model.query import is_news, matches_query
-from publisher.model.report import Progress, no_progress
+from publisher.model.result import Result
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 
 __all__ = ["NoteResult", "set_note"]
@@ -34,7 +34,7 @@ RENDER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteResult:
+class NoteResult(Result):
     """The note, and the editors' choice of articles, of a digest's next issue."""
 
     digest: str
@@ -71,9 +71,8 @@ class _NoteChange:
 
 
 def set_note(
-    site: Site,
+    context: Context,
     digest: str,
-    now: datetime,
     *,
     text: str | None = None,
     lead: str | None = None,
@@ -81,29 +80,25 @@ def set_note(
     leave_out: Sequence[str] = (),
     order: Sequence[str] = (),
     clear: bool = False,
-    progress: Progress = no_progress,
-    on_wait: Callable[[str], None] = lambda holder: None,
 ) -> NoteResult:
     """Store the note and the editors' choice of articles of a digest's next issue, and bring its draft up to date.
 
     If anything changes, articles/ is read and staged first; no issue is made.
 
     Args:
-        site: the settings.
+        context: the site.
         digest: its slug.
-        now: the time.
         text: a new note in Markdown; None keeps the stored one.
         lead: the name of a new lead; None keeps the stored one.
         add: names of articles to add, whatever their age.
         leave_out: names of articles to leave to the issue after the next one.
         order: names of articles in the order of the issue; empty keeps the stored order.
         clear: remove everything that is stored first.
-        progress: called from time to time.
-        on_wait: called with the holder's name if another run has to be waited for.
 
     Raises:
         SettingsError: no such digest, a note that is too long, or an article that the issue cannot have.
     """
+    site, now = context.site, context.now
     cleaned = _checked(site, digest, text)
     change = _NoteChange(
         text=cleaned, lead=lead, add=tuple(add), leave_out=tuple(leave_out), order=tuple(order), clear=clear
@@ -113,8 +108,8 @@ def set_note(
         _apply(connection, site, digest, now, change)
 
     if not change.is_empty:
-        publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return _load_result(site, digest, now)
+        publish(context, edit=edit)
+    return _load_result(context, digest)
 
 
 def _apply(connection: Connection, site: Site, slug: str, now: datetime, change: _NoteChange) -> None:
@@ -168,9 +163,10 @@ def _require_renderable(text: str) -> None:
             raise SettingsError(f"the note cannot be rendered: {stopped}. Simplify its Markdown.") from None
 
 
-def _load_result(site: Site, slug: str, now: datetime) -> NoteResult:
+def _load_result(context: Context, slug: str) -> NoteResult:
+    site, now = context.site, context.now
     digest = site.digests[slug].digest(slug)
-    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+    with context.db.read() as connection:
         draft = drafts.load_draft(connection, slug)
         waiting_slot = draft.waiting_slot if draft is not None else None
         content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.articles import sources_store as sources
 from publisher.articles import store
-from publisher.articles.failure_isolation import render_with_fallback, report_failure
+from publisher.articles.failure_isolation import failure_problem, render_with_fallback
 from publisher.chromium import BackgroundBrowser, Browser, Viewport
+from publisher.context import Context
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests.compose import ComposedIssue
 from publisher.digests.draft_content import load_content
@@ -25,13 +27,13 @@ from publisher.feeds.definitions import sync_custom_feeds
 from publisher.findings import Finding
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
+from publisher.model.problems import Problem
 from publisher.model.query import matches_query
-from publisher.model.report import Progress, PublishResult, no_progress
+from publisher.model.report import Progress
+from publisher.model.result import Result
 from publisher.pipeline.ingest import ingest
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
-from publisher.storage.engine import Database
-from publisher.workers.pool import Workers
 
 __all__ = ["VIEWS", "Preview", "preview"]
 
@@ -47,7 +49,7 @@ _MAX_SEARCHED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class Preview(Result):
     """The written files and the findings."""
 
     folder: Path
@@ -67,41 +69,18 @@ class Preview:
     #: Skipped records with the reason.
     refused: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the preview as ``publish preview --json`` prints it."""
-        return {
-            "folder": str(self.folder),
-            "files": list(self.files),
-            "subject": self.subject,
-            "articles": self.articles,
-            "uses_newest_articles": self.uses_newest_articles,
-            "hash": self.hash,
-            "findings": [finding.as_dict() for finding in self.findings],
-            "silenced": [finding.as_dict() for finding in self.silenced],
-            "screenshot_error": self.screenshot_error,
-            "refused": list(self.refused),
-        }
-
 
 def preview(
-    site: Site,
-    slug: str,
-    now: datetime,
-    *,
-    folder: Path | None = None,
-    progress: Progress = no_progress,
-    browser: BackgroundBrowser | None = None,
+    context: Context, slug: str, *, folder: Path | None = None, browser: BackgroundBrowser | None = None
 ) -> Preview:
     """Write the digest's next issue as HTML, plain text and, with a browser, screenshots.
 
     articles/ is read as by 'publish now', and nothing is stored. If no article is pending, the newest ones are used.
 
     Args:
-        site: the settings.
+        context: the site.
         slug: the digest's slug.
-        now: the time.
         folder: the output folder; ``outbox/_preview/SLUG`` by default.
-        progress: called after each screenshot.
         browser: a browser with the site's images; one is started by default.
 
     Raises:
@@ -109,16 +88,17 @@ def preview(
         TemplateError: its template is missing or broken.
         StageError: the folder is not writable.
     """
+    site = context.site
     digest = next((digest for digest in site.all_digests() if digest.slug == slug), None)
     if digest is None:
         raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
-    report = PublishResult(at=now.isoformat(), dry_run=True)
     target = folder or site.outbox_dir / "_preview" / slug
     # A browser takes as long to start as the issue takes to compose.
     with ExitStack() as stack:
         browser = browser or stack.enter_context(BackgroundBrowser(local_media_loader(site)))
-        composed, uses_newest_articles = _read_and_compose(site, digest, now, report, progress)
-        files, missing = _files(composed, browser, progress)
+        with context.dry_run() as trial:
+            composed, uses_newest_articles, skipped = _read_and_compose(trial, digest)
+        files, missing = _files(composed, browser, context.progress)
     _write(target, files)
     return Preview(
         folder=target,
@@ -130,27 +110,23 @@ def preview(
         findings=composed.findings,
         silenced=composed.silenced,
         screenshot_error=missing,
-        refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
+        refused=tuple(f"{problem.where}: {problem.reason}" for problem in skipped),
     )
 
 
-def _read_and_compose(
-    site: Site, digest: Digest, now: datetime, report: PublishResult, progress: Progress
-) -> tuple[ComposedIssue, bool]:
-    with Database.open(site.database_url, dry_run=True) as db:
-        with Workers() as workers:
-            with db.write() as connection:
-                sync_custom_feeds(connection, site)
-            ingest(db, site, now, report, progress, workers)
-        with db.write() as connection:
-            composed, uses_newest_articles = _composed(connection, site, digest, now, report)
-            report.rejected = [*sources.list_problems(connection, rejected=True), *report.rejected]
-    return composed, uses_newest_articles
+def _read_and_compose(context: Context, digest: Digest) -> tuple[ComposedIssue, bool, Sequence[Problem]]:
+    """Return the issue, whether it has the newest articles because none is pending, and what was skipped."""
+    with context.db.write() as connection:
+        sync_custom_feeds(connection, context.site)
+    result = ingest(context)
+    with context.db.write() as connection:
+        composed, uses_newest_articles, left_out = _composed(connection, context, digest)
+        stored = sources.list_problems(connection, rejected=True)
+    return composed, uses_newest_articles, (*stored, *result.rejected, *left_out)
 
 
-def _composed(
-    connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishResult
-) -> tuple[ComposedIssue, bool]:
+def _composed(connection: Connection, context: Context, digest: Digest) -> tuple[ComposedIssue, bool, list[Problem]]:
+    site, now = context.site, context.now
     stored = drafts.load_draft(connection, digest.slug)
     waiting_slot = stored.waiting_slot if stored is not None else None
     content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)
@@ -162,10 +138,11 @@ def _composed(
         rows = store.rows_by_seq(connection, [article.seq for article in articles])
         content = replace(content, articles=tuple(articles), rows=rows)
     composed, failing = render_with_fallback(partial(compose_content, site, digest, content), content.articles)
-    for article, error in failing:
-        where, doing = content.rows[article.seq].source, f"{article.title!r} was left out"
-        report_failure(report, site, where, doing, error)
-    return composed, uses_newest_articles
+    left_out = [
+        failure_problem(context, content.rows[article.seq].source, f"{article.title!r} was left out", error)
+        for article, error in failing
+    ]
+    return composed, uses_newest_articles, left_out
 
 
 def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:

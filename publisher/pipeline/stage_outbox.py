@@ -7,12 +7,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.feeds import store as table
 from publisher.feeds.store import StagedFile
 from publisher.model.report import PublishResult
-from publisher.settings import Site
 from publisher.staging.folder import StagedFolder
 from publisher.storage.engine import Database
 
@@ -22,9 +22,11 @@ __all__ = ["stage_outbox"]
 _NEXT: Final = "next"
 
 
-def stage_outbox(db: Database, site: Site, report: PublishResult, *, dry_run: bool = False) -> None:
+def stage_outbox(context: Context) -> PublishResult:
     """Write unstaged drafts and issues into outbox/, restore missing files, and remove what ended."""
-    with StagedFolder(site.outbox_dir, dry_run=dry_run, is_private=True) as stage:
+    site, db = context.site, context.db
+    restaged = []
+    with StagedFolder(site.outbox_dir, dry_run=db.is_dry_run, is_private=True) as stage:
         _remove_ended(db, stage)
         with db.read() as connection:
             new = drafts.drafts_to_stage(connection)
@@ -38,11 +40,14 @@ def stage_outbox(db: Database, site: Site, report: PublishResult, *, dry_run: bo
                 changed = _put(connection, stage, f"{slug}/{_NEXT}", f"draft:{slug}", files)
                 drafts.mark_draft_staged(connection, slug)
             if slug in lost and slug not in new and changed:
-                report.restaged.append(f"{site.paths.outbox}/{slug}/{_NEXT}")
-        _stage_issues(db, site, stage, report)
+                restaged.append(f"{site.paths.outbox}/{slug}/{_NEXT}")
+        restaged += [f"{site.paths.outbox}/{path}" for path in _stage_issues(db, stage)]
+    return PublishResult(restaged=tuple(restaged))
 
 
-def _stage_issues(db: Database, site: Site, stage: StagedFolder, report: PublishResult) -> None:
+def _stage_issues(db: Database, stage: StagedFolder) -> list[str]:
+    """Stage issues, and return those whose missing files were staged again."""
+    restaged = []
     with db.read() as connection:
         unstaged = issues.issues_to_stage(connection)
         lost = {int(file.owner.partition(":")[2]) for file in _lost_files(connection, stage, "issue")}
@@ -53,7 +58,8 @@ def _stage_issues(db: Database, site: Site, stage: StagedFolder, report: Publish
             changed = _put(connection, stage, row.path, f"issue:{row.id}", files)
             issues.mark_staged(connection, row.id)
         if row.id in lost and changed:
-            report.restaged.append(f"{site.paths.outbox}/{row.path}")
+            restaged.append(row.path)
+    return restaged
 
 
 def _lost_files(connection: Connection, stage: StagedFolder, kind: str) -> list[StagedFile]:

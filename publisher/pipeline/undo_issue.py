@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER, cancel_issue
 from publisher.delivery.issue_life.fixed_issue import unfix_issue
@@ -20,10 +19,7 @@ from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
-from publisher.model.report import PublishResult
 from publisher.pipeline.stage_outbox import stage_outbox
-from publisher.settings import Site
-from publisher.storage.engine import Database
 
 __all__ = ["CancelPlan", "Discarded", "cancel", "discard", "plan_cancel", "reopen", "undo_discard"]
 
@@ -52,20 +48,15 @@ class CancelPlan:
     open: int
 
 
-@contextmanager
-def _locked(site: Site, on_wait: Callable[[str], None]) -> Iterator[Database]:
-    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait):
-        yield db
-
-
-def _stage(db: Database, site: Site, slug: str, now: datetime, *, slot: datetime | None = None) -> None:
+def _stage(context: Context, slug: str, *, slot: datetime | None = None) -> None:
     """Bring the draft of a digest up to date and stage the outbox."""
+    site = context.site
     if slug in site.digests:
-        update_draft(db, site, site.digests[slug].digest(slug), now, slot=slot)
-    stage_outbox(db, site, PublishResult(at=now.isoformat(), dry_run=False))
+        update_draft(context.db, site, site.digests[slug].digest(slug), context.now, slot=slot)
+    stage_outbox(context)
 
 
-def reopen(site: Site, target: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None) -> IssueRow:
+def reopen(context: Context, target: str) -> IssueRow:
     """Make the newest approved issue of a digest a draft again; return the issue as it was.
 
     It merges with a draft that exists, and waits for a person until its next slot.
@@ -73,8 +64,8 @@ def reopen(site: Site, target: str, now: datetime, *, on_wait: Callable[[str], N
     Raises:
         SettingsError: no issue of the digest is approved, or its send has opened.
     """
-    with _locked(site, on_wait) as db:
-        with db.write() as connection:
+    with context.exclusive():
+        with context.db.write() as connection:
             slug, _, name = target.strip("/").partition("/")
             row = find_issue(connection, target) if name else next(iter(issues.waiting_issues(connection, slug)), None)
             if row is None:
@@ -84,21 +75,14 @@ def reopen(site: Site, target: str, now: datetime, *, on_wait: Callable[[str], N
                     f"{row.path} cannot be reopened: its send has opened. 'publish cancel {row.path}' stops what was not "
                     "handed over yet"
                 )
-            newest = issues.newest_slot(connection, row.digest, until=now)
+            newest = issues.newest_slot(connection, row.digest, until=context.now)
             unfix_issue(connection, row)
         # A draft does not wait for a slot before that of an issue that subscribers may have.
-        _stage(db, site, row.digest, now, slot=row.slot if row.slot == newest else None)
+        _stage(context, row.digest, slot=row.slot if row.slot == newest else None)
     return row
 
 
-def discard(
-    site: Site,
-    target: str,
-    now: datetime,
-    *,
-    until_next: bool = False,
-    on_wait: Callable[[str], None] = lambda holder: None,
-) -> Discarded:
+def discard(context: Context, target: str, *, until_next: bool = False) -> Discarded:
     """Leave the articles of a draft out of this newsletter, or keep them for the issue after its slot.
 
     Articles that the draft had no room for stay.
@@ -106,45 +90,43 @@ def discard(
     Raises:
         SettingsError: the digest has no draft.
     """
-    with _locked(site, on_wait) as db:
-        with db.write() as connection:
+    with context.exclusive():
+        with context.db.write() as connection:
             draft = find_draft(connection, target)
-            if draft.digest not in site.digests:
+            if draft.digest not in context.site.digests:
                 raise SettingsError(f"digests.{draft.digest} is no longer in publisher.toml. Restore it first")
-            digest = site.digests[draft.digest].digest(draft.digest)
+            digest = context.site.digests[draft.digest].digest(draft.digest)
             pending.add_pending(connection, [(draft.digest, seq) for seq in draft.articles])
             why, slot = SkipKind.DISCARDED, None
             if until_next:
-                why, slot = SkipKind.LATER, skip_slot(connection, site, digest, draft.slot)
+                why, slot = SkipKind.LATER, skip_slot(connection, context.site, digest, draft.slot)
             pending.skip_articles(connection, draft.digest, draft.articles, why, slot)
-        _stage(db, site, draft.digest, now)
+        _stage(context, draft.digest)
     return Discarded(digest=draft.digest, articles=len(draft.articles))
 
 
-def undo_discard(
-    site: Site, slug: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None
-) -> Discarded:
+def undo_discard(context: Context, slug: str) -> Discarded:
     """Put discarded articles back into the next issue, unless an issue of the digest has opened since.
 
     Raises:
         SettingsError: nothing was discarded, or an issue has opened since.
     """
-    with _locked(site, on_wait) as db:
-        with db.write() as connection:
+    with context.exclusive():
+        with context.db.write() as connection:
             seqs = pending.restore_skipped(connection, slug)
         if not seqs:
             raise SettingsError(f"nothing of {slug} was discarded since its last issue: there is nothing to undo")
-        _stage(db, site, slug, now)
+        _stage(context, slug)
     return Discarded(digest=slug, articles=len(seqs))
 
 
-def plan_cancel(site: Site, target: str) -> CancelPlan:
+def plan_cancel(context: Context, target: str) -> CancelPlan:
     """Return how many messages of an issue were handed over, and how many can be cancelled. Nothing is changed.
 
     Raises:
         SettingsError: there is no such issue, its send has not opened, or nothing is left to cancel.
     """
-    with Database.open(site.database_url) as db, db.read() as connection:
+    with context.db.read() as connection:
         row = find_issue(connection, target)
         _require_opened(row)
         states = deliveries.state_counts(connection, row.id).get(row.id, {})
@@ -159,9 +141,7 @@ def _require_opened(row: IssueRow) -> None:
         raise SettingsError(f"the send of {row.path} has not opened: 'publish reopen {row.digest}' undoes its approval")
 
 
-def cancel(
-    site: Site, target: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None
-) -> tuple[IssueRow, int]:
+def cancel(context: Context, target: str) -> tuple[IssueRow, int]:
     """Cancel what was not handed over of an issue; return the issue, and how many deliveries were cancelled.
 
     Its articles return to the subscribers who did not get them for that reason.
@@ -169,13 +149,13 @@ def cancel(
     Raises:
         SettingsError: there is no such issue, or nothing is left to cancel.
     """
-    with _locked(site, on_wait) as db:
-        with db.write() as connection:
+    with context.exclusive():
+        with context.db.write() as connection:
             row = find_issue(connection, target)
             _require_opened(row)
-            repeating = {slug for slug, digest in site.digests.items() if digest.repeat}
-            cancelled = cancel_issue(connection, row, int(now.timestamp()), repeating=repeating)
+            repeating = {slug for slug, digest in context.site.digests.items() if digest.repeat}
+            cancelled = cancel_issue(connection, row, context.seconds, repeating=repeating)
             if not cancelled:
                 raise SettingsError(f"{row.path}: {_NOTHING_OPEN}")
-        _stage(db, site, row.digest, now)
+        _stage(context, row.digest)
     return row, cancelled

@@ -1,17 +1,18 @@
-"""Bring the drafts of all digests up to date, and describe them for the report of a run."""
+"""Bring the drafts of all digests up to date, and describe them for the result of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.articles import store as articles
-from publisher.articles.failure_isolation import report_failure
+from publisher.articles.failure_isolation import failure_problem
 from publisher.articles.records import article_from_text, is_edited
 from publisher.cadence import previous_slot
+from publisher.context import Context
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -28,76 +29,75 @@ from publisher.schedule import store as slots
 from publisher.schedule.processes import list_runners
 from publisher.settings import Site
 from publisher.storage import facts
-from publisher.storage.engine import Database
 
-__all__ = ["LAST_TICK", "describe_due", "is_attended", "overdue_note", "report_draft", "update_drafts"]
+__all__ = ["LAST_TICK", "describe_due", "describe_update", "is_attended", "overdue_note", "update_drafts"]
 
 #: The name of the fact with the time of the last 'publish tick'.
 LAST_TICK: Final = "last_tick"
 _DAY_SECONDS: Final = 86_400
 
 
-def update_drafts(
-    db: Database, site: Site, now: datetime, report: PublishResult, *, without: Collection[str] = ()
-) -> dict[str, DraftUpdate]:
-    """Bring the draft of every digest but WITHOUT up to date, add it to the report, and return the drafts by digest.
+def update_drafts(context: Context, *, without: Collection[str] = ()) -> tuple[PublishResult, dict[str, DraftUpdate]]:
+    """Bring the draft of every digest but WITHOUT up to date; return what came of it, and the drafts by digest.
 
     A digest that cannot be rendered is reported; the others go on. The caller holds the site's lock.
     """
-    return_unapproved_issues(db, site, now, report)
-    _end_removed(db, site, report)
-    _report_approved(db, site, now, report)
+    site = context.site
+    result = PublishResult(warnings=tuple(return_unapproved_issues(context)), ended_drafts=tuple(_end_removed(context)))
+    result += PublishResult(warnings=tuple(_approved_warnings(context)))
     updates: dict[str, DraftUpdate] = {}
     for digest in site.all_digests():
         if digest.slug in without:
             continue
         settings = site.digests[digest.slug]
         if settings.send is SendPolicy.REVIEW and settings.catch_up is CatchUp.ALL:
-            reason = 'with send = "review" it means "latest": one draft waits at a time'
-            report.warnings.append(
-                Problem(where=f"digests.{digest.slug}.catch_up", is_rejected=False, reason=f'"all": {reason}')
-            )
+            reason = '"all": with send = "review" it means "latest": one draft waits at a time'
+            where = f"digests.{digest.slug}.catch_up"
+            result += PublishResult(warnings=(Problem(where=where, is_rejected=False, reason=reason),))
         try:
-            update = update_draft(db, site, digest, now)
+            update = update_draft(context.db, site, digest, context.now)
         except (SettingsError, StoreError):
             raise
         except Exception as error:
-            report_failure(report, site, f"digests.{digest.slug}", "its draft was not brought up to date", error)
+            where = f"digests.{digest.slug}"
+            problem = failure_problem(context, where, "its draft was not brought up to date", error)
+            result += PublishResult(rejected=(problem,))
         else:
             updates[digest.slug] = update
-            report_draft(db, site, update, now, report)
-    return updates
+            result += describe_update(context, update)
+    return result, updates
 
 
-def _end_removed(db: Database, site: Site, report: PublishResult) -> None:
-    """End the drafts of digests that are no longer in the settings; nothing is consumed."""
+def _end_removed(context: Context) -> list[str]:
+    """End the drafts of digests that are no longer in the settings, and return these; nothing is consumed."""
+    site, db = context.site, context.db
     with db.read() as connection:
         removed = [draft.digest for draft in drafts.list_drafts(connection) if draft.digest not in site.digests]
     for slug in removed:
         with db.write() as connection:
             drafts.delete_draft(connection, slug)
-        report.ended_drafts.append(slug)
+    return removed
 
 
-def _report_approved(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
+def _approved_warnings(context: Context) -> Iterator[Problem]:
     """Warn of edits after the approval of an issue that is still to be sent, and of a slot that nothing runs."""
-    with db.read() as connection:
+    site, now = context.site, context.now
+    with context.db.read() as connection:
         for row in issues.waiting_issues(connection):
             if row.digest not in site.digests:
                 continue
-            reasons = []
             if edited := _edited_titles(connection, site, row):
-                reasons.append(
+                reason = (
                     f"edited after its approval: {', '.join(edited)}. The issue keeps the approved text. To change it: "
                     f"publish reopen {row.digest}"
                 )
+                yield Problem(where=row.path, is_rejected=False, reason=reason)
             if row.slot <= now and not row.is_paused and not is_attended(connection, site, now):
-                when = minute_text(row.slot, site.tz)
-                reasons.append(
-                    f"its slot {when} has passed, and nothing runs: start 'publish run', call 'publish tick' from cron, "
-                    f"or send it: publish send {row.path}"
+                reason = (
+                    f"its slot {minute_text(row.slot, site.tz)} has passed, and nothing runs: start 'publish run', call "
+                    f"'publish tick' from cron, or send it: publish send {row.path}"
                 )
-            report.warnings += [Problem(where=row.path, is_rejected=False, reason=reason) for reason in reasons]
+                yield Problem(where=row.path, is_rejected=False, reason=reason)
 
 
 def _edited_titles(connection: Connection, site: Site, row: IssueRow) -> list[str]:
@@ -111,44 +111,40 @@ def _edited_titles(connection: Connection, site: Site, row: IssueRow) -> list[st
     ]
 
 
-def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> None:
-    """Add a draft, or why there is none, to the report of a run, in place of an earlier entry."""
+def describe_update(context: Context, update: DraftUpdate) -> PublishResult:
+    """Return a draft, or why there is none, as part of the result of a run."""
     slug, draft = update.digest, update.draft
-    report.issue_drafts = [summary for summary in report.issue_drafts if summary.digest != slug]
-    report.waiting = [one for one in report.waiting if one.digest != slug]
     if draft is None:
-        if update.is_changed:
-            report.ended_drafts.append(slug)
-        report.waiting.append(
-            WaitingDigest(digest=slug, reason=update.content.reason, articles=len(update.content.pending))
-        )
-        return
+        waiting = WaitingDigest(digest=slug, reason=update.content.reason, articles=len(update.content.pending))
+        return PublishResult(waiting=(waiting,), ended_drafts=(slug,) if update.is_changed else ())
+    rejected = []
     for number, left_out in enumerate(draft.left_out):
         doing = f"{left_out.title!r} is left out of the draft of {slug}"
         if number < len(update.failures):
-            report_failure(report, site, left_out.where, doing, update.failures[number])
+            rejected.append(failure_problem(context, left_out.where, doing, update.failures[number]))
         else:
-            report.rejected.append(
-                Problem(where=left_out.where, is_rejected=True, reason=f"{doing}: {left_out.reason}")
-            )
-    report.issue_drafts.append(
-        DraftSummary(
-            digest=slug,
-            number=draft.number,
-            slot=draft.slot.astimezone(site.tz).isoformat(),
-            subject=draft.subject,
-            articles=len(draft.articles),
-            path=f"{site.paths.outbox}/{slug}/next",
-            send=site.digests[slug].send.value,
-            due=describe_due(site, draft, update.content.reason),
-            shortened=draft.shortened,
-            html_size=draft.html_size,
-            errors=tuple(f"{one['rule']}: {one['message']}" for one in draft.findings if one["severity"] == "error"),
-            warnings=sum(one["severity"] != "error" for one in draft.findings),
-            hash=draft.hash,
-            is_changed=update.is_changed,
-            overdue=overdue_note(db, site, slug, now),
-        )
+            rejected.append(Problem(where=left_out.where, is_rejected=True, reason=f"{doing}: {left_out.reason}"))
+    return PublishResult(issue_drafts=(_summary(context, update, draft),), rejected=tuple(rejected))
+
+
+def _summary(context: Context, update: DraftUpdate, draft: IssueDraft) -> DraftSummary:
+    site, slug = context.site, update.digest
+    return DraftSummary(
+        digest=slug,
+        number=draft.number,
+        slot=draft.slot.astimezone(site.tz).isoformat(),
+        subject=draft.subject,
+        articles=len(draft.articles),
+        path=f"{site.paths.outbox}/{slug}/next",
+        send=site.digests[slug].send.value,
+        due=describe_due(site, draft, update.content.reason),
+        shortened=draft.shortened,
+        html_size=draft.html_size,
+        errors=tuple(f"{one['rule']}: {one['message']}" for one in draft.findings if one["severity"] == "error"),
+        warnings=sum(one["severity"] != "error" for one in draft.findings),
+        hash=draft.hash,
+        is_changed=update.is_changed,
+        overdue=overdue_note(context, slug),
     )
 
 
@@ -185,14 +181,15 @@ def is_attended(connection: Connection, site: Site, now: datetime) -> bool:
     return now.timestamp() - last_tick < _DAY_SECONDS or bool(list_runners(site.root))
 
 
-def overdue_note(db: Database, site: Site, slug: str, now: datetime) -> str:
+def overdue_note(context: Context, slug: str) -> str:
     """Return that a slot has passed and nothing claims it, with the command; empty if that is not so."""
+    site, now = context.site, context.now
     timetable = site.digests[slug].timetable(site.tz)
     slot = previous_slot(timetable, now) if timetable is not None else None
     if slot is None:
         return ""
     name = f"digest:{slug}"
-    with db.read() as connection:
+    with context.db.read() as connection:
         stored = slots.load_schedules(connection).get(name)
         is_known = bool(slots.existing_slots(connection, [(name, slot)]))
         is_taken = slot in issues.slots_with_issues(connection, slug, slot)

@@ -102,7 +102,7 @@ def _draft_status(context: Context, draft: IssueDraft) -> DraftStatus:
         subject=draft.subject,
         articles=tuple(known[seq].title for seq in draft.articles),
         due=describe_due(site, draft, content.reason),
-        overdue=overdue_note(context.db, site, draft.digest, now),
+        overdue=overdue_note(context, draft.digest),
         hash=draft.hash,
         errors=draft.errors,
         forced=draft.forced if draft.is_forced else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -29,6 +30,7 @@ from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as notifications
 from publisher.websub.notify import send_notifications
+from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
 __all__ = ["Jobs"]
@@ -98,6 +100,11 @@ class Jobs:
         self._is_changed.set()
         self._wake("publish")
 
+    def _context(self, site: Site, db: Database) -> Context:
+        """Return the context of a job that can be stopped."""
+        now = local_now(site, self._clock)
+        return Context(site=site, db=db, now=now, clock=self._clock, progress=self._progress_or_stop)
+
     # -- publish -------------------------------------------------------------------------------
 
     def publish(self) -> None:
@@ -106,18 +113,15 @@ class Jobs:
         always = self._is_changed.is_set()
         self._is_changed.clear()
         try:
-            report = run_due_slots(
-                site,
-                db,
-                self._clock,
-                always=always,
-                lease=self._lease,
-                parser_process=self._parsers,
-                progress=self._progress_or_stop,
-                on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
-                on_claim=self._log_claim,
-                on_feeds=self._wake_hubs,
-            )
+            with Workers(parser_process=self._parsers) as workers:
+                context = replace(
+                    self._context(site, db),
+                    workers=workers,
+                    on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
+                )
+                report = run_due_slots(
+                    context, always=always, lease=self._lease, on_claim=self._log_claim, on_feeds=self._wake_hubs
+                )
         except WorkerClosed as error:
             self._log.info("stopped early", job="publish", reason=str(error))
             raise JobStopped from None
@@ -171,7 +175,6 @@ class Jobs:
         from publisher.delivery.automatic import next_send_time, send_due_issues
 
         now, mono = self._clock.now(), self._clock.monotonic()
-        report = PublishResult(at=now.isoformat(), dry_run=False)
         if site is not self._retries_of:
             # Changed settings may fix a failed issue, so it is retried at once.
             self._retries, self._retries_of = {}, site
@@ -179,15 +182,10 @@ class Jobs:
         self._settled = {
             name: since for name, since in self._settled.items() if mono - since < _RECHECK_AFTER.total_seconds()
         }
-        send_due_issues(
-            site,
-            db,
-            now,
-            report,
-            self._report_progress,
+        report = send_due_issues(
+            replace(self._context(site, db), progress=self._report_progress),
             without=waiting | self._settled.keys(),
             is_stopping=self._is_stopping.is_set,
-            clock=self._clock,
         )
         for result in report.sends:
             self._log_sent(result)
@@ -257,7 +255,7 @@ class Jobs:
         site, db = self.current
         if not site.notifies_hubs:
             return
-        result = send_notifications(db, site, self._clock.now(), progress=self._progress_or_stop)
+        result = send_notifications(self._context(site, db))
         if result.sent or result.failed:
             self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
         for reason in result.failed:

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.namespace import site_namespace
+from publisher.context import Context
 from publisher.feeds import store as table
+from publisher.feeds.changes import FeedChanges
 from publisher.feeds.entries import EntryRenderer, entries_fingerprint, make_site_info
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.query import matches_query
-from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
@@ -23,7 +24,6 @@ from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.store import Subscriber
 from publisher.subscriptions.preferences import personal_feed_url
-from publisher.workers.pool import Workers
 
 __all__ = ["personal_feed_state", "render_personal_feed"]
 
@@ -34,23 +34,23 @@ _PAGE: Final = 100
 _DEFAULT_LIMIT: Final = 50
 
 
-def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
+def render_personal_feed(context: Context, text: str, form: FeedFormat) -> bytes | None:
     """Return the feed of a token; None if the token is not valid any more."""
     from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
+    site, db = context.site, context.db
     with db.read() as connection:
         subscriber = _subscriber(site, connection, text)
         if subscriber is None:
             return None
-        seqs = _article_seqs(site, connection, subscriber, now)
+        seqs = _article_seqs(site, connection, subscriber, context.now)
         fingerprint = entries_fingerprint(site)
         is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
     if is_stale:
-        with db.write() as connection, Workers(1) as workers:
+        with db.write() as connection:
             site_info = make_site_info(site, site_namespace(connection, site))
-            report = PublishResult(at=now.isoformat(), dry_run=False)
             entries = EntryRenderer(
-                site=site, site_info=site_info, fingerprint=fingerprint, workers=workers, report=report
+                context=context, site_info=site_info, fingerprint=fingerprint, changes=FeedChanges()
             )
             entries.update_entries(connection, seqs)
     with db.read() as connection:

@@ -289,7 +289,7 @@ class ArticlePages:
         before, tag = self._etags.get((feed_pass, suffix), ("", b""))
         body = b""
         if before != state or not matches_etag(tag, asked):
-            rendered = render_personal_feed(site, context.db, feed_pass, form, context.now())
+            rendered = render_personal_feed(context.use_case_context(), feed_pass, form)
             if rendered is None:
                 raise HTTPException(404)
             body, tag = rendered, etag_of(rendered)

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.clock import Clock
+from publisher.context import Context as UseCaseContext
+from publisher.context import local_now
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
@@ -91,6 +93,10 @@ class Context:
             if self._db is None:
                 self._db = Database.open(self.site.database_url, wait_seconds=DATABASE_SECONDS)
             return self._db
+
+    def use_case_context(self) -> UseCaseContext:
+        """Return the context of a use case, at the current time."""
+        return UseCaseContext(site=self.site, db=self.db, now=local_now(self.site, self._clock), clock=self._clock)
 
     def now(self) -> datetime:
         """Return the current time."""

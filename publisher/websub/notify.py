@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.backoff import Backoff
+from publisher.context import Context
 from publisher.errors import RemoteError
 from publisher.html.text import clean_characters, one_line
 from publisher.html.urls import url_path
 from publisher.http_client import HttpClient
 from publisher.model.feeds import FeedFormat
-from publisher.model.report import NotificationResult, Progress, no_progress
+from publisher.model.report import NotificationResult, Progress
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.websub import notifications_store as notifications
 from publisher.websub.hub import queue_content, run_hub_tasks
 from publisher.websub.notifications_store import Notification
@@ -58,29 +57,17 @@ class _Outcome:
     counts: bool = True
 
 
-def send_notifications(
-    db: Database,
-    site: Site,
-    now: datetime,
-    *,
-    at_once: bool = False,
-    seconds: float = 20,
-    progress: Progress = no_progress,
-    clock: Callable[[], float] = time.monotonic,
-) -> NotificationResult:
+def send_notifications(context: Context, *, at_once: bool = False, seconds: float = 20) -> NotificationResult:
     """Send the due notifications, and return the result.
 
     Errors of servers raise nothing: a failed notification is queued again.
 
     Args:
-        db: the database.
-        site: the settings.
-        now: the current time.
+        context: the site.
         at_once: also send notifications that are due later.
         seconds: no request is started after this time.
-        progress: called with the progress.
-        clock: a monotonic clock, in seconds.
     """
+    site, db, now = context.site, context.db, context.now
     named = {name for form in FeedFormat for name in recipients(site, form)}
     with db.write() as connection:
         notifications.delete_other_recipients(connection, named)
@@ -88,24 +75,28 @@ def send_notifications(
         own = [queued for queued in due if queued.recipient == f"websub {site.hub_url}"]
         _queue_own_hub(connection, own, now)
     due = [queued for queued in due if queued not in own]
-    result = NotificationResult()
+    sent, failed = 0, list[str]()
     if site.web.hub:
         limits = {"seconds": seconds} if at_once else {"seconds": _OWN_HUB_SECONDS, "longest": _OWN_HUB_SECONDS}
         hub_report = run_hub_tasks(site, db, lambda: now, **limits)
-        result.sent += hub_report.delivered
-        result.failed += hub_report.failed
+        sent += hub_report.delivered
+        failed += hub_report.failed
     if due:
-        deadline = clock() + seconds
+        deadline = context.clock.monotonic() + seconds
         with HttpClient(site.announce.timeout) as client:
             outcomes = _NotificationRun(
-                site=site, client=client, is_over=lambda: clock() > deadline, progress=progress
+                site=site,
+                client=client,
+                is_over=lambda: context.clock.monotonic() > deadline,
+                progress=context.progress,
             ).run(due)
         with db.write() as connection:
             for queued, outcome in outcomes:
-                _record_outcome(connection, queued, outcome, int(now.timestamp()), result)
+                sent += outcome.status is _Status.DONE
+                failed += _record_outcome(connection, queued, outcome, context.seconds)
     with db.read() as connection:
-        result.waiting = notifications.count_notifications(connection)
-    return result
+        waiting = notifications.count_notifications(connection)
+    return NotificationResult(sent=sent, waiting=waiting, failed=tuple(failed))
 
 
 def _queue_own_hub(connection: Connection, own: Sequence[Notification], now: datetime) -> None:
@@ -115,26 +106,23 @@ def _queue_own_hub(connection: Connection, own: Sequence[Notification], now: dat
         notifications.delete_notification(connection, queued)
 
 
-def _record_outcome(
-    connection: Connection, queued: Notification, outcome: _Outcome, now: int, result: NotificationResult
-) -> None:
-    """Store the result of an attempt."""
+def _record_outcome(connection: Connection, queued: Notification, outcome: _Outcome, now: int) -> list[str]:
+    """Store the result of an attempt, and return the failure as a line of text, if it is one."""
     name = queued.recipient.partition(" ")[2]
     if outcome.status is _Status.DONE:
-        result.sent += 1
         notifications.delete_notification(connection, queued)
-        return
+        return []
     attempts = queued.attempts + 1
     if not outcome.counts:
         attempts = min(attempts, _MAX_LOOK_ATTEMPTS)
     again = RETRIES.retry_at(attempts, now)
     if outcome.status is _Status.NEVER or again is None:
-        result.failed.append(f"{name} was not notified of {queued.path}: {outcome.error}. It was the last attempt")
         notifications.delete_notification(connection, queued)
-        return
-    if outcome.counts:
-        result.failed.append(f"{name} was not notified of {queued.path}: {outcome.error}. It will be retried")
+        return [f"{name} was not notified of {queued.path}: {outcome.error}. It was the last attempt"]
     notifications.reschedule_notification(connection, queued, attempts, again, outcome.error)
+    if not outcome.counts:
+        return []
+    return [f"{name} was not notified of {queued.path}: {outcome.error}. It will be retried"]
 
 
 @dataclass(slots=True, kw_only=True)

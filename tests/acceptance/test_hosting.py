@@ -20,12 +20,11 @@ from urllib.parse import quote
 import brotli
 import pytest
 
-from publisher.pipeline.correct import retract
-from publisher.pipeline.publish import publish
 from publisher.settings import read_site
 from tests.acceptance.test_cli import run
 from tests.conftest import NOW, SiteKit
 from tests.support.ports import free_port
+from tests.support.use_cases import publish, retract
 from tests.support.web_servers import (
     Answer,
     Served,

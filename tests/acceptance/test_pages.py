@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from publisher.pipeline.correct import retract
 from tests.conftest import NOW, SiteKit
 from tests.support.chromium import connected
+from tests.support.use_cases import retract
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,11 @@ import pytest
 
 from publisher.articles.scan import _COARSE_TICK_NANOSECONDS
 from publisher.digests import store
-from publisher.pipeline.correct import reinstate, retract
 from publisher.schedule.processes import list_runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.support.processes import Process, publish_output
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import list_issues
+from tests.support.use_cases import list_issues, reinstate, retract
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> Any:

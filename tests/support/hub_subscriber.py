@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 from publisher.web import Web
 from publisher.websub import hub_store as hub
 from publisher.websub.hub import HubReport, run_hub_tasks
-from publisher.websub.notify import send_notifications
 from tests.conftest import NOW, SiteKit
 from tests.support.clocks import ManualClock
+from tests.support.use_cases import send_notifications
 from tests.support.web_visitor import Response, Visitor
 
 TOPIC = "https://review.example/feeds/all.atom"

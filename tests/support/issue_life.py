@@ -13,14 +13,12 @@ from unittest.mock import patch
 from sqlalchemy import Connection
 
 from publisher.delivery import deliver as delivering
-from publisher.delivery.automatic import send_due_issues
 from publisher.digests.preflight import message
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
-from publisher.model.report import PublishResult, no_progress
-from publisher.runner.scheduled_run import run_due_slots
+from publisher.model.report import PublishResult
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions.preferences import NO_END, Access, pause_until, save_preferences
@@ -28,7 +26,7 @@ from publisher.subscriptions.subscribe import SubscriptionRequest
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, deliver, suppress_by_operator
+from tests.support.use_cases import add_subscriber, deliver, run_due_slots, send_due_issues, suppress_by_operator
 
 __all__ = ["DIGESTS", "START", "Kill", "Killed", "LifeSite", "RecordedMail", "address_of"]
 
@@ -208,8 +206,7 @@ class LifeSite:
         with self.kit.open() as db:
             report = run_due_slots(site, db, self.clock, always=True, parser_process=shared_parser())
             assert report is not None
-            send_due_issues(site, db, self.now, report, no_progress, clock=self.clock)
-        return report
+            return report + send_due_issues(site, db, self.now, clock=self.clock)
 
     def send(self, target: str, *, limit: int | None = None) -> None:
         """Do the work of ``publish send``."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from publisher.context import Context
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
-from publisher.model.report import PublishResult
 from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -27,7 +27,7 @@ def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) ->
             opened = open_issue(db, site, row, now)
             assert opened is not None
             row = opened.row
-        stage_outbox(db, site, PublishResult(at=now.isoformat(), dry_run=False))
+        stage_outbox(Context(site=site, db=db, now=now))
     return row
 
 

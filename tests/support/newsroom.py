@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from publisher.model.report import PublishResult
-from publisher.runner.scheduled_run import run_due_slots
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due_slots
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
+from tests.support.use_cases import run_due_slots
 
 # A Monday; the cadence is 07:00 each day.
 SIX = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

@@ -7,20 +7,17 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from publisher.delivery.automatic import send_due_issues
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
-from publisher.model.report import PublishResult, no_progress
-from publisher.pipeline import approve as approving
+from publisher.model.report import PublishResult
 from publisher.pipeline.approve import Approval, ApprovalTime
-from publisher.runner.scheduled_run import run_due_slots
 from tests.conftest import MailKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
 from tests.support.smtp import Server
-from tests.support.use_cases import add_subscriber, import_list
+from tests.support.use_cases import add_subscriber, approve, import_list, run_due_slots, send_due_issues
 
 __all__ = ["EDITOR", "FRIDAY", "MONDAY", "SATURDAY", "SUNDAY", "ScheduledSite", "text_of"]
 
@@ -96,8 +93,7 @@ class ScheduledSite:
         with self.kit.open() as db:
             report = run_due_slots(site, db, self.clock, always=True, parser_process=shared_parser())
             assert report is not None
-            send_due_issues(site, db, self.clock.now(), report, no_progress, clock=self.clock)
-        return report
+            return report + send_due_issues(site, db, self.clock.now(), clock=self.clock)
 
     def approve(
         self,
@@ -109,7 +105,7 @@ class ScheduledSite:
     ) -> Approval:
         """Approve the draft of a newsletter."""
         self.clock.at = at or self.clock.at
-        return approving.approve(self.kit.site, digest, self.clock.now(), time=time, expect=expect)
+        return approve(self.kit.site, digest, self.clock.now(), time=time, expect=expect)
 
     def draft(self, digest: str = "weekly") -> IssueDraft | None:
         """Return the stored draft of a newsletter."""

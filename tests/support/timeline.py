@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 from publisher.delivery import deliver as delivering
 from publisher.delivery import editors_mail
-from publisher.delivery.automatic import send_due_issues
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
@@ -25,17 +24,16 @@ from publisher.digests.store import IssueRow
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource
 from publisher.model.delivery import DeliveryState
-from publisher.model.report import DraftSummary, PublishResult, no_progress
-from publisher.pipeline import approve as approving
+from publisher.model.report import DraftSummary, PublishResult
 from publisher.pipeline import publish as publishing
 from publisher.pipeline.approve import Approval, ApprovalTime
 from publisher.pipeline.update_drafts import LAST_TICK
-from publisher.runner.scheduled_run import run_due_slots
 from publisher.storage import facts
 from tests.conftest import SiteKit
+from tests.support import use_cases as approving
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import deliver, import_list, open_publisher
+from tests.support.use_cases import deliver, import_list, open_publisher, run_due_slots, send_due_issues
 
 __all__ = ["Newsroom", "SentMail"]
 
@@ -158,7 +156,7 @@ class Newsroom:
         if not preflight:
             self._stack.enter_context(patch.object(checks, "check_message", lambda *_, **__: []))
         if not feeds:
-            self._stack.enter_context(patch.object(publishing, "stage_feeds", lambda *_, **__: None))
+            self._stack.enter_context(patch.object(publishing, "stage_feeds", lambda context: PublishResult()))
         self.run()
 
     def close(self) -> None:
@@ -206,7 +204,7 @@ class Newsroom:
         report = run_due_slots(site, self.db, self.clock, always=True, parser_process=shared_parser())
         assert report is not None
         if site.can_send:
-            send_due_issues(site, self.db, self.clock.now(), report, no_progress, clock=self.clock)
+            report += send_due_issues(site, self.db, self.clock.now(), clock=self.clock)
         return report
 
     # -- people ------------------------------------------------------------------------------------

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from publisher import Publisher
-from publisher.clock import Clock
-from publisher.context import Context
+from sqlalchemy import Connection
+
+from publisher import (
+    Approval,
+    ApprovalPlan,
+    CancelPlan,
+    CheckResult,
+    CorrectionResult,
+    Discarded,
+    IssueRow,
+    NoteResult,
+    NotificationResult,
+    Preview,
+    Publisher,
+    PublishResult,
+    Subscriber,
+    check_files,
+)
+from publisher.clock import Clock, FixedClock
+from publisher.context import Context, local_now
+from publisher.pipeline.publish import publish as publish_site
+from publisher.runner import scheduled_run
 from publisher.settings import Site
-from publisher.subscribers.store import Subscriber
-from publisher.testing import FixedClock
+from publisher.storage.engine import Database
+from publisher.websub import notify
+from publisher.workers.pool import Workers
 
 __all__ = [
     "accept_refusals",
     "add_subscriber",
+    "approve",
+    "cancel",
+    "check_site",
+    "correct",
     "deliver",
     "delivery_history",
+    "discard",
     "doubtful_suppressions",
     "erase_subscriber",
     "export_subscribers",
+    "force_issue",
     "import_list",
     "lift_suppressions",
     "list_issues",
@@ -31,20 +58,34 @@ __all__ = [
     "open_context",
     "open_publisher",
     "pause",
+    "plan_approval",
+    "plan_cancel",
+    "preview",
     "process_mailbox",
     "process_messages",
+    "publish",
+    "reinstate",
+    "reopen",
     "resume",
+    "retract",
     "retry_refusals",
+    "run_due_slots",
     "send_draft_test",
+    "send_due_issues",
+    "send_notifications",
+    "set_note",
     "suppress_by_operator",
+    "tick",
     "unclear_states",
+    "undo_discard",
     "upcoming_issues",
 ]
 
 
 def open_publisher(site: Site, now: datetime | None = None, **options: Any) -> Publisher:
     """Open a site at a fixed time; at the current time without one."""
-    return Publisher(site, clock=FixedClock(now) if now is not None else Clock(), **options)
+    clock = FixedClock(now) if now is not None else Clock()
+    return Publisher(site, **{"clock": clock, **options})
 
 
 @contextmanager
@@ -59,6 +100,138 @@ class _CallableClock(Clock):
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now  # type: ignore[method-assign]
+
+
+@contextmanager
+def _opened(site: Site, now: datetime | None, options: dict[str, Any]) -> Iterator[Publisher]:
+    """Open a site with the options that are not of the use case, which are removed from OPTIONS."""
+    names = ("clock", "dry_run", "on_wait", "parser_process", "progress", "transport")
+    with open_publisher(site, now, **{name: options.pop(name) for name in names if name in options}) as publisher:
+        yield publisher
+
+
+# -- the pipeline --------------------------------------------------------------------------------
+
+
+def publish(
+    site: Site,
+    now: datetime,
+    *,
+    with_issues: bool = True,
+    may_open: bool = True,
+    edit: Callable[[Connection], None] | None = None,
+    **options: Any,
+) -> PublishResult:
+    with open_context(site, now, **options) as context:
+        return publish_site(context, with_issues=with_issues, may_open=may_open, edit=edit)
+
+
+def tick(site: Site, **options: Any) -> PublishResult:
+    with _opened(site, None, options) as publisher:
+        return publisher.tick()
+
+
+def run_due_slots(site: Site, db: Database, clock: Clock, **options: Any) -> PublishResult | None:
+    """Run due slots on an open database."""
+    with Workers(parser_process=options.pop("parser_process", None)) as workers:
+        now = local_now(site, clock)
+        context = Context(site=site, db=db, now=now, clock=clock, workers=workers)
+        names = ("on_wait", "progress")
+        context = replace(context, **{name: options.pop(name) for name in names if name in options})
+        return scheduled_run.run_due_slots(context, **options)
+
+
+def send_due_issues(site: Site, db: Database, now: datetime, **options: Any) -> PublishResult:
+    """Send due issues on an open database."""
+    from publisher.delivery import automatic
+
+    clock = options.pop("clock", None) or FixedClock(now)
+    return automatic.send_due_issues(Context(site=site, db=db, now=now, clock=clock), **options)
+
+
+def send_notifications(db: Database, site: Site, now: datetime, **options: Any) -> NotificationResult:
+    """Notify hubs, on an open database."""
+    names = ("progress", "clock")
+    context = Context(site=site, db=db, now=now, **{name: options.pop(name) for name in names if name in options})
+    return notify.send_notifications(context, **options)
+
+
+def check_site(site: Site | None, targets: Sequence[str], now: datetime, **options: Any) -> CheckResult:
+    if site is None:
+        return check_files(targets, now, **options)
+    with _opened(site, now, options) as publisher:
+        return publisher.check(targets, **options)
+
+
+def correct(site: Site, now: datetime, name: str, note: str, **options: Any) -> CorrectionResult:
+    with _opened(site, now, options) as publisher:
+        return publisher.articles.correct(name, note)
+
+
+def retract(site: Site, now: datetime, name: str, reason: str, **options: Any) -> CorrectionResult:
+    with _opened(site, now, options) as publisher:
+        return publisher.articles.retract(name, reason)
+
+
+def reinstate(site: Site, now: datetime, name: str, **options: Any) -> CorrectionResult:
+    with _opened(site, now, options) as publisher:
+        return publisher.articles.reinstate(name)
+
+
+# -- drafts and issues ---------------------------------------------------------------------------
+
+
+def plan_approval(site: Site, target: str, now: datetime, **options: Any) -> ApprovalPlan:
+    with _opened(site, now, options) as publisher:
+        return publisher.digests.plan_approval(target, **options)
+
+
+def approve(site: Site, target: str, now: datetime, **options: Any) -> Approval:
+    with _opened(site, now, options) as publisher:
+        return publisher.digests.approve(target, **options)
+
+
+def set_note(site: Site, digest: str, now: datetime, **options: Any) -> NoteResult:
+    with _opened(site, now, options) as publisher:
+        return publisher.digests.note(digest, **options)
+
+
+def preview(site: Site, slug: str, now: datetime, **options: Any) -> Preview:
+    with _opened(site, now, options) as publisher:
+        return publisher.digests.preview(slug, **options)
+
+
+def discard(site: Site, target: str, now: datetime, **options: Any) -> Discarded:
+    with _opened(site, now, options) as publisher:
+        return publisher.digests.discard(target, **options)
+
+
+def undo_discard(site: Site, slug: str, now: datetime, **options: Any) -> Discarded:
+    with _opened(site, now, options) as publisher:
+        return publisher.digests.undo_discard(slug)
+
+
+def force_issue(site: Site, target: str, reason: str, **options: Any) -> Any:
+    with _opened(site, None, options) as publisher:
+        return publisher.digests.force(target, reason)
+
+
+def reopen(site: Site, target: str, now: datetime, **options: Any) -> IssueRow:
+    with _opened(site, now, options) as publisher:
+        return publisher.issues.reopen(target)
+
+
+def plan_cancel(site: Site, target: str) -> CancelPlan:
+    with open_publisher(site) as publisher:
+        return publisher.issues.plan_cancel(target)
+
+
+def cancel(site: Site, target: str, now: datetime, **options: Any) -> tuple[IssueRow, int]:
+    with _opened(site, now, options) as publisher:
+        return publisher.issues.cancel(target)
+
+
+# -- subscribers ---------------------------------------------------------------------------------
 
 
 def add_subscriber(site: Site, address: str, now: datetime, **options: Any) -> Subscriber:

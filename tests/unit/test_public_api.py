@@ -12,19 +12,31 @@ import publisher
 def test_the_public_names_are_pinned() -> None:
     """A name that is removed or renamed breaks programs of other people."""
     assert publisher.__all__ == [
+        "Approval",
+        "ApprovalPlan",
+        "ApprovalTime",
         "ApprovedIssue",
         "BounceResult",
+        "CancelPlan",
+        "CheckResult",
+        "CorrectionResult",
         "DeliveryCounts",
         "DeliveryEvent",
         "DeliveryHistory",
         "DigestStatus",
+        "Discarded",
         "DoubtfulSuppression",
+        "Draft",
         "DraftStatus",
         "FeedStats",
         "ImportResult",
         "IssueRow",
         "IssueStats",
+        "NoteResult",
+        "NotificationResult",
         "OutboxIssue",
+        "Preview",
+        "PublishResult",
         "Publisher",
         "RefusalDecision",
         "ScheduleDescription",
@@ -37,6 +49,7 @@ def test_the_public_names_are_pinned() -> None:
         "UpcomingIssues",
         "UpcomingRun",
         "__version__",
+        "check_files",
     ]
 
 

@@ -17,9 +17,8 @@ from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedReco
 from publisher.clock import Clock
 from publisher.errors import BrowserMissing
 from publisher.failures import LOG_FILE, describe_failure, log_failure
-from publisher.pipeline.preview import preview
-from publisher.runner.scheduled_run import run_due_slots
 from tests.conftest import NOW, SiteKit, issues, titles
+from tests.support.use_cases import preview, run_due_slots
 
 
 class ManualClock(Clock):

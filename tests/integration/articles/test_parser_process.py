@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.pipeline.note import set_note
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker
 from tests.conftest import NOW, SiteKit, titles
+from tests.support.use_cases import set_note
 
 FAULTY = "tests.support.faulty_parsers"
 
@@ -117,7 +117,7 @@ def test_a_run_that_is_stopped_rejects_no_file(kit: SiteKit, limited: None, monk
 def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
     """Several runs use one process, which ends with the runner."""
     from publisher.clock import Clock
-    from publisher.runner.scheduled_run import run_due_slots
+    from tests.support.use_cases import run_due_slots
 
     with kit.open() as db, TimedWorker() as worker:
         kit.article("a.md", "A")

@@ -10,14 +10,12 @@ import pytest
 from publisher.digests import store as issues
 from publisher.digests.variants_store import load_variants
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError
-from publisher.pipeline.approve import ApprovalTime, plan_approval
-from publisher.pipeline.publish import publish
-from publisher.pipeline.undo_issue import reopen
+from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import MailKit
 from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver, pause, resume
+from tests.support.use_cases import deliver, pause, plan_approval, publish, reopen, resume
 
 
 @pytest.fixture
@@ -69,7 +67,7 @@ def test_an_approved_issue_opens_at_its_slot(site: ScheduledSite) -> None:
     approval = site.approve()
     assert (approval.row.path, approval.row.slot, approval.opened) == ("weekly/2026-11-23T0700", MONDAY, None)
     assert site.draft() is None
-    assert site.tick(MONDAY - timedelta(minutes=1)).opened == []
+    assert site.tick(MONDAY - timedelta(minutes=1)).opened == ()
     (opened,) = site.tick(MONDAY).opened
     assert (opened.path, opened.subscribers) == ("outbox/weekly/2026-11-23T0700", 2)
     site.tick(MONDAY + timedelta(minutes=5))
@@ -78,7 +76,7 @@ def test_an_approved_issue_opens_at_its_slot(site: ScheduledSite) -> None:
 
 def test_approval_after_the_slot_opens_at_once(site: ScheduledSite) -> None:
     """The draft waits for its slot that has passed."""
-    assert site.tick(MONDAY).opened == []
+    assert site.tick(MONDAY).opened == ()
     approval = site.approve(at=MONDAY + timedelta(hours=3))
     assert approval.opened is not None and approval.row.slot == MONDAY
     site.tick()
@@ -299,7 +297,7 @@ def test_an_issue_that_is_reopened_after_its_slot_waits_for_a_person(site: Sched
     """It was held at its slot; once it is approved again, it leaves at once with its slot."""
     row = site.approve().row
     pause(site.kit.site, row.path)
-    assert site.tick(MONDAY).opened == []
+    assert site.tick(MONDAY).opened == ()
     reopen(site.kit.site, "weekly", MONDAY + timedelta(hours=1))
     site.tick(MONDAY + timedelta(hours=2))
     assert site.recipients == []
@@ -312,7 +310,7 @@ def test_a_paused_issue_does_not_open_at_its_slot(site: ScheduledSite) -> None:
     """Once it is resumed within ``catch_up_hours``, it does."""
     site.approve()
     assert pause(site.kit.site, "weekly").is_paused
-    assert site.tick(MONDAY).opened == []
+    assert site.tick(MONDAY).opened == ()
     resume(site.kit.site, "weekly")
     site.tick(MONDAY + timedelta(hours=1))
     assert site.recipients == ["ann", "bert"]

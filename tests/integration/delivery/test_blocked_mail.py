@@ -13,13 +13,12 @@ from publisher.digests.readiness import issue_blockers
 from publisher.errors import SendingBlocked
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import ConfirmationKind
-from publisher.pipeline.approve import approve, plan_approval
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders, write_sample
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver, send_draft_test
+from tests.support.use_cases import approve, deliver, plan_approval, send_draft_test
 
 REAL = "anna@posteo.de"
 
@@ -204,7 +203,7 @@ def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
 
 def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
     """Somebody gave a reason for this issue; the settings are still looked at."""
-    from publisher.digests.run_preflight import force_issue
+    from tests.support.use_cases import force_issue
 
     kit = mail_kit
     furnish_with_sample(kit)

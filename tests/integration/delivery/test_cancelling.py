@@ -9,12 +9,11 @@ import pytest
 
 from publisher.errors import SettingsError
 from publisher.pipeline.approve import ApprovalTime
-from publisher.pipeline.undo_issue import cancel, reopen
 from tests.conftest import MailKit
 from tests.support.deliveries import states
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver
+from tests.support.use_cases import cancel, deliver, reopen
 
 NOTES = '[digests.notes]\ntitle = "Notes"\n'
 TITLES = ("One", "Two", "Three", "Four")

@@ -7,12 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.pipeline.approve import plan_approval
-from publisher.pipeline.undo_issue import reopen
 from tests.conftest import MailKit
 from tests.support.deliveries import at
 from tests.support.scheduled_site import EDITOR, FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Drop, Script, Server
+from tests.support.use_cases import plan_approval, reopen
 
 NEXT_MONDAY = MONDAY + timedelta(days=7)
 MakeSite = Callable[..., ScheduledSite]
@@ -301,7 +300,7 @@ def test_only_the_editor_who_was_not_reached_gets_the_mail_again(
     before = editors_reached(site)
     assert len(before) == len(set(before))
     site.server.script = Script()
-    assert site.tick(MONDAY + timedelta(minutes=10)).draft_errors == []
+    assert site.tick(MONDAY + timedelta(minutes=10)).draft_errors == ()
     site.tick(MONDAY + timedelta(minutes=15))
     assert sorted(editors_reached(site)) == ["al", "bo", "ed"]
 
@@ -313,7 +312,7 @@ def test_an_editor_whose_address_is_refused_is_reported_and_not_tried_again(make
     site.server.script = at("rcpt", "550 5.1.1 no such user", times=100, recipient="al@review.example")
     (error,) = site.tick(MONDAY).draft_errors
     assert error.startswith("al@review.example was not sent weekly/2026-11-23T0700: ") and "550 5.1.1" in error
-    assert site.tick(MONDAY + timedelta(minutes=5)).draft_errors == []
+    assert site.tick(MONDAY + timedelta(minutes=5)).draft_errors == ()
     assert sorted(editors_reached(site)) == ["bo", "ed"]
     site.server.script = Script()
     site.tick(NEXT_MONDAY)

@@ -7,18 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from publisher.context import Context
 from publisher.delivery.automatic import open_due_issues
 from publisher.delivery.issue_life.approval import hold_reason, stop_reason
-from publisher.digests.run_preflight import force_issue
 from publisher.errors import IssueHeld
-from publisher.model.report import PublishResult
-from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.undo_issue import reopen
 from publisher.settings import RereadSettings
 from tests.conftest import MailKit
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver, list_issues
+from tests.support.use_cases import correct, deliver, force_issue, list_issues, reinstate, reopen, retract
 
 
 @pytest.fixture
@@ -163,7 +160,7 @@ def test_a_changed_mail_setting_holds_an_issue_that_is_being_sent(site: Schedule
     """What was not sent yet would have a dead link."""
     site.tick(MONDAY - timedelta(minutes=1))
     with site.kit.open() as db:
-        open_due_issues(site.kit.site, db, MONDAY, PublishResult(at=MONDAY.isoformat(), dry_run=False))
+        open_due_issues(Context(site=site.kit.site, db=db, now=MONDAY))
     site.clock.at = MONDAY
     site.replace_setting("https://review.example/leave", "https://review.example/goodbye")
     with pytest.raises(IssueHeld, match=r"settings have changed since it was approved: mail.unsubscribe. Restore them"):
@@ -176,7 +173,7 @@ def opened(site: ScheduledSite) -> ScheduledSite:
     """The send of the issue is open, and no message was sent yet."""
     site.tick(MONDAY - timedelta(minutes=1))
     with site.kit.open() as db:
-        open_due_issues(site.kit.site, db, MONDAY, PublishResult(at=MONDAY.isoformat(), dry_run=False))
+        open_due_issues(Context(site=site.kit.site, db=db, now=MONDAY))
     site.clock.at = MONDAY
     return site
 

@@ -16,13 +16,12 @@ from publisher.delivery.automatic import next_send_time
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource
 from publisher.model.delivery import DeliveryState
-from publisher.runner.scheduled_run import run_due_slots
 from publisher.subscribers import store
 from tests.conftest import MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.examples import examples
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, deliver, list_issues
+from tests.support.use_cases import add_subscriber, deliver, list_issues, run_due_slots
 
 CADENCE = "0 18 * * *"
 # The night before London's clocks go back; New York's go a week later.

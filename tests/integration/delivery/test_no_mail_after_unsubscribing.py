@@ -13,7 +13,6 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
-from publisher.pipeline.approve import approve
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions.import_list import ImportResult
@@ -23,7 +22,7 @@ from tests.support import use_cases as action
 from tests.support.clocks import ManualClock
 from tests.support.issues import force_draft
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import deliver, import_list, pause, process_messages, resume
+from tests.support.use_cases import approve, deliver, import_list, pause, process_messages, resume
 from tests.support.web_visitor import Visitor, received_emails
 
 BASE = "https://review.example/newsletters"

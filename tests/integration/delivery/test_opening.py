@@ -14,16 +14,12 @@ from publisher.delivery.issue_life import opening
 from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
 from publisher.digests.compose import ComposedIssue
-from publisher.digests.run_preflight import force_issue
 from publisher.digests.variants_store import load_variants
-from publisher.pipeline.check import check_site
-from publisher.pipeline.correct import retract
-from publisher.pipeline.undo_issue import reopen
 from tests.conftest import MailKit
 from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
-from tests.support.use_cases import suppress_by_operator
+from tests.support.use_cases import check_site, force_issue, reopen, retract, suppress_by_operator
 
 NOTES = '[digests.notes]\ntitle = "Notes"\ncadence = "0 7 * * mon"\n'
 
@@ -306,14 +302,14 @@ def test_an_issue_that_is_held_after_its_approval_does_not_open(site: ScheduledS
     site.subscribe("ann")
     site.approve()
     retract(site.kit.site, SATURDAY, "one.md", "untrue")
-    assert site.tick(MONDAY).opened == []
+    assert site.tick(MONDAY).opened == ()
     assert [row.opened_at for row in site.issues()] == [None]
 
 
 def test_discarded_articles_stay_out_once_an_issue_opens(site: ScheduledSite) -> None:
     """Before that, the decision can be undone."""
     from publisher.errors import SettingsError
-    from publisher.pipeline.undo_issue import discard, undo_discard
+    from tests.support.use_cases import discard, undo_discard
 
     site.subscribe("ann")
     site.tick(FRIDAY)

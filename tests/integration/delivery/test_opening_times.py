@@ -11,19 +11,26 @@ from operator import itemgetter
 
 import pytest
 
-from publisher.delivery.automatic import next_send_time, send_due_issues
+from publisher.delivery.automatic import next_send_time
 from publisher.errors import SettingsError
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource
 from publisher.model.delivery import DeliveryState
-from publisher.model.report import PublishResult, no_progress
-from publisher.pipeline.approve import ApprovalTime, approve
-from publisher.runner.scheduled_run import run_due_slots
-from publisher.runner.tick import tick
+from publisher.model.report import PublishResult
+from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.parsers import shared_parser
-from tests.support.use_cases import add_subscriber, deliver, pause, resume
+from tests.support.use_cases import (
+    add_subscriber,
+    approve,
+    deliver,
+    pause,
+    resume,
+    run_due_slots,
+    send_due_issues,
+    tick,
+)
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SLOT = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -94,8 +101,7 @@ class WeeklySite:
         with self.kit.open() as db:
             report = run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser())
             assert report is not None
-            send_due_issues(self.kit.site, db, self.clock.now(), report, no_progress, clock=self.clock)
-        return report
+            return report + send_due_issues(self.kit.site, db, self.clock.now(), clock=self.clock)
 
     def run_at(self, at: datetime) -> PublishResult:
         self.clock.at = at
@@ -160,7 +166,7 @@ def test_an_approved_issue_opens_within_catch_up_hours_whatever_catch_up_says(
     """``catch_up`` is about issues that nobody approved."""
     site = WeeklySite(kit, catch_up=f'"{catch_up}"')
     before = site.run_at(SLOT - timedelta(seconds=1))
-    assert (before.opened, before.held) == ([], [])
+    assert (before.opened, before.held) == ((), ())
     report = site.run_at(SLOT + late)
     assert [summary.digest for summary in report.opened] == ["weekly"]
     assert site.times() == all_at(f"{SLOT + late:%a %d %H:%M}")
@@ -173,7 +179,7 @@ def test_after_catch_up_hours_editors_are_told_once_and_publish_send_opens_it(an
     site = WeeklySite(any_kit, catch_up=f'"{catch_up}"')
     for hours in (26, 27, 50):
         report = site.run_at(SLOT + timedelta(hours=hours))
-        assert report.opened == []
+        assert report.opened == ()
         (held,) = report.held
         assert "its slot of Mon 2026-11-23 09:00 passed more than 24 hours ago" in held.reason
         assert f"publish send {held.issue}" in held.reason
@@ -181,7 +187,7 @@ def test_after_catch_up_hours_editors_are_told_once_and_publish_send_opens_it(an
     assert site.times() == {}
     site.send()
     assert site.times() == all_at("Wed 25 11:00")
-    assert site.run_at(SLOT + timedelta(hours=51)).held == []
+    assert site.run_at(SLOT + timedelta(hours=51)).held == ()
     assert len(site.held_mails()) == 1
 
 
@@ -315,5 +321,5 @@ def test_a_deferred_delivery_is_given_up_when_the_retry_days_after_the_opening_a
     site.clock.at = opened_at = SLOT + timedelta(hours=20)
     deliver(kit.site, "weekly", clock=site.clock.now, transport=DeferringTransport(site.clock, defers=True))
     report = site.run_at(opened_at + timedelta(hours=48, seconds=1))
-    assert report.sends == []
+    assert report.sends == ()
     assert site.times() == {}

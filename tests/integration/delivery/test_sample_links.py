@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from publisher.pipeline.approve import approve
 from publisher.signing.keyring import Keyring
 from publisher.signing.sample_tokens import is_sample_token, sample_token
 from publisher.storage.tables.base import metadata
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
 from tests.support.smtp import Server
-from tests.support.use_cases import send_draft_test
+from tests.support.use_cases import approve, send_draft_test
 from tests.support.web_visitor import ReceivedEmail, Visitor, received_emails
 
 QUERY = ("https://review.example/newsletters/leave", "https://review.example/newsletters/preferences")

@@ -15,11 +15,10 @@ from publisher.errors import SettingsError
 from publisher.findings.mail_rules import MAIL_RULES
 from publisher.mail.dkim import new_key
 from publisher.model.delivery import DeliveryState
-from publisher.pipeline.approve import approve
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import at, states, transport
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import deliver, pause, resume, send_draft_test
+from tests.support.use_cases import approve, deliver, pause, resume, send_draft_test
 
 
 def test_a_draft_is_not_sent_and_an_approved_issue_is(mail_kit: MailKit) -> None:
@@ -58,7 +57,7 @@ def test_an_open_issue_is_sent_when_subscribers_were_suppressed_or_erased(mail_k
 
 def test_an_issue_with_a_withdrawn_article_is_not_sent(mail_kit: MailKit) -> None:
     """The error names the withdrawal."""
-    from publisher.pipeline.correct import retract
+    from tests.support.use_cases import retract
 
     kit = mail_kit
     kit.add_subscribers(1)
@@ -165,7 +164,7 @@ def test_publish_now_sends_automatic_issues_once(mail_kit: MailKit) -> None:
         kit.articles("one")
         report = kit.publish()
         assert [(one.accepted, one.stop_reason) for one in report.sends] == [(5, "")]
-        assert kit.publish(NOW).sends == []
+        assert kit.publish(NOW).sends == ()
         assert len(server.accepted) == 5
 
 
@@ -184,7 +183,7 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         kit.add_settings('\n[[dkim]]\nselector = "s"\nkey = { file = "key.pem" }\n')
         kit.articles("one")
         report = kit.publish()
-        assert report.draft_errors == []
+        assert report.draft_errors == ()
         assert all(b"DKIM-Signature: v=1; a=rsa-sha256" in one.data for one in server.accepted)
         assert server.recipients == ["al@review.example", "ed@review.example"]
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
@@ -215,7 +214,7 @@ def test_drafts_that_could_not_be_sent_are_sent_by_the_next_run(
         report = kit.publish()
         assert "editors were not sent daily/2026-11-20T0000" in report.draft_errors[0]
         assert report.exit_status == 1
-        assert kit.publish(NOW).draft_errors == []
+        assert kit.publish(NOW).draft_errors == ()
         assert server.recipients == ["ed@review.example"]
 
 
@@ -226,7 +225,7 @@ def test_an_old_issue_is_not_sent_when_a_server_is_configured_later(mail_kit: Ma
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
-        assert kit.publish(NOW + timedelta(days=20)).sends == []
+        assert kit.publish(NOW + timedelta(days=20)).sends == ()
         assert not server.accepted
 
 

@@ -9,14 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from publisher.delivery.dispatch import DeliveryCounts
-from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
-from publisher.pipeline.correct import reinstate, retract
-from publisher.pipeline.undo_issue import cancel
 from tests.conftest import MailKit
 from tests.support.deliveries import states
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import deliver, pause
+from tests.support.use_cases import cancel, deliver, force_issue, pause, reinstate, retract
 
 BEGIN = datetime.now(UTC)
 PEOPLE = 120

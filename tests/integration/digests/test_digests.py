@@ -33,8 +33,8 @@ def test_articles_that_do_not_fit_are_in_the_next_issue(kit: SiteKit) -> None:
     kit.open_issue(now=NOW + timedelta(days=1))
     report = kit.publish(NOW + timedelta(days=2))
     # Two days have passed: what is no news any more leaves the sitemap, and nothing else happens.
-    assert report.feeds_changed == ["feeds/news-sitemap.xml"]
-    assert report.issue_drafts == [] and report.waiting[0].articles == 2
+    assert report.feeds_changed == ("feeds/news-sitemap.xml",)
+    assert report.issue_drafts == () and report.waiting[0].articles == 2
     kit.article("5.md", title="5", date="2026-11-23T05:00:00Z")
     kit.open_issue(now=NOW + timedelta(days=3))
     assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]

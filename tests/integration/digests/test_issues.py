@@ -11,16 +11,14 @@ import pytest
 from publisher.articles import store
 from publisher.digests import pending_store as pending
 from publisher.digests.compose import IssueDetails, compose_issue
-from publisher.digests.run_preflight import force_issue
 from publisher.digests.variants_store import whole_variant
 from publisher.errors import SettingsError, StageError
 from publisher.model.query import Interests
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.pipeline.correct import correct, retract
-from publisher.pipeline.note import set_note
-from publisher.pipeline.preview import VIEWS, preview
+from publisher.pipeline.preview import VIEWS
 from tests.conftest import NOW, SiteKit
 from tests.conftest import issues as titles_of
+from tests.support.use_cases import correct, force_issue, preview, retract, set_note
 
 LATER = NOW + timedelta(hours=1)
 
@@ -156,7 +154,7 @@ def test_an_issue_of_500_articles_stays_below_the_limit(kit: SiteKit) -> None:
         for number in range(500)
     ]
     kit.write("many.jsonl", "\n".join(json.dumps(one) for one in records))
-    assert kit.publish(with_issues=False).rejected == []
+    assert kit.publish(with_issues=False).rejected == ()
     made = kit.draft_summary()
     assert made.html_size <= 30 * 1024 and 10 < made.articles < 100 and made.errors == ()
     kit.open_issue()

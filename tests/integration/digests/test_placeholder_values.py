@@ -8,16 +8,12 @@ import pytest
 
 from publisher.digests import store as issues
 from publisher.errors import SendingBlocked
-from publisher.pipeline.approve import approve
-from publisher.pipeline.note import set_note
-from publisher.pipeline.undo_issue import reopen
-from publisher.runner.tick import tick
 from tests.conftest import NOW, MailKit
 from tests.conftest import issues as staged_issues
 from tests.support.clocks import ManualClock
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver
+from tests.support.use_cases import approve, deliver, reopen, set_note, tick
 
 
 def test_a_draft_follows_the_settings_and_keeps_its_note_and_lead(any_mail_kit: MailKit) -> None:
@@ -46,7 +42,7 @@ def test_an_approved_issue_with_old_placeholder_values_is_held_until_it_is_appro
     kit.approve_issue()
     replace_placeholders(kit)
     report = kit.publish(NOW + timedelta(hours=1))
-    assert report.opened == []
+    assert report.opened == ()
     reopen(kit.site, "daily", NOW + timedelta(hours=1))
     approve(kit.site, "daily", NOW + timedelta(hours=1))
     assert delivered(kit) == 2
@@ -68,7 +64,7 @@ def test_an_edited_sample_article_can_be_mailed(any_mail_kit: MailKit) -> None:
 
 def test_a_draft_with_the_sample_article_cannot_be_approved(mail_kit: MailKit) -> None:
     """The error names it; without it the other articles are mailed."""
-    from publisher.pipeline.correct import retract
+    from tests.support.use_cases import retract
 
     kit = mail_kit
     furnish_with_sample(kit)
@@ -91,7 +87,7 @@ def test_an_issue_that_was_sent_does_not_change(mail_kit: MailKit) -> None:
         deliver(kit.site, "daily")
     before = kit.issue_file("index.html").read_bytes()
     replace_placeholders(kit)
-    assert kit.publish().issue_drafts == []
+    assert kit.publish().issue_drafts == ()
     assert kit.issue_file("index.html").read_bytes() == before
 
 

@@ -14,10 +14,10 @@ from lxml import etree
 from sqlalchemy import select
 
 from publisher.feeds.checks.feed import previous_page_url
-from publisher.pipeline.check import check_site
 from publisher.staging.folder import StagedFolder
 from publisher.storage.tables.articles import article as article_table
 from tests.conftest import NOW, SiteKit, ids
+from tests.support.use_cases import check_site
 
 LIMIT = "\n[feeds]\nlimit = 5\n"
 

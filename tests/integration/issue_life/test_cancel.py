@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.pipeline.undo_issue import cancel
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import SentMail
+from tests.support.use_cases import cancel
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 DAILY = '[digests.daily]\ntitle = "The Daily"\nsend = "auto"\ncadence = "0 12 * * *"\n'

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.pipeline.undo_issue import discard, undo_discard
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import discard, undo_discard
 
 DAILY = '[digests.daily]\ntitle = "The Daily"\nsend = "auto"\ncadence = "0 6 * * *"\n'
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'

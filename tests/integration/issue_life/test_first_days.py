@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from publisher.digests.preflight.message import check_message
-from publisher.pipeline.check import check_site
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import check_site
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 ALL = "Trams run at night, Harbour fees rise, The bridge opens"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from publisher.pipeline.approve import plan_approval
-from publisher.pipeline.correct import reinstate, retract
-from publisher.runner.tick import tick
 from tests.integration.issue_life.conftest import OpenNewsroom
+from tests.support.use_cases import plan_approval, reinstate, retract, tick
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 DAILY = '[digests.daily]\ntitle = "The Daily"\nsend = "auto"\ncadence = "0 6 * * *"\n'

@@ -17,7 +17,7 @@ def test_a_draft_ends_and_returns_with_its_articles(open_newsroom: OpenNewsroom)
     assert news.has_folder("daily", "next")
     news.set(DAILY, "")
     news.run()
-    assert news.report.ended_drafts == ["daily"]
+    assert news.report.ended_drafts == ("daily",)
     assert (news.stored_draft("daily"), news.has_folder("daily", "next")) == (None, False)
     news.until("Sun 12:00", every=24)
     assert news.mailed() == []

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.pipeline.correct import reinstate, retract
-from publisher.pipeline.note import set_note
-from publisher.pipeline.undo_issue import reopen
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import reinstate, reopen, retract, set_note
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 DAILY = '[digests.daily]\ntitle = "The Daily"\nsend = "auto"\ncadence = "0 6 * * *"\n'

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from publisher.pipeline.approve import ApprovalTime
-from publisher.pipeline.undo_issue import cancel, reopen
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import cancel, reopen
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 

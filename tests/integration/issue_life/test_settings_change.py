@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from publisher.pipeline.undo_issue import reopen
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import reopen
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 MAIL = """\

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from publisher.delivery.public_issues import issue_page, newest_public_issue
-from publisher.pipeline.correct import correct, retract
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import correct, retract
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from publisher.digests.run_preflight import force_issue
 from publisher.errors import IssueHeld
-from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.undo_issue import reopen
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
+from tests.support.use_cases import correct, force_issue, reinstate, reopen, retract
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 LOCAL = 'deliver_at = "07:00 local"\n'

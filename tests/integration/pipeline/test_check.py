@@ -15,9 +15,9 @@ from publisher.feeds.formats.entry import Entry
 from publisher.feeds.formats.entry import render_entry as real_entry
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article
-from publisher.pipeline.check import check_site
 from tests.conftest import NOW, SiteKit, titles
 from tests.support.http_servers import run_web_server
+from tests.support.use_cases import check_site
 
 GOOD = b"""<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"><id>urn:f</id><title>T</title>

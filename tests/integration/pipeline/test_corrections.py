@@ -12,10 +12,8 @@ import pytest
 from lxml import etree
 
 from publisher.errors import SettingsError
-from publisher.pipeline.check import check_site
-from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.note import set_note
 from tests.conftest import NOW, SiteKit, ids, issues, titles
+from tests.support.use_cases import check_site, correct, reinstate, retract, set_note
 
 LATER = NOW + timedelta(hours=1)
 AT = {"at": "http://purl.org/atompub/tombstones/1.0", "atom": "http://www.w3.org/2005/Atom"}
@@ -41,7 +39,7 @@ def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
         "It was 14, not &lt;17&gt;.</p>"
     )
     assert (done.title, done.id) == ("One", before.id)
-    assert done.issues == [f"outbox/{target}"]
+    assert done.issues == (f"outbox/{target}",)
     assert entry(kit, feed="tag/t").updated == after.updated
     item = json.loads((kit.root / "feeds/all.json").read_text())["items"][0]
     assert item["_publisher"]["corrections"] == [{"date": "2026-11-23T08:00:00+00:00", "note": "It was 14, not <17>."}]
@@ -271,7 +269,7 @@ def test_the_news_sitemap_lists_the_last_two_days_of_this_host(kit: SiteKit) -> 
     sitemap = (kit.root / "feeds/news-sitemap.xml").read_text()
     assert "New" in sitemap and "Old" not in sitemap and "other.example" not in sitemap
     report = kit.publish(NOW + timedelta(days=2))
-    assert report.feeds_changed == ["feeds/news-sitemap.xml"]
+    assert report.feeds_changed == ("feeds/news-sitemap.xml",)
     assert "<url>" not in (kit.root / "feeds/news-sitemap.xml").read_text()
 
 

@@ -8,9 +8,9 @@ from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
-from publisher.pipeline.approve import approve
 from tests.conftest import NOW, MailKit, SiteKit, issues
 from tests.support.issues import open_draft
+from tests.support.use_cases import approve
 
 
 def open_draft_of_its_articles(kit: SiteKit, now: datetime) -> IssueRow:

@@ -21,11 +21,8 @@ from publisher.delivery.public_issues import issue_page
 from publisher.digests import store as issue_store
 from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
-from publisher.pipeline.check import check_site
-from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.note import set_note
 from tests.conftest import NOW, MailKit, SiteKit, ids, issues, titles
-from tests.support.use_cases import load_status
+from tests.support.use_cases import check_site, correct, load_status, reinstate, retract, set_note
 from tests.unit.articles.test_publication import DRAFTS, spellings
 
 LATER = NOW + timedelta(hours=1)

@@ -13,9 +13,8 @@ from publisher.articles import drafts_store
 from publisher.articles.expiry_store import next_expiry_time
 from publisher.articles.parsers import ParsedRecord, ParserOptions
 from publisher.articles.parsers.registry import parse_file
-from publisher.pipeline.correct import retract
 from tests.conftest import NOW, MailKit, SiteKit, ids, issues, titles
-from tests.support.use_cases import load_status
+from tests.support.use_cases import load_status, retract
 
 OPTIONS = ParserOptions(zone=ZoneInfo("America/New_York"))
 MIDNIGHT = datetime(2026, 12, 24, 5, tzinfo=UTC)

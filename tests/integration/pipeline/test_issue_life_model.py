@@ -17,14 +17,23 @@ from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
-from publisher.pipeline.approve import ApprovalTime, approve
-from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.undo_issue import cancel, discard, reopen, undo_discard
+from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import SiteKit
 from tests.support.examples import examples
 from tests.support.issue_life import DIGESTS, Kill, LifeSite, RecordedMail
 from tests.support.issue_model import Model, Person, Story
-from tests.support.use_cases import pause, resume
+from tests.support.use_cases import (
+    approve,
+    cancel,
+    correct,
+    discard,
+    pause,
+    reinstate,
+    reopen,
+    resume,
+    retract,
+    undo_discard,
+)
 
 NAMES = ("ann", "ben", "cy", "dee")
 TOPICS = st.sampled_from(["Water", "Trade"])

@@ -11,11 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from publisher.pipeline.check import check_site
-from publisher.pipeline.correct import correct, reinstate, retract
 from tests.conftest import NOW, SiteKit
 from tests.integration.feeds.test_archives import crawl, pages, stored
 from tests.support.examples import examples
+from tests.support.use_cases import check_site, correct, reinstate, retract
 
 LIMIT = 3
 NAMES = st.integers(min_value=0, max_value=11)

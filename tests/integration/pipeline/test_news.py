@@ -8,11 +8,10 @@ import pytest
 
 from publisher.cli.now import summary
 from publisher.errors import SettingsError
-from publisher.pipeline.check import check_site
-from publisher.pipeline.note import set_note
 from publisher.websub import notifications_store as announcements
 from tests.conftest import NOW, MailKit, SiteKit, issues, titles
 from tests.support.smtp import Server
+from tests.support.use_cases import check_site, set_note
 
 LATER = NOW + timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -150,7 +150,7 @@ def test_deleted_or_changed_staged_files_are_restored(kit: SiteKit) -> None:
     (kit.root / "feeds/index.html").unlink()
     shutil.rmtree(kit.root / "outbox")
     report = kit.publish()
-    assert report.restaged == [f"outbox/{target}"] and report.changed
+    assert report.restaged == (f"outbox/{target}",) and report.changed
     assert kit.staged() == before
     assert not kit.publish().changed
 
@@ -162,7 +162,7 @@ def test_an_edited_site_template_takes_effect(kit: SiteKit) -> None:
     own = kit.root / "templates/feeds/index.html.j2"
     own.parent.mkdir(parents=True)
     own.write_text('{% extends "default/feeds/index.html.j2" %}{% block header %}OURS{% endblock %}')
-    assert kit.publish().feeds_changed == ["feeds/index.html"]
+    assert kit.publish().feeds_changed == ("feeds/index.html",)
     assert "OURS" in (kit.root / "feeds/index.html").read_text()
     own.write_text("{{ nothing }}")
     report = kit.publish()
@@ -176,7 +176,7 @@ def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
     assert len(kit.publish().warnings) == 1
     kit.add_settings('\n[ingest]\ntags = ["NATO", "World"]\n')
     report = kit.publish()
-    assert (report.files_read, report.edited, report.warnings) == (1, 1, [])
+    assert (report.files_read, report.edited, report.warnings) == (1, 1, ())
     assert titles(kit, "tag/world") == ["T"]
 
 

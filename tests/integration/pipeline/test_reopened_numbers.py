@@ -8,11 +8,10 @@ from datetime import timedelta
 import pytest
 
 from publisher.pipeline.approve import ApprovalTime
-from publisher.pipeline.correct import retract
-from publisher.pipeline.undo_issue import reopen
 from tests.conftest import MailKit
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite
 from tests.support.smtp import Server
+from tests.support.use_cases import reopen, retract
 
 WEEK = timedelta(days=7)
 

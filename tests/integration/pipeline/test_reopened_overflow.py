@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from publisher.articles import store as articles
 from publisher.digests import pending_store as pending
-from publisher.pipeline.approve import approve
-from publisher.pipeline.undo_issue import reopen
 from tests.conftest import NOW, MailKit
+from tests.support.use_cases import approve, reopen
 
 
 def test_an_overflow_article_of_a_later_issue_is_not_pending_again_after_reopening(mail_kit: MailKit) -> None:

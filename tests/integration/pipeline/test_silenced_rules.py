@@ -13,10 +13,9 @@ from publisher.errors import IssueHeld, SettingsError
 from publisher.feeds.formats.entry import Entry, render_entry
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article
-from publisher.pipeline.approve import approve, plan_approval
-from publisher.pipeline.check import CheckResult, check_site
-from publisher.pipeline.preview import preview
+from publisher.pipeline.check import CheckResult
 from tests.conftest import NOW, SiteKit, titles
+from tests.support.use_cases import approve, check_site, plan_approval, preview
 
 #: A template whose lead has a picture without an alt text, which is an error.
 TEMPLATE = """
@@ -182,7 +181,7 @@ def test_an_entry_that_breaks_a_silenced_rule_is_published(any_kit: SiteKit, mon
     silence(kit, "unknown-element@other")
     assert len(kit.publish().rejected) == 1
     silence(kit, "unknown-element@cables")
-    assert kit.publish().rejected == []
+    assert kit.publish().rejected == ()
     report = check(kit)
     assert (titles(kit), report.findings) == (["Cables"], 0)
     assert silenced(report) == ["unknown-element"] and lines(report)[-1] == "1 finding silenced: unknown-element."

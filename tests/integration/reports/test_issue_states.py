@@ -8,13 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from publisher.cli import status as status_command
-from publisher.pipeline.correct import correct, retract
-from publisher.pipeline.undo_issue import cancel
 from publisher.pipeline.update_drafts import LAST_TICK
 from publisher.storage import facts
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.cli import run_command
-from tests.support.use_cases import list_issues, load_status, pause, upcoming_issues
+from tests.support.use_cases import cancel, correct, list_issues, load_status, pause, retract, upcoming_issues
 
 HOUR = timedelta(hours=1)
 

@@ -8,9 +8,8 @@ import pytest
 
 from publisher.cli.status import lines
 from publisher.errors import PublisherError
-from publisher.pipeline.correct import retract
 from tests.conftest import NOW, SiteKit
-from tests.support.use_cases import load_status
+from tests.support.use_cases import load_status, retract
 
 
 def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:

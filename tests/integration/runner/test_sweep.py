@@ -15,7 +15,6 @@ from publisher.reports.statistics_store import FeedRequestRow
 from publisher.runner import make_log
 from publisher.runner.jobs import Jobs
 from publisher.runner.sweep import SweepResult, sweep
-from publisher.runner.tick import tick
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.storage.facts import set_fact
@@ -23,6 +22,7 @@ from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
 from tests.conftest import NOW, SiteKit
 from tests.support.clocks import ManualClock
+from tests.support.use_cases import tick
 
 OLD_RUN, NEW_RUN = NOW - timedelta(days=100), NOW - timedelta(days=80)
 NEWEST_RUN = NOW - timedelta(days=75)

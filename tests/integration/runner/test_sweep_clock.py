@@ -10,13 +10,13 @@ from sqlalchemy import text
 
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.runner.sweep import sweep
-from publisher.runner.tick import tick
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as confirmations
 from tests.conftest import NOW, MailKit, issues
 from tests.support.clocks import ManualClock
 from tests.support.smtp import Script, Server
+from tests.support.use_cases import tick
 
 FUTURE = datetime(2037, 5, 1, tzinfo=UTC)
 
@@ -126,7 +126,7 @@ def test_a_clock_set_back_sends_nothing_twice(any_mail_kit: MailKit) -> None:
             clock.advance(hours=13)
         clock.jump(today)
         for _ in range(3):
-            assert tick(kit.site, clock=clock).scheduled_runs == []
+            assert tick(kit.site, clock=clock).scheduled_runs == ()
             clock.advance(minutes=1)
         assert (len(server.accepted), len(issues(kit))) == (sent, made)
         kit.article("two.md", "Two", date="2026-12-04")

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
+from publisher.context import Context
 from publisher.errors import SlotLost
-from publisher.model.report import PublishResult
 from publisher.pipeline.due_issues import run_slot
 from publisher.runner.background_job import JobStopped
-from publisher.runner.scheduled_run import run_due_slots
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due_slots, next_lease_end
 from tests.conftest import SiteKit, issues
 from tests.support.newsroom import SIX, Newsroom, slot
-from tests.support.use_cases import load_status
+from tests.support.use_cases import load_status, run_due_slots
 
 
 @pytest.fixture
@@ -108,17 +107,18 @@ def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
     newsroom.clock.advance(minutes=2)
     (taken,) = newsroom.claim("another")
     assert taken.attempt == 2
-    now, report = newsroom.clock.now(), PublishResult(at="", dry_run=False)
+    now = newsroom.clock.now()
     with kit.open() as db:
+        context = Context(site=kit.site, db=db, now=now)
         with pytest.raises(SlotLost):
-            run_slot(db, kit.site, asleep, as_of=now, now=now, report=report)
+            run_slot(context, asleep, as_of=now)
         # What it did is stored, and done only once.
         assert len(load_status(kit.site, now).issues) == 1
         with db.write() as connection:
             assert not slots.renew_lease(connection, asleep, now + LEASE)
-        run_slot(db, kit.site, taken, as_of=now, now=now, report=report)
+        run_slot(context, taken, as_of=now)
         with pytest.raises(SlotLost):
-            run_slot(db, kit.site, taken, as_of=now, now=now, report=report)
+            run_slot(context, taken, as_of=now)
     assert len(load_status(kit.site, now).issues) == 1
 
 

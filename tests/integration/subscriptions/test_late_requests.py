@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from publisher.context import Context
 from publisher.delivery import audience_store as audience
 from publisher.digests import store as issues
 from publisher.errors import StageError
@@ -242,9 +243,9 @@ def test_a_personal_feed_ends_with_its_subscriber(subscriber_site: SubscriberSit
             url = preferences.personal_feed_url(site.kit.site, connection, ann)
         assert url is not None
         token = url.rpartition("/")[2]
-        assert render_personal_feed(site.kit.site, db, token, FeedFormat.ATOM, NOW) is not None
+        assert render_personal_feed(Context(site=site.kit.site, db=db, now=NOW), token, FeedFormat.ATOM) is not None
         erase_subscriber(site.kit.site, ANN, NOW)
-        assert render_personal_feed(site.kit.site, db, token, FeedFormat.ATOM, NOW) is None
+        assert render_personal_feed(Context(site=site.kit.site, db=db, now=NOW), token, FeedFormat.ATOM) is None
         assert personal_feed_state(site.kit.site, db, token) is None
 
 
@@ -260,5 +261,7 @@ def test_a_personal_feed_after_a_change_of_the_settings_has_new_entries(subscrib
         with db.read() as connection:
             url = preferences.personal_feed_url(site.kit.site, connection, ann)
         assert url is not None
-        feed = render_personal_feed(site.kit.site, db, url.rpartition("/")[2], FeedFormat.ATOM, NOW)
+        feed = render_personal_feed(
+            Context(site=site.kit.site, db=db, now=NOW), url.rpartition("/")[2], FeedFormat.ATOM
+        )
     assert feed is not None and feed.count(b"<entry") == 1

@@ -10,13 +10,13 @@ import pytest
 
 from publisher.runner import make_log
 from publisher.runner.jobs import Jobs
-from publisher.runner.tick import tick
 from publisher.storage import facts
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW
 from tests.support.smtp import Drop, Script
 from tests.support.subscriber_site import SubscriberSite
+from tests.support.use_cases import tick
 
 UNTIL = NOW + timedelta(minutes=15)
 

@@ -10,12 +10,11 @@ from datetime import UTC, datetime, timedelta
 import feedparser
 
 from publisher.digests import store as issues
-from publisher.pipeline.correct import retract
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from tests.conftest import NOW
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite
-from tests.support.use_cases import add_subscriber, deliver, erase_subscriber
+from tests.support.use_cases import add_subscriber, deliver, erase_subscriber, retract
 from tests.support.web_visitor import Response
 
 # -- preferences -----------------------------------------------------------------------------------

@@ -47,8 +47,7 @@ def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_s
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_stopped_issue_is_no_welcome(subscriber_site: SubscriberSite, is_cancelled: bool) -> None:
     """Neither an issue that was cancelled, nor one with an article that was withdrawn since."""
-    from publisher.pipeline.correct import retract
-    from publisher.pipeline.undo_issue import cancel
+    from tests.support.use_cases import cancel, retract
 
     subscriber_site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
     for name in ("first", "second"):

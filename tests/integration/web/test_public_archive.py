@@ -12,11 +12,11 @@ from sqlalchemy import delete, insert, literal, select
 
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import store as issues
-from publisher.pipeline.correct import reinstate, retract
 from publisher.storage.tables.digests import issue, issue_variant
 from publisher.web import Web
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.clocks import ManualClock
+from tests.support.use_cases import reinstate, retract
 from tests.support.web_visitor import Visitor
 
 BASE = "https://review.example"

@@ -18,11 +18,11 @@ from publisher.errors import RemoteError
 from publisher.http_client import CallbackClient
 from publisher.web import Web
 from publisher.websub import hub_store as hub
-from publisher.websub.notify import send_notifications
 from tests.conftest import NOW, SiteKit
 from tests.support.copies import Copies
 from tests.support.hub_subscriber import TOPIC, HubSite, configure_hub, subscriber
 from tests.support.ports import free_port
+from tests.support.use_cases import send_notifications
 from tests.support.web_visitor import Visitor
 
 

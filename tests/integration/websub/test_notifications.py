@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from publisher.model.report import NotificationResult
-from publisher.pipeline.correct import retract
-from publisher.websub.notify import RETRIES, send_notifications
+from publisher.websub.notify import RETRIES
 from tests.conftest import NOW, SiteKit
+from tests.support.clocks import ManualClock
 from tests.support.http_servers import WebServer, run_web_server
+from tests.support.use_cases import retract, send_notifications
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_a_failed_notification_is_retried_later(kit: SiteKit, web: WebServer) ->
     assert (
         "503 no, because <x>" in report.notifications.failed[0] and "will be retried" in report.notifications.failed[0]
     )
-    assert send_again(kit, NOW + timedelta(seconds=59)).failed == []
+    assert send_again(kit, NOW + timedelta(seconds=59)).failed == ()
     assert len(send_again(kit, NOW + timedelta(seconds=60)).failed) == 1
     assert send_again(kit, NOW + timedelta(seconds=179)).sent == 0
     assert send_again(kit, NOW + timedelta(seconds=180)) == NotificationResult(sent=1)
@@ -154,14 +155,21 @@ def test_a_newer_change_replaces_a_queued_notification(kit: SiteKit, web: WebSer
     assert send_again(kit, NOW + timedelta(hours=1)).sent == 2
 
 
+class LateClock(ManualClock):
+    """A clock that is 100 seconds later at each look but the first."""
+
+    def monotonic(self) -> float:
+        before, self.elapsed = self.elapsed, 100.0
+        return before
+
+
 def test_notifications_beyond_the_time_limit_stay_queued(kit: SiteKit, web: WebServer) -> None:
     """No request is started after it."""
     kit.article()
-    ticks = iter([0.0, *[100.0] * 50])
     web.post_statuses = [503]
     kit.publish()
     web.posts.clear()
-    found = send_again(kit, NOW + timedelta(hours=1), seconds=20, clock=lambda: next(ticks))
+    found = send_again(kit, NOW + timedelta(hours=1), seconds=20, clock=LateClock(NOW))
     assert web.posts == [] and found.waiting == 2
 
 

@@ -9,11 +9,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from publisher.pipeline.approve import approve
-from publisher.runner.tick import tick
 from publisher.settings import read_site
 from tests.support.clocks import ManualClock
-from tests.support.use_cases import deliver
+from tests.support.use_cases import approve, deliver, tick
 
 if __name__ == "__main__":
     site, clock = read_site(Path(sys.argv[1])), ManualClock(datetime.fromisoformat(sys.argv[2]))

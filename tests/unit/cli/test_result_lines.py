@@ -200,7 +200,7 @@ def draft_summary(**fields: Any) -> DraftSummary:
 
 def test_a_run_shows_the_draft_its_size_when_it_is_due_and_where_to_look(kit: SiteKit) -> None:
     """And a slot that nothing runs, shortened stories, and errors with the command that explains them."""
-    plain = PublishResult(at="", dry_run=False, issue_drafts=[draft_summary(is_changed=False)])
+    plain = PublishResult(issue_drafts=(draft_summary(is_changed=False),))
     shown = run_lines(kit.site, plain, Path())
     start = shown.index("  outbox/    draft of daily No. 1, 2 articles, unchanged: One")
     assert shown[start + 1 : start + 3] == [
@@ -208,7 +208,7 @@ def test_a_run_shows_the_draft_its_size_when_it_is_due_and_where_to_look(kit: Si
         "             see outbox/daily/next/index.html",
     ]
     late = draft_summary(overdue="its slot has passed", shortened=3, errors=("html: it is broken",), warnings=2)
-    report = PublishResult(at="", dry_run=False, files_read=1, withdrawn=2, issue_drafts=[late])
+    report = PublishResult(at="", dry_run=False, files_read=1, withdrawn=2, issue_drafts=(late,))
     shown = run_lines(kit.site, report, Path())
     assert "             2 articles withdrawn: a draft now" in shown
     start = shown.index("  outbox/    draft of daily No. 1, 2 articles: One")
@@ -226,7 +226,7 @@ def test_a_run_shows_issues_that_are_sent_or_held(kit: SiteKit) -> None:
     """With the number of subscribers, and with the reason."""
     opened = OpenedSummary(digest="daily", number=1, subject="One", articles=2, subscribers=3, path="outbox/daily/1")
     held = HeldIssue(issue="daily/2", reason="an article was withdrawn.")
-    shown = run_lines(kit.site, PublishResult(at="", dry_run=False, opened=[opened], held=[held]), Path())
+    shown = run_lines(kit.site, PublishResult(opened=(opened,), held=(held,)), Path())
     start = shown.index("  outbox/    daily No. 1 is sent to 3 subscribers, 2 articles: One")
     assert shown[start + 1] == "             see outbox/daily/1/index.html"
     assert "  outbox/    daily/2 is held: an article was withdrawn." in shown
@@ -237,7 +237,7 @@ def test_a_run_shows_how_sending_ended(kit: SiteKit) -> None:
     sent = IssueSendResult(
         issue="daily/1", accepted=1, deferred=2, failed=0, uncertain=3, waiting=4, stop_reason="no server answers"
     )
-    shown = run_lines(kit.site, PublishResult(at="", dry_run=False, sends=[sent]), Path())
+    shown = run_lines(kit.site, PublishResult(sends=(sent,)), Path())
     start = shown.index("  mail       daily/1: 1 message accepted, 2 deferred")
     assert shown[start + 1 : start + 4] == [
         "             stopped early: no server answers",
@@ -250,7 +250,7 @@ def test_a_run_shows_how_sending_ended(kit: SiteKit) -> None:
 def test_a_failed_scheduled_run_gives_exit_status_1() -> None:
     """And is part of the JSON output of the run."""
     run = ScheduledRunResult(schedule="feeds", slot=NOW, late=0.12345, outcome="the disk is full", is_failed=True)
-    report = PublishResult(at="", dry_run=False, scheduled_runs=[run])
+    report = PublishResult(scheduled_runs=(run,))
     assert report.exit_status == 1
     assert report.as_dict()["scheduled_runs"] == [
         {
@@ -271,14 +271,12 @@ def test_a_correction_lists_the_issues_with_the_old_version() -> None:
         "  https://review.example/one",
         "  urn:1",
     ]
-    edited.report = PublishResult(
-        at="",
-        dry_run=False,
-        feeds_changed=["feeds/all.atom"],
-        feeds_removed=["feeds/topic/x.atom"],
-        rejected=[Problem(where="two.md", reason="it has no title", is_rejected=True)],
+    report = PublishResult(
+        feeds_changed=("feeds/all.atom",),
+        feeds_removed=("feeds/topic/x.atom",),
+        rejected=(Problem(where="two.md", reason="it has no title", is_rejected=True),),
     )
-    edited.gone, edited.issues = "feeds/gone/one.html", ["outbox/daily/1"]
+    edited = replace(edited, report=report, gone="feeds/gone/one.html", issues=("outbox/daily/1",))
     assert correction_lines("Withdrawn", edited, Path("site"))[3:] == [
         "  1 file written, 1 removed",
         "  skipped: two.md: it has no title",
@@ -286,7 +284,7 @@ def test_a_correction_lists_the_issues_with_the_old_version() -> None:
         "  This issue contains the old version; mail that was sent cannot be recalled:",
         "    site/outbox/daily/1",
     ]
-    edited.issues = ["outbox/daily/1", "outbox/weekly/1"]
+    edited = replace(edited, issues=("outbox/daily/1", "outbox/weekly/1"))
     assert "  These issues contain the old version; mail that was sent cannot be recalled:" in correction_lines(
         "Withdrawn", edited, Path("site")
     )
@@ -322,5 +320,5 @@ def test_notifications_of_hubs_show_what_is_waiting() -> None:
 def test_a_run_names_digests_without_a_draft(kit: SiteKit) -> None:
     """With the number of articles that wait for the next one."""
     waiting = WaitingDigest(digest="daily", articles=2, reason="fewer than 3 articles")
-    shown = run_lines(kit.site, PublishResult(at="", dry_run=False, waiting=[waiting]), Path())
+    shown = run_lines(kit.site, PublishResult(waiting=(waiting,)), Path())
     assert "  outbox/    daily: no draft, fewer than 3 articles (2 articles waiting)" in shown

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.pipeline.correct import retract
 from publisher.web import Web
 from publisher.web.feeds import Feeds, _choose_encoding, _request_headers
 from publisher.web.file_cache import FileCache
 from tests.conftest import NOW, SiteKit
+from tests.support.use_cases import retract
 
 
 @dataclass
