@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -16,7 +17,7 @@ from publisher.model.query import Interests, group_by_variant
 from publisher.model.taxonomy import Query
 from publisher.subscribers import store as subscribers
 
-__all__ = ["Audience", "FrozenAudience", "count_audience", "freeze_audience", "load_audience"]
+__all__ = ["Audience", "AudienceChanged", "FrozenAudience", "count_audience", "freeze_audience", "load_audience"]
 
 #: Subscribers who get the same: number of their interests, and (issue, variant) of earlier deliveries that overlap.
 _SubscriberGroup = tuple[int, tuple[tuple[int, int], ...]]
@@ -27,23 +28,43 @@ class Audience:
     """The subscribers of an issue that is being made, grouped by what they get."""
 
     digest: str
-    #: Issues that contain articles of this one.
+    #: Earlier issues that contain articles of this one.
     overlapping_issues: frozenset[int]
     #: Group → its index in ``interests``.
     groups: dict[_SubscriberGroup, int]
     interests: tuple[Interests, ...]
+    #: The number of subscribers of each group with deliveries of the overlapping issues, by its index.
+    counts: Mapping[int, int]
+    #: (interests, time zone) of the other subscribers, of whom there may be a million.
+    new_members: tuple[tuple[int, str | None], ...]
     #: The current time, in seconds since 1970. Subscribers who pause beyond it are left out.
     now: int
 
 
-def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
-    """Return the audience of an issue with these articles."""
+def load_audience(
+    connection: Connection, digest: Digest, articles: Sequence[Article], now: int, *, issue_id: int | None = None
+) -> Audience:
+    """Return the audience of an issue with these articles.
+
+    Args:
+        connection: the database.
+        digest: the digest.
+        articles: the articles of the issue.
+        now: the current time, in seconds since 1970.
+        issue_id: the issue, if it is approved.
+    """
     seqs = [article.seq for article in articles]
     carried = variants_with_articles(connection, seqs, only_digest=digest.slug if digest.repeat else None)
+    if issue_id is not None:
+        carried.pop(issue_id, None)
     queries = subscribers.load_interest_queries(connection)
     groups: dict[_SubscriberGroup, int] = {}
-    for _, interests_id, _, received in store.audience_members(connection, digest.slug, carried.keys(), now):
-        groups.setdefault((interests_id, received), len(groups))
+    new_members = store.new_member_groups(connection, digest.slug, carried.keys(), now)
+    for interests_id, _ in new_members:
+        groups.setdefault((interests_id, ()), len(groups))
+    counts: Counter[int] = Counter()
+    for _, interests_id, _, received in store.members_with_deliveries(connection, digest.slug, carried.keys(), now):
+        counts[groups.setdefault((interests_id, received), len(groups))] += 1
     interests = tuple(
         Interests(
             query=queries.get(interests_id, Query()),
@@ -52,8 +73,18 @@ def load_audience(connection: Connection, digest: Digest, articles: Sequence[Art
         for interests_id, received in groups
     )
     return Audience(
-        digest=digest.slug, overlapping_issues=frozenset(carried), groups=groups, interests=interests, now=now
+        digest=digest.slug,
+        overlapping_issues=frozenset(carried),
+        groups=groups,
+        interests=interests,
+        counts=counts,
+        new_members=tuple(new_members),
+        now=now,
     )
+
+
+class AudienceChanged(Exception):
+    """Rolls a transaction back, because deliveries of an overlapping issue changed since the audience was loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +106,8 @@ def freeze_audience(
 ) -> FrozenAudience:
     """Queue a delivery for every subscriber with at least one article of the issue.
 
+    Subscribers without deliveries of overlapping issues are most of them, and never leave the database.
+
     Args:
         connection: the database, in the transaction that opens the send.
         issue_id: the issue.
@@ -82,6 +115,9 @@ def freeze_audience(
         variants: the variants of the issue, one for each selection of the audience.
         articles: its articles, in the order in which they are shown.
         due: when the deliveries are due.
+
+    Raises:
+        AudienceChanged: deliveries of an overlapping issue failed since the audience was loaded.
     """
     numbers = {frozenset(variant.articles): number for number, variant in enumerate(variants, 1)}
     variant_of: dict[int, int] = {}
@@ -90,15 +126,55 @@ def freeze_audience(
         variant_of.update((index, number) for index in indexes)
 
     def rows() -> Iterator[tuple[int, int, int]]:
-        for subscriber_id, interests_id, zone, received in store.audience_members(
+        for subscriber_id, interests_id, zone, received in store.members_with_deliveries(
             connection, audience.digest, audience.overlapping_issues, audience.now
         ):
-            variant = variant_of.get(audience.groups[interests_id, received])
+            variant = variant_of.get(audience.groups.get((interests_id, received), -1))
             if variant is not None:
                 yield subscriber_id, variant, due(zone)
 
-    return FrozenAudience(
-        deliveries=store.add_deliveries(connection, issue_id, rows()), unknown_zones=due.unknown_zones
+    # Nothing else of an audience can change in this transaction.
+    expected = _count(connection, audience, variant_of) if audience.overlapping_issues else None
+    total = store.add_deliveries(connection, issue_id, rows()) + _add_new_members(
+        connection, issue_id, audience, variant_of, due
+    )
+    if expected not in (None, total):
+        raise AudienceChanged
+    zones = {zone: store.count_deliveries_in_zone(connection, issue_id, zone) for zone in sorted(due.unknown_zones)}
+    return FrozenAudience(deliveries=total, unknown_zones={zone: count for zone, count in zones.items() if count})
+
+
+def _count(connection: Connection, audience: Audience, chosen: Collection[int]) -> int:
+    """Return the number of subscribers in some groups of an audience, by the indexes of the groups."""
+    new = {interests_id for interests_id, _ in audience.new_members if audience.groups[interests_id, ()] in chosen}
+    return sum(audience.counts.get(index, 0) for index in chosen) + store.count_new_members(
+        connection, audience.digest, audience.overlapping_issues, audience.now, sorted(new)
+    )
+
+
+def _add_new_members(
+    connection: Connection,
+    issue_id: int,
+    audience: Audience,
+    variant_of: Mapping[int, int],
+    due: LocalDeliveryTimes,
+) -> int:
+    """Queue deliveries for the subscribers without deliveries of overlapping issues; return their number."""
+    chosen: dict[int, int] = {}
+    due_at: dict[str | None, int] = {}
+    for interests_id, zone in audience.new_members:
+        variant = variant_of.get(audience.groups[interests_id, ()])
+        if variant is not None:
+            chosen[interests_id] = variant
+            due_at[zone] = due(zone)
+    return store.add_new_members(
+        connection,
+        issue_id,
+        audience.digest,
+        audience.overlapping_issues,
+        audience.now,
+        variants=chosen,
+        due=due_at,
     )
 
 
@@ -106,6 +182,4 @@ def count_audience(connection: Connection, digest: Digest, articles: Sequence[Ar
     """Return how many subscribers would get an issue with these articles if its send opened now."""
     audience = load_audience(connection, digest, articles, now)
     chosen = {index for numbers in group_by_variant(articles, audience.interests).values() for index in numbers}
-    groups = {group for group, index in audience.groups.items() if index in chosen}
-    members = store.audience_members(connection, digest.slug, audience.overlapping_issues, now)
-    return sum((interests_id, received) in groups for _, interests_id, _, received in members)
+    return _count(connection, audience, chosen)

@@ -43,17 +43,15 @@ class LocalDeliveryTimes:
         self._at = at
         self._site_zone = site_zone
         self._known: dict[str | None, int] = {}
-        #: Name of an unknown time zone → number of its subscribers.
-        self.unknown_zones: dict[str, int] = {}
+        #: Names of unknown time zones.
+        self.unknown_zones: set[str] = set()
 
     def __call__(self, zone: str | None) -> int:
-        """Return when a delivery in a time zone is due, in seconds since 1970; 0 for at once."""
+        """Return when deliveries in a time zone are due, in seconds since 1970; 0 for at once."""
         if self._at is None:
             return 0
         if zone not in self._known:
             self._known[zone] = int(next_local_time(self._base, self._at, self._zone(zone)).timestamp())
-        if zone in self.unknown_zones:
-            self.unknown_zones[zone] += 1
         return self._known[zone]
 
     def _zone(self, name: str | None) -> ZoneInfo:
@@ -63,7 +61,7 @@ class LocalDeliveryTimes:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError):
             # The tz database of this machine does not have a zone that was valid when the subscriber was added.
-            self.unknown_zones[name] = 0
+            self.unknown_zones.add(name)
             return self._site_zone
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.articles.records import article_from_text
-from publisher.delivery.audience import freeze_audience, load_audience
+from publisher.delivery.audience import AudienceChanged, freeze_audience, load_audience
+from publisher.delivery.audience_store import lock_audience
 from publisher.delivery.issue_life.approval import error_reason
 from publisher.delivery.issue_life.fixed_issue import content_of_issue
 from publisher.delivery.local_time import LocalDeliveryTimes, local_time_base
@@ -78,6 +79,8 @@ def open_issue(
         try:
             with db.write() as connection:
                 return _open(connection, site, digest, row, articles, now, with_audience=with_audience)
+        except AudienceChanged:
+            continue
         except _SelectionMissing:
             # Rarely needed: looking for them first would read the whole audience once more.
             _render_missing(db, site, digest, row, articles, now)
@@ -108,7 +111,7 @@ def _render_missing(
     """Render and check the selections of today's subscribers that the issue has no variant for."""
     with db.read() as connection:
         variants = load_variants(connection, row.id)
-        audience = load_audience(connection, digest, articles, int(now.timestamp()))
+        audience = load_audience(connection, digest, articles, int(now.timestamp()), issue_id=row.id)
     missing = _missing(articles, variants, audience.interests)
     if not missing:
         return
@@ -149,13 +152,14 @@ def _open(
     with_audience: bool,
 ) -> OpenedIssue | None:
     advisory_lock(connection, _LOCK)
+    lock_audience(connection)
     if not approvals.mark_opened(connection, row.id, int(now.timestamp())):
         return None
     pending.delete_discarded(connection, row.digest)
     opened = 0
     zones: Mapping[str, int] = {}
     if with_audience:
-        audience = load_audience(connection, digest, articles, int(now.timestamp()))
+        audience = load_audience(connection, digest, articles, int(now.timestamp()), issue_id=row.id)
         variants = load_variants(connection, row.id)
         if _missing(articles, variants, audience.interests):
             raise _SelectionMissing
