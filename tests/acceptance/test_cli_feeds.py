@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.test_cli import AT, run
 from tests.conftest import SiteKit
+from tests.support.copies import Copies
 from tests.support.http_servers import run_web_server
 
 
-@pytest.fixture
-def site(kit: SiteKit) -> SiteKit:
+def publish_water(kit: SiteKit) -> None:
+    """Publish an article and an issue."""
     kit.article(topic="Water")
     kit.open_issue()
-    return kit
+
+
+@pytest.fixture
+def site(tmp_path: Path, copies: Copies) -> Iterator[SiteKit]:
+    with copies.copy("default", publish_water, tmp_path / "site") as kit:
+        yield kit
 
 
 def test_check_reports_no_findings(site: SiteKit) -> None:

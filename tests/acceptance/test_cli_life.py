@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from publisher.pipeline.update_drafts import LAST_TICK
 from publisher.storage import facts
 from tests.conftest import MailKit
 from tests.support.cli import CommandResult, run_command
+from tests.support.copies import Copies
 
 #: A slot that does not come within a test: the first of January at 04:00.
 YEARLY = 'cadence = "0 4 1 1 *"'
@@ -22,14 +25,19 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def publish_yearly(kit: MailKit) -> None:
+    """Give a new site two subscribers, and a newsletter with a draft."""
+    kit.add_subscribers(2)
+    kit.mail(1, send=f'review"\n{YEARLY}\nwhen_late = "send')
+    kit.article("one.md", "One", date=f"{now():%Y-%m-%d}")
+    kit.publish(now())
+
+
 @pytest.fixture
-def site(mail_kit: MailKit) -> MailKit:
+def site(tmp_path: Path, copies: Copies) -> Iterator[MailKit]:
     """A site with two subscribers, a mail server that is never reached, and a yearly newsletter that needs approval."""
-    mail_kit.add_subscribers(2)
-    mail_kit.mail(1, send=f'review"\n{YEARLY}\nwhen_late = "send')
-    mail_kit.article("one.md", "One", date=f"{now():%Y-%m-%d}")
-    mail_kit.publish(now())
-    return mail_kit
+    with copies.copy("default", publish_yearly, tmp_path / "site") as kit:
+        yield kit
 
 
 def run(kit: MailKit, *arguments: str, answer: str | None = None) -> CommandResult:

@@ -10,12 +10,14 @@ import random
 import signal
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from publisher.delivery.senders import LOCK_FOLDER
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
+from tests.support.copies import Copies
 from tests.support.processes import PIPE, Process
 from tests.support.smtp import Server
 from tests.support.smtp.sender import STEPS
@@ -23,7 +25,13 @@ from tests.support.use_cases import deliver, list_issues
 
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3
-SUBSCRIBERS = 400
+SUBSCRIBERS, SIXTY = 400, 60
+
+
+def open_issue_for_sixty(kit: MailKit) -> None:
+    """Import subscribers, and queue the deliveries of an issue to them."""
+    kit.add_subscribers(SIXTY)
+    kit.issue("one")
 
 
 def has_sent(server: Server, wanted: int, senders: list[Process]) -> bool:
@@ -54,14 +62,15 @@ def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
     assert sum(counts.values()) + len(without) == len(names)
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_sender_killed_at_any_step_loses_and_repeats_no_delivery(any_mail_kit: MailKit, step: str, when: str) -> None:
+def test_a_sender_killed_at_any_step_loses_and_repeats_no_delivery(
+    tmp_path: Path, copies: Copies, database: str, step: str, when: str
+) -> None:
     """The next sender takes over; only the message that was handed over may be uncertain."""
-    kit = any_mail_kit
-    names = kit.add_subscribers(60)
-    kit.issue("one")
-    with Server() as server:
+    with copies.copy(database, open_issue_for_sixty, tmp_path / "site") as kit, Server() as server:
+        names = [f"reader{number}@mail.example.org" for number in range(SIXTY)]
         kit.mail(server.port)
         kills = 0
         if step == "recover":

@@ -31,10 +31,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while True:
+        began = time.monotonic()
+        if found := condition():
+            return found
         assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return found
+        # A condition that takes long is not asked all the time: that would slow down what it waits for.
+        time.sleep(max(0.02, 5 * (time.monotonic() - began)))
 
 
 def get(url: str) -> tuple[int, bytes]:

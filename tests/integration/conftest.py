@@ -7,15 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.copies import Copies
+from tests.support.copies import Copies, copies
 from tests.support.smtp import Server
 from tests.support.subscriber_site import SubscriberSite, publish_subscriber_site
 
-
-@pytest.fixture(scope="session")
-def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
-    """Copies of published sites: to make one takes most of the time of many tests."""
-    return Copies(request, tmp_path_factory)
+__all__ = ["copies", "subscriber_site"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -28,11 +28,20 @@ class Copies:
 
     @contextmanager
     def copy(self, kind: str, set_up: Callable[[MailKit], None], root: Path) -> Iterator[MailKit]:
-        """Yield a copy at ``root`` of the site that ``set_up`` fills and publishes."""
+        """Yield a copy at ``root`` of the site that ``set_up`` fills and publishes.
+
+        Args:
+            kind: of the database: ``sqlite``, ``postgresql``, or ``default`` for a site without a setting of it.
+            set_up: fills an empty site.
+            root: the folder of the copy.
+        """
         folder, template_url = self._template(kind, set_up)
         shutil.copytree(folder, root)
-        url = self._server.copy(template_url) if kind == "postgresql" else f"sqlite:///{root / 'store.db'}"
         kit = MailKit.at(root)
+        if kind == "default":
+            yield kit
+            return
+        url = self._server.copy(template_url) if kind == "postgresql" else f"sqlite:///{root / 'store.db'}"
         kit.settings((root / "publisher.toml").read_text("utf-8").replace(template_url, url))
         yield kit
         if kind == "postgresql":
@@ -44,7 +53,14 @@ class Copies:
             url = f"sqlite:///{kit.root / 'store.db'}"
             if kind == "postgresql":
                 url = self._server.create(prepared=True)
-            kit.add_settings(f'\n[database]\nurl = "{url}"\n')
+            if kind != "default":
+                kit.add_settings(f'\n[database]\nurl = "{url}"\n')
             set_up(kit)
             self._made[kind, set_up] = kit.root, url
         return self._made[kind, set_up]
+
+
+@pytest.fixture(scope="session")
+def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    """Copies of published sites: to make one takes most of the time of many tests."""
+    return Copies(request, tmp_path_factory)

@@ -65,25 +65,25 @@ def reasons(report: Any) -> dict[str, str]:
     ],
 )
 def test_an_article_that_cannot_be_rendered_is_left_out(
-    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch, target: str, doing: str
+    kit: SiteKit, monkeypatch: pytest.MonkeyPatch, target: str, doing: str
 ) -> None:
     """Feeds, digests and the sitemap have the other articles; the report has a reference."""
-    any_kit.article("bad.md", "Bad", date="2026-11-22")
-    any_kit.article("good.md", "Good", date="2026-11-22")
+    kit.article("bad.md", "Bad", date="2026-11-22")
+    kit.article("good.md", "Good", date="2026-11-22")
     with monkeypatch.context() as patch:
         break_for(patch, target, "Bad" if "check_entry" not in target else "Bad</title>")
-        report = any_kit.publish()
+        report = kit.publish()
     assert report.exit_status == 1
     assert reasons(report)["bad.md"].startswith(doing)
     is_entry = "entry" in target
-    assert titles(any_kit) == (["Good"] if is_entry else ["Good", "Bad"])
-    assert issues(any_kit) == [["Good"] if "digest" in target else ["Good", "Bad"]]
-    sitemap = (any_kit.root / "feeds/news-sitemap.xml").read_text()
+    assert titles(kit) == (["Good"] if is_entry else ["Good", "Bad"])
+    assert issues(kit) == [["Good"] if "digest" in target else ["Good", "Bad"]]
+    sitemap = (kit.root / "feeds/news-sitemap.xml").read_text()
     assert "Good" in sitemap
     assert ("Bad" in sitemap) is ("sitemap" not in target)
     reference = re.search(r"reference ([0-9a-f]{8})", reasons(report)["bad.md"])
     assert reference is not None
-    log = (any_kit.root / LOG_FILE).read_text()
+    log = (kit.root / LOG_FILE).read_text()
     assert f"{reference[1]} bad.md" in log and "Traceback" in log
 
 
@@ -128,22 +128,22 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
     ],
 )
 def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
-    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch, target: str, what: str, where: str
+    kit: SiteKit, monkeypatch: pytest.MonkeyPatch, target: str, what: str, where: str
 ) -> None:
     """A digest, feed or list that fails stays unchanged, and is retried in the next run."""
-    any_kit.article("bad.md", "Bad", topic="Bad")
-    any_kit.article("good.md", "Good", topic="Good")
+    kit.article("bad.md", "Bad", topic="Bad")
+    kit.article("good.md", "Good", topic="Good")
     with monkeypatch.context() as patch:
         break_for(patch, target, what)
-        report = any_kit.publish()
+        report = kit.publish()
     assert where in reasons(report)
     assert "KeyError" in reasons(report)[where]
-    assert titles(any_kit, "topic/good") == ["Good"]
-    assert sorted(titles(any_kit)) == ["Bad", "Good"]
-    after = any_kit.publish()
+    assert titles(kit, "topic/good") == ["Good"]
+    assert sorted(titles(kit)) == ["Bad", "Good"]
+    after = kit.publish()
     assert after.exit_status == 0
     assert after.changed
-    assert issues(any_kit) == [["Good", "Bad"]]
+    assert issues(kit) == [["Good", "Bad"]]
 
 
 def test_a_record_that_the_database_rejects_stops_no_other(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,14 +197,14 @@ class NoBrowser:
         raise BrowserMissing("none is installed")
 
 
-def test_a_preview_continues_without_a_failing_article(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_continues_without_a_failing_article(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """It shows the other articles and names the failing one."""
-    any_kit.article("bad.md", "Bad")
-    any_kit.article("good.md", "Good")
-    any_kit.write("empty.md", "")
-    any_kit.publish(with_issues=False)
+    kit.article("bad.md", "Bad")
+    kit.article("good.md", "Good")
+    kit.write("empty.md", "")
+    kit.publish(with_issues=False)
     break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
-    shown = preview(any_kit.site, "daily", NOW, browser=NoBrowser())  # type: ignore[arg-type]
+    shown = preview(kit.site, "daily", NOW, browser=NoBrowser())  # type: ignore[arg-type]
     assert shown.articles == 1
     assert [text.partition(":")[0] for text in shown.refused] == ["empty.md", "bad.md"]
 

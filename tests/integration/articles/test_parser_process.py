@@ -44,41 +44,41 @@ def reasons(report: Any) -> dict[str, str]:
     return {problem.where: problem.reason for problem in report.rejected}
 
 
-def test_a_file_that_takes_too_long_is_rejected_and_the_rest_published(any_kit: SiteKit, limited: None) -> None:
+def test_a_file_that_takes_too_long_is_rejected_and_the_rest_published(kit: SiteKit, limited: None) -> None:
     """The process is restarted after each such file."""
     for name in ("a.md", "b-endless.md", "c.md", "d-deadly.md", "e.md"):
-        any_kit.article(name, name)
-    report = any_kit.publish()
+        kit.article(name, name)
+    report = kit.publish()
     assert report.exit_status == 1
     assert "more than 0.5 seconds of processor time" in reasons(report)["b-endless.md"]
     assert "crashed (signal 11)" in reasons(report)["d-deadly.md"]
-    assert sorted(titles(any_kit)) == ["a.md", "c.md", "e.md"]
+    assert sorted(titles(kit)) == ["a.md", "c.md", "e.md"]
 
 
-def test_a_draft_that_stops_the_process_is_withdrawn(any_kit: SiteKit, limited: None) -> None:
+def test_a_draft_that_stops_the_process_is_withdrawn(kit: SiteKit, limited: None) -> None:
     """The file has a draft field, but parsing it takes too long."""
-    any_kit.article("a.md", "A", id="a7")
-    any_kit.article("b.md", "B")
-    any_kit.publish()
-    (any_kit.root / "articles" / "a.md").unlink()
-    any_kit.article("a-endless.md", "A", id="a7", draft="true")
-    report = any_kit.publish()
+    kit.article("a.md", "A", id="a7")
+    kit.article("b.md", "B")
+    kit.publish()
+    (kit.root / "articles" / "a.md").unlink()
+    kit.article("a-endless.md", "A", id="a7", draft="true")
+    report = kit.publish()
     assert "It says draft: true, so its article counts as a draft." in reasons(report)["a-endless.md"]
-    assert (report.withdrawn, titles(any_kit)) == (1, ["B"])
+    assert (report.withdrawn, titles(kit)) == (1, ["B"])
 
 
-def test_a_record_that_takes_too_long_is_rejected_by_line(any_kit: SiteKit, limited: None) -> None:
+def test_a_record_that_takes_too_long_is_rejected_by_line(kit: SiteKit, limited: None) -> None:
     """The other records of the file are parsed."""
     names = ["A", "Endless", "C", "", "Endless", "F"]
     lines = [
         json.dumps({"id": name + str(n), "title": name, "date": "2026-11-20"}) if name else ""
         for n, name in enumerate(names)
     ]
-    any_kit.write("many.jsonl", "\n".join(lines))
-    report = any_kit.publish()
+    kit.write("many.jsonl", "\n".join(lines))
+    report = kit.publish()
     assert set(reasons(report)) == {"many.jsonl:2", "many.jsonl:5"}
     assert "parsing was stopped: it took more than 0.5 seconds" in reasons(report)["many.jsonl:2"]
-    assert sorted(titles(any_kit)) == ["A", "C", "F"]
+    assert sorted(titles(kit)) == ["A", "C", "F"]
 
 
 def test_many_files_are_parsed_on_all_cores(kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch) -> None:

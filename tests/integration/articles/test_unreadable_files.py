@@ -37,67 +37,65 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
 
 
-def test_a_file_is_parsed_again_after_its_parser_was_killed(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_parsed_again_after_its_parser_was_killed(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cause was outside the file, so the unchanged file is parsed again."""
     for name in ("a.md", "b-killed.md", "c.md"):
-        any_kit.article(name, name)
+        kit.article(name, name)
     settle(monkeypatch)
     replace_parsers(monkeypatch, {"parse_each_file": "parse_each_file_killed_once"})
-    report = any_kit.publish()
+    report = kit.publish()
     assert list(reasons(report)) == ["b-killed.md"]
     assert "The next run parses it again." in reasons(report)["b-killed.md"]
-    assert sorted(titles(any_kit)) == ["a.md", "c.md"]
-    report = any_kit.publish()
+    assert sorted(titles(kit)) == ["a.md", "c.md"]
+    report = kit.publish()
     assert reasons(report) == {}
-    assert sorted(titles(any_kit)) == ["a.md", "b-killed.md", "c.md"]
+    assert sorted(titles(kit)) == ["a.md", "b-killed.md", "c.md"]
 
 
-def test_a_record_is_parsed_again_after_its_parser_was_killed(
-    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_is_parsed_again_after_its_parser_was_killed(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The following records are parsed in the same run."""
     lines = [f'{{"id": "{name}", "title": "{name}", "date": "2026-11-20"}}' for name in "ABC"]
-    any_kit.write("many.jsonl", "\n".join(lines))
+    kit.write("many.jsonl", "\n".join(lines))
     settle(monkeypatch)
     replace_parsers(monkeypatch, {"iterate_records": "iterate_records_killed_once"})
-    report = any_kit.publish()
+    report = kit.publish()
     assert list(reasons(report)) == ["many.jsonl:2"]
-    assert sorted(titles(any_kit)) == ["A", "C"]
-    assert reasons(any_kit.publish()) == {}
-    assert sorted(titles(any_kit)) == ["A", "B", "C"]
+    assert sorted(titles(kit)) == ["A", "C"]
+    assert reasons(kit.publish()) == {}
+    assert sorted(titles(kit)) == ["A", "B", "C"]
 
 
-def test_a_file_is_parsed_again_after_a_disk_error(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_parsed_again_after_a_disk_error(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors of disks, permissions and descriptors go away without a change of the file."""
-    any_kit.article("a-disk.md", "A")
-    any_kit.article("b.md", "B")
+    kit.article("a-disk.md", "A")
+    kit.article("b.md", "B")
     settle(monkeypatch)
     replace_parsers(monkeypatch, {"parse_each_file": "parse_each_file_with_failing_disk"})
-    report = any_kit.publish()
+    report = kit.publish()
     assert reasons(report) == {"a-disk.md": "cannot be read: Input/output error"}
-    assert reasons(any_kit.publish()) == {}
-    assert sorted(titles(any_kit)) == ["A", "B"]
+    assert reasons(kit.publish()) == {}
+    assert sorted(titles(kit)) == ["A", "B"]
 
 
-def test_loops_of_links_and_special_files_are_rejected(any_kit: SiteKit) -> None:
+def test_loops_of_links_and_special_files_are_rejected(kit: SiteKit) -> None:
     """The other files are published."""
-    any_kit.article("a.md", "A")
-    articles = any_kit.root / "articles"
+    kit.article("a.md", "A")
+    articles = kit.root / "articles"
     (articles / "one.md").symlink_to("two.md")
     (articles / "two.md").symlink_to("one.md")
     (articles / "long.md").symlink_to("x" * 300)
     os.mkfifo(articles / "pipe.md")
-    report = any_kit.publish()
+    report = kit.publish()
     assert set(reasons(report)) == {"one.md", "two.md", "long.md", "pipe.md"}
-    assert titles(any_kit) == ["A"]
+    assert titles(kit) == ["A"]
 
 
-def test_files_of_a_folder_that_cannot_be_listed_stay_known(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_folder_that_cannot_be_listed_stay_known(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their articles stay, and the files are not parsed again later."""
-    any_kit.article("sub/a.md", "A")
+    kit.article("sub/a.md", "A")
     settle(monkeypatch)
-    any_kit.publish()
-    any_kit.article("b.md", "B")
+    kit.publish()
+    kit.article("b.md", "B")
     real = os.scandir
 
     def scandir(path: str) -> object:
@@ -107,17 +105,17 @@ def test_files_of_a_folder_that_cannot_be_listed_stay_known(any_kit: SiteKit, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", scandir)
-        report = any_kit.publish()
+        report = kit.publish()
     assert set(reasons(report)) == {"sub/"}
     assert "the folder cannot be listed" in reasons(report)["sub/"]
-    assert sorted(titles(any_kit)) == ["A", "B"]
-    report = any_kit.publish()
+    assert sorted(titles(kit)) == ["A", "B"]
+    report = kit.publish()
     assert (reasons(report), report.files_read) == ({}, 0)
-    assert sorted(titles(any_kit)) == ["A", "B"]
+    assert sorted(titles(kit)) == ["A", "B"]
 
 
-def test_a_duplicate_key_among_many_is_found_in_linear_time(any_kit: SiteKit) -> None:
+def test_a_duplicate_key_among_many_is_found_in_linear_time(kit: SiteKit) -> None:
     """The limit on processor time does not reject the file."""
     keys = ",".join(f'"k{number}": 1' for number in range(90_000))
-    any_kit.write("many.json", f'{{{keys}, "k89999": 2}}')
-    assert "the key 'k89999' is there twice" in reasons(any_kit.publish())["many.json"]
+    kit.write("many.json", f'{{{keys}, "k89999": 2}}')
+    assert "the key 'k89999' is there twice" in reasons(kit.publish())["many.json"]

@@ -144,17 +144,17 @@ def all_at(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("early", [timedelta(hours=69), timedelta(days=1), timedelta(seconds=1)])
-def test_publish_send_never_opens_an_issue_before_its_slot(any_kit: SiteKit, early: timedelta) -> None:
+def test_publish_send_never_opens_an_issue_before_its_slot(kit: SiteKit, early: timedelta) -> None:
     """The error names the slot; at the slot the same command sends."""
-    site = WeeklySite(any_kit)
+    site = WeeklySite(kit)
     site.clock.at = SLOT - early
     with pytest.raises(SettingsError, match=r"opens at its slot: Mon 2026-11-23 09:00.*publish reopen weekly"):
         site.send()
-    assert any_kit.newest_issue("weekly").opened_at is None
+    assert kit.newest_issue("weekly").opened_at is None
     assert site.mails() == {}
     site.clock.at = SLOT
     site.send()
-    assert any_kit.newest_issue("weekly").opened_at == SLOT.timestamp()
+    assert kit.newest_issue("weekly").opened_at == SLOT.timestamp()
     assert site.times() == all_at("Mon 23 09:00")
 
 
@@ -174,9 +174,9 @@ def test_an_approved_issue_opens_within_catch_up_hours_whatever_catch_up_says(
 
 
 @pytest.mark.parametrize("catch_up", ["none", "latest", "all"])
-def test_after_catch_up_hours_editors_are_told_once_and_publish_send_opens_it(any_kit: SiteKit, catch_up: str) -> None:
+def test_after_catch_up_hours_editors_are_told_once_and_publish_send_opens_it(kit: SiteKit, catch_up: str) -> None:
     """The machine was off for 26 hours."""
-    site = WeeklySite(any_kit, catch_up=f'"{catch_up}"')
+    site = WeeklySite(kit, catch_up=f'"{catch_up}"')
     for hours in (26, 27, 50):
         report = site.run_at(SLOT + timedelta(hours=hours))
         assert report.opened == ()
@@ -263,10 +263,10 @@ def test_publish_send_mails_nobody_where_an_issue_is_published_without_mail(kit:
     ],
 )
 def test_local_times_count_from_the_slot_or_from_a_late_opening(
-    any_kit: SiteKit, opened_after: timedelta, expected: dict[str, str]
+    kit: SiteKit, opened_after: timedelta, expected: dict[str, str]
 ) -> None:
     """``late_hours`` is 6."""
-    site = WeeklySite(any_kit, deliver_at='"07:00 local"')
+    site = WeeklySite(kit, deliver_at='"07:00 local"')
     site.run_at(SLOT + opened_after)
     site.run_until(SLOT + timedelta(days=3))
     assert site.times() == expected
@@ -289,14 +289,14 @@ def test_local_times_of_an_issue_that_is_sent_before_its_slot_count_from_the_ope
 
 
 @pytest.mark.parametrize("days_late", [1, 5])
-def test_a_new_time_zone_counts_from_a_late_opening(any_kit: SiteKit, days_late: int) -> None:
+def test_a_new_time_zone_counts_from_a_late_opening(kit: SiteKit, days_late: int) -> None:
     """In Honolulu, 07:00 after the slot has passed, and 07:00 after the opening has not."""
-    site = WeeklySite(any_kit, deliver_at='"07:00 local"', catch_up_hours="200")
+    site = WeeklySite(kit, deliver_at='"07:00 local"', catch_up_hours="200")
     opened_at = SLOT + timedelta(days=days_late, hours=11)
     site.run_at(opened_at)
     site.clock.advance(minutes=30)
     now = site.clock.now()
-    add_subscriber(any_kit.site, "london@mail.example", now, digests=["weekly"], zone="Pacific/Honolulu")
+    add_subscriber(kit.site, "london@mail.example", now, digests=["weekly"], zone="Pacific/Honolulu")
     site.run_until(opened_at + timedelta(days=3))
     times = site.times()
     assert times["london"] == times["honolulu"] == f"{opened_at + timedelta(hours=21):%a %d %H:%M}"
