@@ -76,7 +76,6 @@ class BackgroundJob:
         self._is_running = False
         #: Monotonic: the earliest start after a failure; None without a failure.
         self._retry_at: float | None = None
-        self._retry_time: datetime | None = None
         #: Monotonic: the last start, end or progress of a run; None before the first.
         self._progress_at: float | None = None
         #: Monotonic: when the job became due.
@@ -104,7 +103,9 @@ class BackgroundJob:
     @property
     def retry_at(self) -> datetime | None:
         """The wall-clock time of the next attempt after a failure; None without a failure."""
-        return self._retry_time
+        if self._retry_at is None:
+            return None
+        return self._clock.now() + timedelta(seconds=self._retry_at - self._clock.monotonic())
 
     @property
     def time_since_progress(self) -> timedelta | None:
@@ -153,7 +154,7 @@ class BackgroundJob:
                 self._record_failure(error)
             else:
                 self.health.failures, self.health.last_error = 0, ""
-                self._retry_at = self._retry_time = None
+                self._retry_at = None
             finally:
                 _current.job = None
                 self._end()
@@ -186,7 +187,6 @@ class BackgroundJob:
         self.health.last_error = " ".join(str(error).split()) or type(error).__name__
         pause = RETRIES.pause(self.health.failures)
         self._retry_at = self._clock.monotonic() + pause
-        self._retry_time = self._clock.now() + timedelta(seconds=pause)
         self._log.error(
             "job failed",
             job=self.name,

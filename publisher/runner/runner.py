@@ -73,9 +73,7 @@ class Runner:
         self._signature = _signature(site.root)
         self._state_written_at = 0.0
         self._databases = [Database.open(site.database_url)]
-        self.jobs = Jobs(
-            site, self._databases[0], self._clock, log, wake=self._wake, wake_at=self._wake_at, lease=lease
-        )
+        self.jobs = Jobs(site, self._databases[0], self._clock, log, wake=self.wake, wake_at=self._wake_at, lease=lease)
         work = {
             "publish": self.jobs.publish,
             "mail": self.jobs.mail,
@@ -155,7 +153,7 @@ class Runner:
     def _wake_all(self) -> None:
         self.jobs.articles_changed()
         for name in self.background_jobs:
-            self._wake(name)
+            self.wake(name)
 
     def _check_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
         """Detect a changed clock or a suspended machine, and run every job with the new time."""
@@ -194,7 +192,7 @@ class Runner:
         self._set_timers()
         self._log.info("settings read", schedules=len(site.schedules))
         self.jobs.articles_changed()
-        self._wake("mail")
+        self.wake("mail")
 
     def _report_state(self, file: RunnerFile) -> None:
         """Report the state to the service manager and ``publish status``."""
@@ -240,11 +238,8 @@ class Runner:
 
     # -- timers ------------------------------------------------------------------------------------
 
-    def _wake(self, name: str) -> None:
-        self.background_jobs[name].wake()
-
     def _wake_action(self, name: str) -> Callable[[], None]:
-        return self.jobs.articles_changed if name == "articles" else lambda: self._wake(name)
+        return self.jobs.articles_changed if name == "articles" else lambda: self.wake(name)
 
     def _wake_at(self, reason: str, name: str, moment: datetime) -> None:
         self._timers.once(f"at:{reason}", self._clock.seconds(moment - self._clock.now()), self._wake_action(name))
