@@ -168,8 +168,7 @@ def release(connection: Connection, number: int, due_at: int) -> None:
 
 def next_due_time(connection: Connection) -> int | None:
     """Return when the next email is due; None if none is queued."""
-    due_at = connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
-    return None if due_at is None else int(due_at)
+    return connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
 
 
 def delete_for_address(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:

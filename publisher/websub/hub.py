@@ -31,16 +31,7 @@ from publisher.websub import hub_store as hub
 from publisher.websub.hub_store import HubTask
 from publisher.websub.link_header import link_header
 
-__all__ = [
-    "DELIVERY_RETRIES",
-    "VERIFICATION_RETRIES",
-    "HubReport",
-    "RequestRejected",
-    "queue_content",
-    "request_subscription",
-    "run_hub_tasks",
-    "topic_path",
-]
+__all__ = ["HubReport", "RequestRejected", "queue_content", "request_subscription", "run_hub_tasks", "topic_path"]
 
 #: Lease by default, at least and at most (§5.1: the hub decides).
 _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS, _MAX_LEASE_SECONDS = 10 * 86_400, 300, 30 * 86_400

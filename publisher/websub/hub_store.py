@@ -63,11 +63,12 @@ def add_task(
     connection.execute(
         delete(hub_task).where(_is_subscription(hub_task, topic, callback), hub_task.c.kind != "content")
     )
-    connection.execute(
-        insert(hub_task).values(
-            topic=topic, callback=callback, kind=kind, secret=secret, lease=lease, attempts=0, due_at=now, answer=""
-        )
-    )
+    connection.execute(insert(hub_task).values(_new_task(topic, callback, kind, now, secret, lease)))
+
+
+def _new_task(topic: str, callback: str, kind: str, now: int, secret: str, lease: int = 0) -> dict[str, Any]:
+    values = {"topic": topic, "callback": callback, "kind": kind, "secret": secret, "lease": lease}
+    return {**values, "attempts": 0, "due_at": now, "answer": ""}
 
 
 def queue_content(connection: Connection, topic: str, now: int) -> int:
@@ -78,23 +79,7 @@ def queue_content(connection: Connection, topic: str, now: int) -> int:
     rows = connection.execute(query).all()
     # These deliveries replace the open ones of an older version.
     connection.execute(delete(hub_task).where(hub_task.c.topic == topic, hub_task.c.kind == "content"))
-    insert_rows(
-        connection,
-        hub_task,
-        [
-            {
-                "topic": topic,
-                "callback": row.callback,
-                "kind": "content",
-                "secret": row.secret,
-                "lease": 0,
-                "attempts": 0,
-                "due_at": now,
-                "answer": "",
-            }
-            for row in rows
-        ],
-    )
+    insert_rows(connection, hub_task, [_new_task(topic, row.callback, "content", now, row.secret) for row in rows])
     return len(rows)
 
 
@@ -156,8 +141,7 @@ def count_rows(connection: Connection) -> int:
 
 def next_task_time(connection: Connection) -> int | None:
     """Return when the next task is due; None where there is none."""
-    due_at = connection.execute(select(func.min(hub_task.c.due_at))).scalar()
-    return None if due_at is None else int(due_at)
+    return connection.execute(select(func.min(hub_task.c.due_at))).scalar()
 
 
 def delete_expired_subscriptions(connection: Connection, now: int) -> int:
