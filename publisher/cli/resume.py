@@ -43,6 +43,12 @@ def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
             if finished is not None:
                 click.echo(finished_line(finished, "resume"))
                 return
-            name = publisher.issues.resume(issue).path
+            row = publisher.issues.resume(issue)
+            if row.is_waiting:
+                click.echo(
+                    f"{row.path} is no longer paused. Its send has not opened: 'publish next' shows when it does."
+                )
+                return
+            name = row.path
     state = "no longer stopped" if accept or retry else "no longer paused"
     click.echo(f"{name} is {state}. A runner or 'publish send {name}' makes the deliveries that wait.")

@@ -96,7 +96,7 @@ def load_content(
         slot = _free_minute(connection, digest, now if out_of_turn else newest, now)
     return DraftContent(
         slot=slot,
-        name=issue_name(slot, site.tz),
+        name=issue_name(slot, site.tz, taken=issues.names_near(connection, digest.slug, slot)),
         number=_number(connection, digest, slot),
         moment=slot if as_of is None else min(slot, as_of),
         articles=choice.articles,

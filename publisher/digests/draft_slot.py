@@ -13,13 +13,15 @@ __all__ = ["free_minute", "issue_name", "issue_number", "slot_of_draft"]
 _MINUTE = timedelta(minutes=1)
 
 
-def issue_name(slot: datetime, zone: ZoneInfo) -> str:
+def issue_name(slot: datetime, zone: ZoneInfo, *, taken: Collection[str] = ()) -> str:
     """Return the name of an issue: its slot in the site's zone, ``2026-11-23T0700``.
 
-    In the repeated hour of autumn the second slot has its UTC offset, so that names are unique.
+    In the repeated hour of autumn the second slot has its UTC offset, so that names are unique. So has a slot whose name
+    an issue has from before a change of the site's zone.
     """
     local = slot.astimezone(zone)
-    return f"{local:%Y-%m-%dT%H%M%z}" if local.fold else f"{local:%Y-%m-%dT%H%M}"
+    name = f"{local:%Y-%m-%dT%H%M}"
+    return f"{local:%Y-%m-%dT%H%M%z}" if local.fold or name in taken else name
 
 
 def slot_of_draft(

@@ -36,6 +36,7 @@ __all__ = [
     "last_issue_number",
     "list_issues",
     "mark_staged",
+    "names_near",
     "newest_slot",
     "numbers_around",
     "public_issues",
@@ -154,6 +155,13 @@ def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set
     """Return the slots since SINCE that have an issue of the digest."""
     query = select(issue.c.slot).where(issue.c.digest == slug, issue.c.slot >= int(since.timestamp()))
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
+
+
+def names_near(connection: Connection, slug: str, slot: datetime) -> set[str]:
+    """Return the names of a digest's issues with other slots, at most two days from SLOT: zones differ by less."""
+    seconds = int(slot.timestamp())
+    is_near = issue.c.slot.between(seconds - 2 * 86_400, seconds + 2 * 86_400) & (issue.c.slot != seconds)
+    return set(connection.execute(select(issue.c.name).where(issue.c.digest == slug, is_near)).scalars())
 
 
 def newest_slot(connection: Connection, slug: str, *, until: datetime | None = None) -> datetime | None:

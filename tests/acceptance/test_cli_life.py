@@ -225,7 +225,7 @@ def test_pause_and_resume_of_a_finished_issue_say_that_there_is_nothing_to_do(si
     done(site, "approve", "daily", "--yes")
     name = site.newest_issue().path
     assert done(site, "pause", "daily") == f"{name} is paused. To resume it: publish resume {name}\n"
-    assert f"{name} is no longer paused." in done(site, "resume", "daily")
+    assert f"{name} is no longer paused. Its send has not opened" in done(site, "resume", "daily")
     done(site, "reopen", "daily")
     done(site, "now", "daily", "--yes")
     done(site, "cancel", "daily", "--yes")

@@ -61,3 +61,23 @@ def test_a_late_article_makes_no_issue_before_the_last_one(any_kit: SiteKit) -> 
         assert (row.slot, row.number) == (first.slot + timedelta(minutes=number), number + 1)
     any_kit.article("newest.md", "Newest", date="2026-11-23T09:00:00Z")
     assert open_draft_of_its_articles(any_kit, NOW + timedelta(hours=9)).slot == NOW + timedelta(hours=2)
+
+
+def test_a_new_time_zone_gives_no_issue_the_name_of_another(mail_kit: MailKit) -> None:
+    """Two slots are 07:00 of one day, an hour apart; each issue has its own folder and text."""
+    kit = mail_kit
+    kit.settings(
+        (kit.root / "publisher.toml").read_text().replace('"The Daily"', '"The Daily"\ncadence = "0 9 * * *"')
+        + '\n[delivery]\ntransport = "maildir"\n'
+    )
+    kit.add_subscribers(1)
+    kit.article("one.md", "One")
+    first = approve(kit.site, "daily", NOW).row
+    path = kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace('zone = "UTC"', 'zone = "Europe/Berlin"'))
+    kit.article("two.md", "Two")
+    second = approve(kit.site, "daily", NOW).row
+    assert (first.name, second.name) == ("2026-11-23T0900", "2026-11-23T0900+0100")
+    assert second.slot < first.slot
+    assert "One" in (kit.root / "outbox" / first.path / "message.txt").read_text()
+    assert "Two" in (kit.root / "outbox" / second.path / "message.txt").read_text()

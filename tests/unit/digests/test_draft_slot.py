@@ -67,6 +67,14 @@ def test_the_name_is_the_slot_in_the_zone_of_the_site() -> None:
     assert issue_name(first.replace(hour=1), LONDON) == "2026-10-25T0130+0000"
 
 
+def test_a_name_that_an_issue_has_gets_its_offset() -> None:
+    """The zone of the site has changed since: the same local time is another slot."""
+    slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
+    assert issue_name(slot, LONDON, taken={"2026-11-23T0600"}) == "2026-11-23T0700"
+    assert issue_name(slot, LONDON, taken={"2026-11-23T0700"}) == "2026-11-23T0700+0000"
+    assert issue_name(slot, ZoneInfo("America/New_York"), taken={"2026-11-23T0200"}) == "2026-11-23T0200-0500"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "highest", "expected"),
     [
