@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from publisher.errors import SchemaTooNew, StoreError
 from publisher.private_files import create_private
@@ -305,9 +306,14 @@ def _on_sqlite_begin(connection: Connection) -> None:
 def _is_current(engine: Engine) -> bool:
     """Return whether the database has this version's schema; False if that cannot be read."""
     with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+        try:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
+        except (OperationalError, ProgrammingError):
+            # Asked afterwards, because to ask for a table takes longer than to read it.
+            connection.rollback()
+            if inspect(connection).has_table("alembic_version"):
+                raise
             return False
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
 
 
 def _migrate(connection: Connection, *, may_write: bool) -> bool:

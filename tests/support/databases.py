@@ -22,7 +22,8 @@ from publisher.storage.engine import Database
 from tests.support.connections import close_connections, idle_sessions, keep_connections
 
 #: Durability against a power cut; no test proves that, and it costs most of the time of CREATE and DROP DATABASE.
-_SETTINGS = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+#: Without autovacuum, which starts a process for each database again and again.
+_SETTINGS = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
 _TEMPLATE = "publisher_template"
 #: What tells a schema from a changed one: the revision, and the objects of the schema.
 _FINGERPRINT = """
