@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from publisher.model.result import Result
+
 __all__ = ["Finding", "Rule", "Severity", "article_names", "make_finding", "rules_by_id"]
 
 
@@ -65,7 +67,7 @@ def article_names(article_id: str, url: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Result):
     """A violation of a rule in a feed or a message."""
 
     rule: Rule

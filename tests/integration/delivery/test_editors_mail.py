@@ -51,6 +51,16 @@ def test_editors_are_told_at_the_slot(make_site: MakeSite) -> None:
     assert site.recipients == []
 
 
+def test_the_mail_counts_silenced_findings(make_site: MakeSite) -> None:
+    """An editor who approves from the mail would not know that the settings leave a finding out."""
+    site = make_site(more='[checks]\nsilence = ["dummy-text@one"]\n')
+    site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.")
+    site.tick(MONDAY)
+    text = text_of(site.editor_mails()[0])
+    assert "\n1 finding silenced: dummy-text.\n" in text
+    assert "error dummy-text" not in text and "cannot be approved" not in text
+
+
 def test_the_version_in_the_mail_can_be_approved(make_site: MakeSite) -> None:
     """The hash names the text below it."""
     site = make_site()

@@ -10,10 +10,12 @@ import pytest
 from publisher import chromium
 from publisher.chromium import AccessibilityViolation, Browser, Viewport
 from publisher.digests import run_preflight
+from publisher.digests.issue_drafts_store import load_draft
 from publisher.digests.local_media import local_media_loader
-from publisher.digests.run_preflight import check_issues, is_issue_target
+from publisher.digests.run_preflight import IssueCheck, check_issues, is_issue_target
 from publisher.errors import BrowserMissing, SettingsError
 from tests.conftest import NOW, SiteKit
+from tests.support.use_cases import open_context
 
 
 class FakeBrowser:
@@ -41,16 +43,36 @@ class FakeBrowser:
         return [violation]
 
 
+def checked(kit: SiteKit, **options: bool) -> list[IssueCheck]:
+    """Return the result of checking the draft."""
+    with open_context(kit.site, NOW) as context:
+        return list(check_issues(context, ["daily"], NOW, **options))
+
+
 def test_violations_in_a_browser_are_findings_of_the_issue(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """An issue that overflows on phones would be sent, or its editor could not find the element."""
     monkeypatch.setattr(run_preflight, "Browser", FakeBrowser)
     kit.article()
     kit.draft_issue()
-    (check,) = check_issues(kit.site, ["daily"], NOW)
+    (check,) = checked(kit)
     found = {finding.id: (finding.message, finding.entry) for finding in check.findings}
     assert found["overflow-measured"] == ("the page is 40 pixels wider than the screen", "phone-light")
     assert found["accessibility"] == ("color-contrast: Elements must have contrast: p, a, h1", "desktop-dark")
     assert check.no_browser == ""
+
+
+def test_silenced_findings_of_a_browser_block_no_draft(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check in a browser would store errors that the settings silence, and block the approval."""
+    monkeypatch.setattr(run_preflight, "Browser", FakeBrowser)
+    any_kit.add_settings('\n[checks]\nsilence = ["accessibility", "overflow-measured@daily"]\n')
+    any_kit.article()
+    any_kit.draft_issue()
+    (check,) = checked(any_kit)
+    assert [finding.id for finding in check.silenced] == ["overflow-measured", "accessibility"]
+    with any_kit.open() as db, db.read() as connection:
+        draft = load_draft(connection, "daily")
+    assert draft is not None and draft.errors == 0
+    assert draft.silenced == ("overflow-measured", "accessibility")
 
 
 def test_a_message_outside_of_a_site_is_checked_without_its_images(
@@ -72,9 +94,9 @@ def test_a_check_without_a_browser_says_why(kit: SiteKit, monkeypatch: pytest.Mo
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     kit.article()
     kit.draft_issue()
-    (check,) = check_issues(kit.site, ["daily"], NOW)
+    (check,) = checked(kit)
     assert "/nowhere/chromium does not start" in check.no_browser and check.findings
-    (unasked,) = check_issues(kit.site, ["daily"], NOW, with_browser=False)
+    (unasked,) = checked(kit, with_browser=False)
     assert unasked.no_browser == "--no-browser was given"
 
 
