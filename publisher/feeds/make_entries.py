@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from publisher.failures import Failure, describe_failure
-from publisher.findings import article_names
-from publisher.findings.silence import split_silenced
 from publisher.model.articles import Article
 
 if TYPE_CHECKING:
@@ -47,6 +45,8 @@ def _first_violation(article: Article, entry: Entry, site_info: SiteInfo) -> str
     """Return a message about the first rule that an entry violates and that is not silenced, or None."""
     from publisher.feeds.checks.feed import check_entry
     from publisher.feeds.formats.xml_frame import complete_entry
+    from publisher.findings import article_names
+    from publisher.findings.silence import split_silenced
 
     body = article.body if entry.body is None else entry.body
     names = article_names(article.id, article.link)

@@ -6,11 +6,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from publisher.findings.silence import Silence
 from publisher.model.feeds import FeedFormat
 
 if TYPE_CHECKING:
     from publisher.settings.feeds import CloudSettings, LogoSettings
+
+if TYPE_CHECKING:
+    from publisher.findings.silence import Silence
 
 __all__ = ["REVISION", "SiteInfo"]
 

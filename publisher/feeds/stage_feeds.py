@@ -23,7 +23,6 @@ from publisher.feeds.feed_limit import within_feed_limit
 from publisher.feeds.formats.archive_links import ArchiveLinks
 from publisher.feeds.stage_directory import drop_files, stage_directory, staged_feed_file
 from publisher.feeds.store import Facet, StagedFile
-from publisher.findings.silence import split_silenced
 from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
@@ -233,6 +232,7 @@ class _FeedStager:
         """
         from publisher.feeds.checks.feed import check_feed
         from publisher.feeds.formats.xml_frame import join_feed, render_frame
+        from publisher.findings.silence import split_silenced
 
         connection, site, changes = self.connection, self.site, self.entries.changes
         definition = definition_of(facet, site)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from publisher.findings.silence import Silence, parse_silence
 from publisher.settings.field_types import SettingsTable
+
+if TYPE_CHECKING:
+    from publisher.findings.silence import Silence
 
 __all__ = ["CheckSettings"]
 
 
 def _silence(text: str) -> str:
     """Accept an entry of ``silence``; return it with the current ID of its rule."""
+    # Imported here, because most sites silence nothing, and every command reads the settings.
+    from publisher.findings.silence import parse_silence
+
     return str(parse_silence(text))
 
 
@@ -27,4 +32,8 @@ class CheckSettings(SettingsTable):
     @property
     def silences(self) -> tuple[Silence, ...]:
         """The silenced rules."""
+        if not self.silence:
+            return ()
+        from publisher.findings.silence import parse_silence
+
         return tuple(map(parse_silence, self.silence))

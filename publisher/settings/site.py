@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
-from publisher.findings.silence import check_scope
 from publisher.model.digests import CatchUp, Digest, SendPolicy
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import validators
@@ -134,6 +133,8 @@ class Site(SettingsTable):
     @model_validator(mode="after")
     def _check_silences(self) -> Site:
         for silence in self.checks.silences:
+            from publisher.findings.silence import check_scope
+
             try:
                 check_scope(silence, self.digests)
             except ValueError as error:
