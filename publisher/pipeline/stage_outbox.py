@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Connection
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from publisher.context import Context
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
+from publisher.errors import StageError
 from publisher.feeds import store as table
 from publisher.feeds.store import StagedFile
 from publisher.model.report import PublishResult
@@ -23,11 +25,17 @@ _NEXT: Final = "next"
 
 
 def stage_outbox(context: Context) -> PublishResult:
-    """Write unstaged drafts and issues into outbox/, restore missing files, and remove what ended."""
+    """Write unstaged drafts and issues into outbox/, restore missing files, and remove what ended.
+
+    Raises:
+        StageError: a draft or an issue cannot be staged; the others are.
+    """
     site, db = context.site, context.db
-    restaged = []
+    restaged: list[str] = []
+    errors: list[StageError] = []
     with StagedFolder(site.outbox_dir, dry_run=db.is_dry_run, is_private=True) as stage:
-        _remove_ended(db, stage)
+        with _collected(errors):
+            _remove_ended(db, stage)
         with db.read() as connection:
             new = drafts.drafts_to_stage(connection)
             lost = {file.owner.partition(":")[2] for file in _lost_files(connection, stage, "draft")}
@@ -35,17 +43,29 @@ def stage_outbox(context: Context) -> PublishResult:
         for slug in known:
             if slug not in new and slug not in lost:
                 continue
-            with db.write() as connection:
-                files = drafts.draft_files(connection, slug)
-                changed = _put(connection, stage, f"{slug}/{_NEXT}", f"draft:{slug}", files)
-                drafts.mark_draft_staged(connection, slug)
-            if slug in lost and slug not in new and changed:
-                restaged.append(f"{site.paths.outbox}/{slug}/{_NEXT}")
-        restaged += [f"{site.paths.outbox}/{path}" for path in _stage_issues(db, stage)]
+            with _collected(errors):
+                with db.write() as connection:
+                    files = drafts.draft_files(connection, slug)
+                    changed = _put(connection, stage, f"{slug}/{_NEXT}", f"draft:{slug}", files)
+                    drafts.mark_draft_staged(connection, slug)
+                if slug in lost and slug not in new and changed:
+                    restaged.append(f"{site.paths.outbox}/{slug}/{_NEXT}")
+        restaged += [f"{site.paths.outbox}/{path}" for path in _stage_issues(db, stage, errors)]
+    if errors:
+        raise errors[0]
     return PublishResult(restaged=tuple(restaged))
 
 
-def _stage_issues(db: Database, stage: StagedFolder) -> list[str]:
+@contextmanager
+def _collected(errors: list[StageError]) -> Iterator[None]:
+    """Add an error of the block to the list: one folder that cannot be written stops no other."""
+    try:
+        yield
+    except StageError as error:
+        errors.append(error)
+
+
+def _stage_issues(db: Database, stage: StagedFolder, errors: list[StageError]) -> list[str]:
     """Stage issues, and return those whose missing files were staged again."""
     restaged = []
     with db.read() as connection:
@@ -53,12 +73,13 @@ def _stage_issues(db: Database, stage: StagedFolder) -> list[str]:
         lost = {int(file.owner.partition(":")[2]) for file in _lost_files(connection, stage, "issue")}
         rows = issues.list_issues(connection, only={*unstaged, *lost}) if unstaged or lost else []
     for row in sorted(rows, key=lambda row: row.id):
-        with db.write() as connection:
-            files = issues.issue_files(connection, row.id)
-            changed = _put(connection, stage, row.path, f"issue:{row.id}", files)
-            issues.mark_staged(connection, row.id)
-        if row.id in lost and changed:
-            restaged.append(row.path)
+        with _collected(errors):
+            with db.write() as connection:
+                files = issues.issue_files(connection, row.id)
+                changed = _put(connection, stage, row.path, f"issue:{row.id}", files)
+                issues.mark_staged(connection, row.id)
+            if row.id in lost and changed:
+                restaged.append(row.path)
     return restaged
 
 

@@ -171,12 +171,13 @@ class StagedFolder:
             self._touched.add(target.parent)
             parent = target.parent
             while parent != self.root and not any(parent.iterdir()):
-                parent.rmdir()
+                # An operator may have put the folder elsewhere.
+                parent.unlink() if parent.is_symlink() else parent.rmdir()
                 self._touched.discard(parent)
                 self._folders.discard(parent)
                 parent = parent.parent
                 self._touched.add(parent)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise StageError(_error_message(path, error)) from error

@@ -105,6 +105,26 @@ def test_removing_a_file_deletes_folders_that_become_empty(tmp_path: Path) -> No
         stage.put("tag/b.rss", [b"x"])
 
 
+def test_removing_the_last_file_of_a_linked_folder_removes_the_link(tmp_path: Path) -> None:
+    """The folder that it leads to, and other files in it, stay."""
+    (tmp_path / "elsewhere").mkdir()
+    with StagedFolder(tmp_path / "staged") as stage:
+        (tmp_path / "staged").mkdir(exist_ok=True)
+        (tmp_path / "staged/tag").symlink_to(tmp_path / "elsewhere")
+        stage.put("tag/a.rss", [b"x"])
+        assert stage.remove("tag/a.rss")
+        assert not (tmp_path / "staged/tag").is_symlink()
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_of_a_staged_file_is_kept(tmp_path: Path) -> None:
+    """The staged file is gone; the other file belongs to a person."""
+    with StagedFolder(tmp_path) as stage:
+        (tmp_path / "tag").write_bytes(b"mine")
+        assert not stage.remove("tag/a.rss")
+    assert (tmp_path / "tag").read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 @pytest.mark.parametrize(
     ("number", "word"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "writable"), (errno.EIO, "Input/output")]
