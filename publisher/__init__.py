@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from publisher.delivery.bounces import BounceResult as BounceResult
     from publisher.delivery.deliver import SendResult as SendResult
     from publisher.delivery.dispatch import DeliveryCounts as DeliveryCounts
+    from publisher.delivery.public_issues import IssuePage as IssuePage
     from publisher.delivery.suppression_brake import RefusalDecision as RefusalDecision
     from publisher.digests.store import IssueRow as IssueRow
     from publisher.model.report import NotificationResult as NotificationResult
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from publisher.pipeline.preview import Preview as Preview
     from publisher.pipeline.undo_issue import CancelPlan as CancelPlan
     from publisher.pipeline.undo_issue import Discarded as Discarded
+    from publisher.reports.figures import SiteFigures as SiteFigures
     from publisher.reports.issue_drafts import ApprovedIssue as ApprovedIssue
     from publisher.reports.issue_drafts import DraftStatus as DraftStatus
     from publisher.reports.issue_drafts import UpcomingIssues as UpcomingIssues
     from publisher.reports.outbox import OutboxIssue as OutboxIssue
+    from publisher.reports.statistics_store import FeedRequestRow as FeedRequestRow
     from publisher.reports.stats import FeedStats as FeedStats
     from publisher.reports.stats import IssueStats as IssueStats
     from publisher.reports.stats import Stats as Stats
@@ -46,12 +49,20 @@ if TYPE_CHECKING:
     from publisher.reports.upcoming import UpcomingRun as UpcomingRun
     from publisher.schedule.store import SlotRun as SlotRun
     from publisher.subscribers.store import Subscriber as Subscriber
+    from publisher.subscriptions.confirm import ConfirmationResult as ConfirmationResult
+    from publisher.subscriptions.confirm import OpenedConfirmation as OpenedConfirmation
     from publisher.subscriptions.import_list import ImportResult as ImportResult
+    from publisher.subscriptions.preferences import Access as Access
+    from publisher.subscriptions.preferences import Preferences as Preferences
     from publisher.subscriptions.review import DoubtfulSuppression as DoubtfulSuppression
     from publisher.subscriptions.review import UnclearState as UnclearState
+    from publisher.subscriptions.subscribe import SubscriptionRequest as SubscriptionRequest
+    from publisher.subscriptions.unsubscribe import LinkStatus as LinkStatus
+    from publisher.websub.hub import RequestRejected as RequestRejected
 
 #: Public name → the module that defines it. It is imported on first use, so that commands start fast.
 _MODULES = {
+    "Access": "publisher.subscriptions.preferences",
     "Approval": "publisher.pipeline.approve",
     "ApprovalPlan": "publisher.pipeline.approve",
     "ApprovalTime": "publisher.pipeline.approve",
@@ -59,6 +70,7 @@ _MODULES = {
     "BounceResult": "publisher.delivery.bounces",
     "CancelPlan": "publisher.pipeline.undo_issue",
     "CheckResult": "publisher.pipeline.check",
+    "ConfirmationResult": "publisher.subscriptions.confirm",
     "CorrectionResult": "publisher.pipeline.correct",
     "DeliveryCounts": "publisher.delivery.dispatch",
     "DeliveryEvent": "publisher.reports.trace",
@@ -68,23 +80,31 @@ _MODULES = {
     "DoubtfulSuppression": "publisher.subscriptions.review",
     "Draft": "publisher.api.digests",
     "DraftStatus": "publisher.reports.issue_drafts",
+    "FeedRequestRow": "publisher.reports.statistics_store",
     "FeedStats": "publisher.reports.stats",
     "ImportResult": "publisher.subscriptions.import_list",
+    "IssuePage": "publisher.delivery.public_issues",
     "IssueRow": "publisher.digests.store",
     "IssueStats": "publisher.reports.stats",
+    "LinkStatus": "publisher.subscriptions.unsubscribe",
     "NoteResult": "publisher.pipeline.note",
     "NotificationResult": "publisher.model.report",
+    "OpenedConfirmation": "publisher.subscriptions.confirm",
     "OutboxIssue": "publisher.reports.outbox",
+    "Preferences": "publisher.subscriptions.preferences",
     "Preview": "publisher.pipeline.preview",
     "PublishResult": "publisher.model.report",
     "Publisher": "publisher.api",
     "RefusalDecision": "publisher.delivery.suppression_brake",
+    "RequestRejected": "publisher.websub.hub",
     "ScheduleDescription": "publisher.reports.upcoming",
     "SendResult": "publisher.delivery.deliver",
+    "SiteFigures": "publisher.reports.figures",
     "SlotRun": "publisher.schedule.store",
     "Stats": "publisher.reports.stats",
     "Status": "publisher.reports.status",
     "Subscriber": "publisher.subscribers.store",
+    "SubscriptionRequest": "publisher.subscriptions.subscribe",
     "UnclearState": "publisher.subscriptions.review",
     "UpcomingIssues": "publisher.reports.issue_drafts",
     "UpcomingRun": "publisher.reports.upcoming",
@@ -92,6 +112,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Access",
     "Approval",
     "ApprovalPlan",
     "ApprovalTime",
@@ -99,6 +120,7 @@ __all__ = [
     "BounceResult",
     "CancelPlan",
     "CheckResult",
+    "ConfirmationResult",
     "CorrectionResult",
     "DeliveryCounts",
     "DeliveryEvent",
@@ -108,23 +130,31 @@ __all__ = [
     "DoubtfulSuppression",
     "Draft",
     "DraftStatus",
+    "FeedRequestRow",
     "FeedStats",
     "ImportResult",
+    "IssuePage",
     "IssueRow",
     "IssueStats",
+    "LinkStatus",
     "NoteResult",
     "NotificationResult",
+    "OpenedConfirmation",
     "OutboxIssue",
+    "Preferences",
     "Preview",
     "PublishResult",
     "Publisher",
     "RefusalDecision",
+    "RequestRejected",
     "ScheduleDescription",
     "SendResult",
+    "SiteFigures",
     "SlotRun",
     "Stats",
     "Status",
     "Subscriber",
+    "SubscriptionRequest",
     "UnclearState",
     "UpcomingIssues",
     "UpcomingRun",

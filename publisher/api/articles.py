@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from publisher.api.subject import Subject, use_case
+from publisher.articles.public_articles import article_at, newest_articles
 from publisher.pipeline.correct import correct, reinstate, retract
 
 __all__ = ["Articles"]
@@ -14,3 +15,5 @@ class Articles(Subject):
     correct = use_case(correct)
     retract = use_case(retract)
     reinstate = use_case(reinstate)
+    newest = use_case(newest_articles)
+    at_path = use_case(article_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from publisher.api.subject import Subject, use_case
+from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.websub.notify import send_notifications
 
 __all__ = ["Feeds"]
@@ -12,3 +13,5 @@ class Feeds(Subject):
     """The feeds of a site."""
 
     notify_hubs = use_case(send_notifications)
+    personal = use_case(render_personal_feed)
+    personal_state = use_case(personal_feed_state)

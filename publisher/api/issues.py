@@ -6,9 +6,11 @@ from publisher.api.subject import Subject, use_case
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.delivery.deliver import deliver
 from publisher.delivery.issue_life.approval import finished_issue, pause, resume
+from publisher.delivery.public_issues import archived_issues, issue_page, newest_issues
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.pipeline.draft_mail import send_draft_test
 from publisher.pipeline.undo_issue import cancel, plan_cancel, reopen
+from publisher.reports.clicks import count_click
 from publisher.reports.trace import delivery_history
 
 __all__ = ["Issues"]
@@ -30,3 +32,7 @@ class Issues(Subject):
     reopen = use_case(reopen)
     plan_cancel = use_case(plan_cancel)
     cancel = use_case(cancel)
+    newest = use_case(newest_issues)
+    archived = use_case(archived_issues)
+    page = use_case(issue_page)
+    count_click = use_case(count_click)

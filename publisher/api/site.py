@@ -14,7 +14,7 @@ from publisher.clock import Clock
 from publisher.context import Context, WaitCallback, local_now, no_wait
 from publisher.model.report import Progress, no_progress
 from publisher.settings import Site, read_site
-from publisher.storage.engine import Database
+from publisher.storage.engine import BUSY_SECONDS, Database
 from publisher.workers.pool import Workers
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from publisher.api.reports import Reports
     from publisher.api.schedule import Schedule
     from publisher.api.subscribers import Subscribers
+    from publisher.api.websub import WebSub
     from publisher.mail.transport import Transport
     from publisher.model.report import PublishResult
     from publisher.pipeline.check import CheckResult
@@ -52,6 +53,7 @@ class Publisher:
         on_wait: WaitCallback = no_wait,
         dry_run: bool = False,
         parser_process: TimedWorker | None = None,
+        wait_seconds: int = BUSY_SECONDS,
     ) -> None:
         """Open a site whose settings were read; see ``open``.
 
@@ -63,6 +65,7 @@ class Publisher:
             on_wait: called with the name of another process that works on the site, before it is waited for.
             dry_run: roll back every change at the end. No file is written and no message is sent.
             parser_process: a process for parsers that the caller closes.
+            wait_seconds: how long a statement waits for another connection's write, for callers that cannot wait long.
         """
         self.site = site
         self.clock = clock or Clock()
@@ -71,6 +74,7 @@ class Publisher:
         self._on_wait = on_wait
         self._dry_run = dry_run
         self._parser_process = parser_process
+        self._wait_seconds = wait_seconds
         self._lock = Lock()
         self._opened = ExitStack()
 
@@ -119,7 +123,8 @@ class Publisher:
 
     @cached_property
     def _db(self) -> Database:
-        return self._opened.enter_context(Database.open(self.site.database_url, dry_run=self._dry_run))
+        db = Database.open(self.site.database_url, dry_run=self._dry_run, wait_seconds=self._wait_seconds)
+        return self._opened.enter_context(db)
 
     def now(self) -> datetime:
         """Return the current time in the site's time zone, in whole seconds."""
@@ -245,3 +250,10 @@ class Publisher:
         from publisher.api.subscribers import Subscribers
 
         return Subscribers(self)
+
+    @cached_property
+    def websub(self) -> WebSub:
+        """The site's own WebSub hub."""
+        from publisher.api.websub import WebSub
+
+        return WebSub(self)

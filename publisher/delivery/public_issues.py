@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from sqlalchemy import Connection
 
 from publisher.articles import store
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.digests.public_version import PublicLink, public_html, public_links, public_text
@@ -17,10 +17,17 @@ from publisher.digests.variants_store import whole_variant
 from publisher.model.articles import Article
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant
+from publisher.model.result import Result
 from publisher.settings import Site
-from publisher.storage.engine import Database
 
-__all__ = ["IssuePage", "issue_page", "issue_url", "newest_public_issue", "public_issues"]
+__all__ = [
+    "IssuePage",
+    "archived_issues",
+    "issue_page",
+    "newest_issues",
+    "newest_public_issue",
+    "public_issues",
+]
 
 #: Number of issues in which a completely sent one is looked for.
 _MAX_CANDIDATES = 5
@@ -29,7 +36,7 @@ _UNSENT_STATES = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssuePage:
+class IssuePage(Result):
     """A public issue, with links to the issues before and after it."""
 
     issue: IssueRow
@@ -71,6 +78,28 @@ def public_issues(
     return issues.public_issues(connection, digest, name=name, before=before, after=after, limit=limit)
 
 
+def newest_issues(context: Context, most: int) -> dict[str, list[IssueRow]]:
+    """Return digest → its newest public issues, for the digests of the settings."""
+    with context.db.read() as connection:
+        return {slug: public_issues(connection, context.site, slug, limit=most) for slug in context.site.digests}
+
+
+def archived_issues(context: Context, digest: str, most: int, *, before: str | None = None) -> list[IssueRow] | None:
+    """Return public issues of a digest, newest first; None if there is no issue BEFORE.
+
+    Args:
+        context: the site.
+        digest: the digest.
+        most: number of issues.
+        before: only issues before the one of this name.
+    """
+    with context.db.read() as connection:
+        later = public_issues(connection, context.site, digest, name=before, limit=1) if before is not None else []
+        if before is not None and not later:
+            return None
+        return public_issues(connection, context.site, digest, before=later[0].slot if later else None, limit=most)
+
+
 def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:
     """Return the issue whose send opened last, of those of which every delivery is sent; None if there is none.
 
@@ -85,11 +114,6 @@ def newest_public_issue(connection: Connection, site: Site, digest: str) -> Issu
     return None
 
 
-def issue_url(site: Site, digest: str, name: str) -> str:
-    """Return the URL of an issue's web page."""
-    return site.issue_url.replace("{digest}", digest).replace("{issue}", quote(name))
-
-
 def _staged_variant(connection: Connection, issue_id: int) -> IssueVariant | None:
     """Return the staged text of an issue that was made before issues had variants; None if it has no files."""
     files = issues.issue_files(connection, issue_id)
@@ -98,9 +122,10 @@ def _staged_variant(connection: Connection, issue_id: int) -> IssueVariant | Non
     return IssueVariant(articles=(), placeholder_hash="", html=files["index.html"], text=files.get("message.txt", b""))
 
 
-def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | None:
+def issue_page(context: Context, digest: str, name: str) -> IssuePage | None:
     """Return a public issue; None if there is no issue of that name, or it is not public."""
-    with db.read() as connection:
+    site = context.site
+    with context.db.read() as connection:
         rows = public_issues(connection, site, digest, name=name, limit=1)
         if not rows:
             return None
@@ -118,7 +143,7 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
     return IssuePage(
         issue=row,
         html="" if withdrawn else html,
-        text="" if withdrawn else public_text(variant, title, links, issue_url(site, digest, name)),
+        text="" if withdrawn else public_text(variant, title, links, site.issue_page_url(digest, name)),
         missing_links=tuple(links[key] for key in ("unsubscribe", "web_view") if key not in shown),
         other_articles=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in withdrawn),
         previous=older[0] if older else None,

@@ -1,11 +1,11 @@
-"""Kinds of confirmation emails and subscription states."""
+"""Subscription states, sources of their changes, and kinds of confirmation emails."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["ALL_DIGESTS", "ConfirmationKind", "SubscriptionState"]
+__all__ = ["ALL_DIGESTS", "ChangeSource", "ConfirmationKind", "SubscriptionState"]
 
 #: Stands for all other digests, later ones included.
 ALL_DIGESTS: Final = "*"
@@ -45,3 +45,22 @@ class ConfirmationKind(StrEnum):
     DOWNLOAD = "download"
     #: Asks to confirm the erasure of the person's data.
     ERASE = "erase"
+
+
+class ChangeSource(StrEnum):
+    """The source of a change of subscription state."""
+
+    #: The link in a delivery, or the one-click button of a mail client (RFC 8058).
+    LINK = "link"
+    #: A confirmed subscribe form.
+    FORM = "form"
+    PREFERENCES = "preferences"
+    #: A request to unsubscribe by mail.
+    MAIL = "mail"
+    IMPORT = "import"
+    OPERATOR = "operator"
+    COMPLAINT = "complaint"
+    ERASURE = "erasure"
+    BOUNCE = "bounce"
+    #: Derived by an upgrade from the data of an older version.
+    MIGRATION = "migration"

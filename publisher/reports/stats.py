@@ -14,7 +14,6 @@ from publisher.model.delivery import DeliveryState
 from publisher.model.result import Result
 from publisher.reports import statistics_store as statistics
 from publisher.reports.statistics_store import FeedRequestRow
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.websub import hub_store as hub
 
@@ -73,10 +72,10 @@ class Stats(Result):
     hub: int = field(metadata={"json": "hub_subscriptions"})
 
 
-def record_feed_requests(db: Database, rows: Sequence[FeedRequestRow]) -> None:
+def record_feed_requests(context: Context, rows: Sequence[FeedRequestRow]) -> None:
     """Store counted requests."""
     if rows:
-        with db.write() as connection:
+        with context.db.write() as connection:
             statistics.add_feed_requests(connection, rows)
 
 

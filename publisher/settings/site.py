@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
@@ -191,6 +191,10 @@ class Site(SettingsTable):
     def issue_url(self) -> str:
         """The URL of an issue's web view, with {issue} and perhaps {digest}."""
         return (self.mail and self.mail.web_view) or f"{self.newsletters_url}/{{digest}}/{{issue}}/"
+
+    def issue_page_url(self, digest: str, name: str) -> str:
+        """Return the URL of an issue's web page."""
+        return self.issue_url.replace("{digest}", digest).replace("{issue}", quote(name))
 
     @property
     def hub_url(self) -> str | None:

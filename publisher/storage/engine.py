@@ -23,13 +23,13 @@ from publisher.storage.locks import release_session_lock
 from publisher.storage.run_lock import LOCK_FILE, file_lock, wait_for
 from publisher.storage.tables import REVISION, metadata
 
-__all__ = ["Database", "database_path", "has_open_database"]
+__all__ = ["BUSY_SECONDS", "Database", "database_path", "has_open_database"]
 
 #: An arbitrary number for the advisory lock on PostgreSQL.
 _ADVISORY_LOCK: Final = 0x7075_626C
 _NETWORK_FILE_SYSTEMS: Final = frozenset(["nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "fuse.sshfs"])
 #: Seconds that a statement waits for another connection's write.
-_BUSY_SECONDS = 30
+BUSY_SECONDS = 30
 #: Open databases of this process.
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
@@ -65,7 +65,7 @@ class Database:
         *,
         dry_run: bool = False,
         mounts: str = "/proc/self/mounts",
-        wait_seconds: int = _BUSY_SECONDS,
+        wait_seconds: int = BUSY_SECONDS,
     ) -> Database:
         """Open the database at an SQLAlchemy URL; create or upgrade it if needed.
 
@@ -255,7 +255,7 @@ def _engine(url: str, wait_seconds: int) -> Engine:
         event.listen(engine, "begin", _on_sqlite_begin)
         return engine
     quiet_psycopg()
-    if wait_seconds != _BUSY_SECONDS:
+    if wait_seconds != BUSY_SECONDS:
         event.listen(engine, "connect", partial(_on_postgresql_connect, wait_seconds))
     return engine
 
@@ -286,7 +286,7 @@ def _use_wal(connection: Any) -> None:
 
     SQLite does not wait here if several processes open a new file at once.
     """
-    deadline = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

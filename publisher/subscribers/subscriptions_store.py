@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from publisher.model.result import Result
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.storage.bulk import batches, execute_rows, insert_rows
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
 
@@ -38,25 +37,6 @@ __all__ = [
 ]
 
 _State: Final = SubscriptionState
-
-
-class ChangeSource(StrEnum):
-    """The source of a change of subscription state."""
-
-    #: The link in a delivery, or the one-click button of a mail client (RFC 8058).
-    LINK = "link"
-    #: A confirmed subscribe form.
-    FORM = "form"
-    PREFERENCES = "preferences"
-    #: A request to unsubscribe by mail.
-    MAIL = "mail"
-    IMPORT = "import"
-    OPERATOR = "operator"
-    COMPLAINT = "complaint"
-    ERASURE = "erasure"
-    BOUNCE = "bounce"
-    #: Derived by an upgrade from the data of an older version.
-    MIGRATION = "migration"
 
 
 @dataclass(frozen=True, slots=True)

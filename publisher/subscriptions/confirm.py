@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
+from publisher.model.result import Result
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
 from publisher.signing.links import signed_links
@@ -27,22 +29,27 @@ from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import preferences_link
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.manage import erase_address
-from publisher.subscriptions.subscribe import confirm_subscription, may_confirm
+from publisher.subscriptions.subscribe import SubscriptionRequest, confirm_subscription, may_confirm, request_from
 
 __all__ = ["ConfirmationResult", "OpenedConfirmation", "answer_confirmation", "open_confirmation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedConfirmation:
+class OpenedConfirmation(Result):
     """A confirmation email whose link was opened."""
 
     confirmation: ConfirmationEmail
     #: False if the link has expired.
     is_valid: bool
 
+    @property
+    def request(self) -> SubscriptionRequest:
+        """The subscriptions that it confirms."""
+        return request_from(self.confirmation)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmationResult:
+class ConfirmationResult(Result):
     """The result of a confirmation."""
 
     #: False if the other address has not confirmed yet, or the new one is already subscribed.
@@ -57,11 +64,16 @@ class ConfirmationResult:
     subscribed: tuple[str, ...] = ()
 
 
-def open_confirmation(site: Site, connection: Connection, link_token: str, now: datetime) -> OpenedConfirmation | None:
+def open_confirmation(context: Context, link_token: str) -> OpenedConfirmation | None:
     """Return the confirmation email of a link token without changing anything.
 
     None if the token is not one of this site, or the email was deleted.
     """
+    with context.db.read() as connection:
+        return _open(connection, context.site, link_token, context.now)
+
+
+def _open(connection: Connection, site: Site, link_token: str, now: datetime) -> OpenedConfirmation | None:
     # The purpose is part of links in emails that were already sent.
     link = signed_links(site, connection).verify("letter", link_token, now)
     if link is None:
@@ -71,16 +83,19 @@ def open_confirmation(site: Site, connection: Connection, link_token: str, now: 
     return OpenedConfirmation(confirmation=confirmation, is_valid=is_valid) if confirmation is not None else None
 
 
-def answer_confirmation(
-    site: Site, connection: Connection, link_token: str, now: datetime
-) -> ConfirmationResult | None:
-    """Carry out a confirmation in the caller's transaction; repeating it changes nothing.
+def answer_confirmation(context: Context, link_token: str) -> ConfirmationResult | None:
+    """Carry out a confirmation; repeating it changes nothing.
 
     None if the token is not one of this site, or has expired.
     """
+    with context.db.write() as connection:
+        return _answer(context.site, connection, link_token, context.now)
+
+
+def _answer(site: Site, connection: Connection, link_token: str, now: datetime) -> ConfirmationResult | None:
     # Two requests at once must not both be the first: the lock is taken before the email is read.
     subscribers.lock_subscribers(connection)
-    opened = open_confirmation(site, connection, link_token, now)
+    opened = _open(connection, site, link_token, now)
     if opened is None or not opened.is_valid:
         return None
     confirmation = opened.confirmation

@@ -20,10 +20,10 @@ from publisher.model.query import matches_query
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.store import Subscriber
 from publisher.subscriptions.preferences import personal_feed_url
+from publisher.workers.pool import Workers
 
 __all__ = ["personal_feed_state", "render_personal_feed"]
 
@@ -34,23 +34,27 @@ _PAGE: Final = 100
 _DEFAULT_LIMIT: Final = 50
 
 
-def render_personal_feed(context: Context, text: str, form: FeedFormat) -> bytes | None:
+def render_personal_feed(context: Context, token: str, form: FeedFormat) -> bytes | None:
     """Return the feed of a token; None if the token is not valid any more."""
     from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
     site, db = context.site, context.db
     with db.read() as connection:
-        subscriber = _subscriber(site, connection, text)
+        subscriber = _subscriber(site, connection, token)
         if subscriber is None:
             return None
         seqs = _article_seqs(site, connection, subscriber, context.now)
         fingerprint = entries_fingerprint(site)
         is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
     if is_stale:
-        with db.write() as connection:
+        # In this process: a server with many threads must not be forked.
+        with db.write() as connection, Workers(1) as workers:
             site_info = make_site_info(site, site_namespace(connection, site))
             entries = EntryRenderer(
-                context=context, site_info=site_info, fingerprint=fingerprint, changes=FeedChanges()
+                context=replace(context, workers=workers),
+                site_info=site_info,
+                fingerprint=fingerprint,
+                changes=FeedChanges(),
             )
             entries.update_entries(connection, seqs)
     with db.read() as connection:
@@ -73,20 +77,20 @@ def render_personal_feed(context: Context, text: str, form: FeedFormat) -> bytes
         return b"".join(join_feed(form, around, table.load_entries(connection, seqs, form.value)))
 
 
-def personal_feed_state(site: Site, db: Database, text: str) -> str | None:
+def personal_feed_state(context: Context, token: str) -> str | None:
     """Return a text that changes with the feed of a token; None for no feed.
 
     The cost does not depend on the archive: most feed readers that ask have the feed already.
     """
-    with db.read() as connection:
-        subscriber = _subscriber(site, connection, text)
+    with context.db.read() as connection:
+        subscriber = _subscriber(context.site, connection, token)
         if subscriber is None:
             return None
         return repr((table.feeds_generation(connection), subscriber.digests, sorted(subscriber.follows.items())))
 
 
-def _subscriber(site: Site, connection: Connection, text: str) -> Subscriber | None:
-    named = keyring(site, connection).subscriber_of_feed_token(text)
+def _subscriber(site: Site, connection: Connection, token: str) -> Subscriber | None:
+    named = keyring(site, connection).subscriber_of_feed_token(token)
     if named is None:
         return None
     number, since = named

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
+from publisher.model.result import Result
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
 from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.list_parser import SubscriberRow
@@ -33,28 +34,28 @@ from publisher.subscriptions.subscribe import (
 from publisher.subscriptions.unsubscribe import mask_address
 
 __all__ = [
-    "NO_END",
     "Access",
     "Preferences",
     "PreferencesResult",
     "load_preferences",
-    "pause_until",
+    "pause_mail",
     "personal_feed_url",
     "request_address_change",
     "request_data",
     "resolve_access",
+    "resume_mail",
     "save_preferences",
     "set_personal_feed",
 ]
 
 #: The end of a pause without an end: people who only read their personal feed.
-NO_END: Final = date(9999, 1, 1)
+_NO_END: Final = date(9999, 1, 1)
 #: The longest pause with an end.
 _MAX_PAUSE: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Access(Result):
     """The subscriber of an opened page, and the kind of link that opened it."""
 
     subscriber_id: int
@@ -63,7 +64,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preferences:
+class Preferences(Result):
     """A subscriber's preferences."""
 
     subscriber: Subscriber
@@ -74,9 +75,14 @@ class Preferences:
     #: The URL of the personal feed without suffix; None for no feed.
     feed: str | None
 
+    @property
+    def is_feed_only(self) -> bool:
+        """Whether mail is paused without an end."""
+        return self.paused_until is not None and self.paused_until.year >= _NO_END.year - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreferencesResult:
+class PreferencesResult(Result):
     """The result of saving preferences."""
 
     #: Digests that were subscribed to, and unsubscribed from.
@@ -86,33 +92,33 @@ class PreferencesResult:
     awaiting: tuple[str, ...] = ()
 
 
-def resolve_access(
-    site: Site, connection: Connection, *, delivery_token: str, link_token: str, now: datetime
-) -> Access | None:
+def resolve_access(context: Context, *, delivery_token: str = "", link_token: str = "") -> Access | None:
     """Return the subscriber of a delivery token or a signed link; None if neither is valid."""
-    link = signed_links(site, connection).verify("preferences", link_token, now) if link_token else None
-    if link is not None:
-        number, is_valid = link
-        return Access(int(number), is_signed_link=True) if is_valid else None
-    numbers = keyring(site, connection).delivery_of_token(delivery_token) if delivery_token else None
+    site, now = context.site, context.now
+    with context.db.read() as connection:
+        link = signed_links(site, connection).verify("preferences", link_token, now) if link_token else None
+        if link is not None:
+            number, is_valid = link
+            return Access(int(number), is_signed_link=True) if is_valid else None
+        numbers = keyring(site, connection).delivery_of_token(delivery_token) if delivery_token else None
     return Access(numbers[1], is_signed_link=False) if numbers is not None else None
 
 
-def load_preferences(site: Site, connection: Connection, number: int, now: datetime) -> Preferences | None:
+def load_preferences(context: Context, subscriber_id: int) -> Preferences | None:
     """Return a subscriber's preferences; None if they were erased or suppressed."""
-    subscriber = subscribers.find_subscriber(connection, number)
-    if subscriber is None or subscriber.is_suppressed:
-        return None
-    until = (
-        subscriber.paused_until
-        if subscriber.paused_until is not None and subscriber.paused_until > now.timestamp()
-        else None
-    )
+    site = context.site
+    with context.db.read() as connection:
+        subscriber = subscribers.find_subscriber(connection, subscriber_id)
+        if subscriber is None or subscriber.is_suppressed:
+            return None
+        feed = personal_feed_url(site, connection, subscriber)
+    until = subscriber.paused_until
+    is_paused = until is not None and until > context.seconds
     return Preferences(
         subscriber=subscriber,
         address=mask_address(subscriber.address),
-        paused_until=datetime.fromtimestamp(until, site.tz) if until is not None else None,
-        feed=personal_feed_url(site, connection, subscriber),
+        paused_until=datetime.fromtimestamp(until, site.tz) if until is not None and is_paused else None,
+        feed=feed,
     )
 
 
@@ -123,14 +129,19 @@ def personal_feed_url(site: Site, connection: Connection, subscriber: Subscriber
     return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(subscriber.id, subscriber.feed_since)}"
 
 
-def save_preferences(
-    site: Site, connection: Connection, access: Access, request: SubscriptionRequest, now: datetime
-) -> PreferencesResult | None:
+def save_preferences(context: Context, access: Access, request: SubscriptionRequest) -> PreferencesResult | None:
     """Store a subscriber's preferences; return None if they were erased or suppressed.
 
     A signed link makes newsletters that they had unsubscribed from active at once. A delivery token does not:
     these newsletters need a confirmation email.
     """
+    with context.db.write() as connection:
+        return _save(context.site, connection, access, request, context.now)
+
+
+def _save(
+    site: Site, connection: Connection, access: Access, request: SubscriptionRequest, now: datetime
+) -> PreferencesResult | None:
     subscriber = subscribers.find_subscriber(connection, access.subscriber_id)
     if subscriber is None or subscriber.is_suppressed:
         return None
@@ -156,23 +167,28 @@ def save_preferences(
     )
 
 
-def pause_until(site: Site, connection: Connection, number: int, day: date | None, now: datetime) -> bool:
-    """Pause mail until a day in the subscriber's own time zone; None ends a pause.
+def pause_mail(context: Context, subscriber_id: int, until: date | None = None) -> bool:
+    """Pause mail until a day in the subscriber's own time zone, or without an end; return whether they exist.
 
     Raises:
         ValueError: the day is not between tomorrow and a year from now.
     """
-    subscriber = subscribers.find_subscriber(connection, number)
-    if subscriber is None:
-        return False
-    seconds = None
-    if day is not None:
-        today = now.astimezone(site.tz).date()
-        if day != NO_END and not today < day <= today + _MAX_PAUSE:
-            raise ValueError("A pause ends on a day between tomorrow and a year from now.")
-        seconds = int(datetime.combine(day, time(), _zone(subscriber.zone, site)).astimezone(UTC).timestamp())
-    subscribers.update_subscribers(connection, [(number, {"paused_until": seconds})])
-    return True
+    if until is not None and not context.now.date() < until <= context.now.date() + _MAX_PAUSE:
+        raise ValueError("A pause ends on a day between tomorrow and a year from now.")
+    with context.db.write() as connection:
+        subscriber = subscribers.find_subscriber(connection, subscriber_id)
+        if subscriber is None:
+            return False
+        end = datetime.combine(until or _NO_END, time(), _zone(subscriber.zone, context.site)).astimezone(UTC)
+        values = {"paused_until": int(end.timestamp())}
+        subscribers.update_subscribers(connection, [(subscriber_id, values)])
+        return True
+
+
+def resume_mail(context: Context, subscriber_id: int) -> None:
+    """End the pause of a subscriber's mail."""
+    with context.db.write() as connection:
+        subscribers.update_subscribers(connection, [(subscriber_id, {"paused_until": None})])
 
 
 def _zone(name: str | None, site: Site) -> ZoneInfo:
@@ -182,18 +198,20 @@ def _zone(name: str | None, site: Site) -> ZoneInfo:
         return site.tz
 
 
-def set_personal_feed(connection: Connection, number: int, now: datetime, *, is_on: bool) -> None:
+def set_personal_feed(context: Context, subscriber_id: int, *, is_on: bool) -> None:
     """Create a subscriber's personal feed at a new URL, or remove it."""
-    subscriber = subscribers.find_subscriber(connection, number)
-    if subscriber is not None:
-        # The URL differs from the previous one even within one second.
-        since = max(int(now.timestamp()), (subscriber.feed_since or 0) + 1) if is_on else None
-        subscribers.update_subscribers(connection, [(number, {"feed_since": since})])
+    with context.db.write() as connection:
+        subscriber = subscribers.find_subscriber(connection, subscriber_id)
+        if subscriber is not None:
+            # The URL differs from the previous one even within one second.
+            since = max(context.seconds, (subscriber.feed_since or 0) + 1) if is_on else None
+            subscribers.update_subscribers(connection, [(subscriber_id, {"feed_since": since})])
 
 
-def request_data(site: Site, connection: Connection, number: int, kind: ConfirmationKind, now: datetime) -> None:
+def request_data(context: Context, subscriber_id: int, kind: ConfirmationKind) -> None:
     """Send a link that shows or erases a subscriber's data, to their mailbox only."""
-    _queue(site, connection, number, kind, {}, now)
+    with context.db.write() as connection:
+        _queue(context.site, connection, subscriber_id, kind, {}, context.now)
 
 
 def _queue(
@@ -212,17 +230,18 @@ def _queue(
     )
 
 
-def request_address_change(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
+def request_address_change(context: Context, subscriber_id: int, address: str) -> None:
     """Send confirmation emails about a new address to both addresses.
 
     Raises:
         ValueError: the text is not an address; the message says why.
     """
     new_address = parse_address(address)
-    with db.write() as connection:
+    site, number = context.site, subscriber_id
+    with context.db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
-        hashed, seconds = suppression_hash(ring, new_address.key), int(now.timestamp())
+        hashed, seconds = suppression_hash(ring, new_address.key), context.seconds
         is_recent = (
             confirmations.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds()))
             is not None
@@ -232,7 +251,7 @@ def request_address_change(site: Site, db: Database, number: int, address: str, 
             # The page shows the same text in every case, so that nobody learns which addresses are
             # subscribed.
             return
-        old = _queue(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": new_address.text}, now)
+        old = _queue(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": new_address.text}, context.now)
         if old is not None:
             request = {"to": new_address.text, "other": old}
             new = confirmations.add(

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.feeds import facets_store as facets
 from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.list_parser import SubscriberRow
@@ -76,24 +76,24 @@ def request_from(confirmation: ConfirmationEmail) -> SubscriptionRequest:
     )
 
 
-def interest_choices(db: Database) -> dict[str, list[str]]:
+def interest_choices(context: Context) -> dict[str, list[str]]:
     """Return field → labels to choose from, by name."""
-    with db.read() as connection:
+    with context.db.read() as connection:
         return {
             name: facets.facet_labels(connection, kind, _MAX_LABELS)
             for name, kind in subscribers.INTEREST_KINDS.items()
         }
 
 
-def request_subscription(site: Site, db: Database, address: str, request: SubscriptionRequest, now: datetime) -> None:
+def request_subscription(context: Context, address: str, request: SubscriptionRequest) -> None:
     """Send a confirmation email for a submitted form.
 
     Raises:
         ValueError: that is no address, with the reason.
     """
     checked = parse_address(address)
-    with db.write() as connection:
-        _request(connection, site, checked, request, now)
+    with context.db.write() as connection:
+        _request(connection, context.site, checked, request, context.now)
 
 
 def _request(connection: Connection, site: Site, address: Address, request: SubscriptionRequest, now: datetime) -> None:

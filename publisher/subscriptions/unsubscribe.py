@@ -8,10 +8,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.digests import store as issues
+from publisher.model.result import Result
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
@@ -24,7 +25,7 @@ UNDO_PERIOD: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkStatus:
+class LinkStatus(Result):
     """The state of the subscription of an unsubscribe link."""
 
     #: The newsletter's name.
@@ -53,10 +54,10 @@ def _owner_of_token(connection: Connection, site: Site, token: str) -> tuple[str
     return (rows[0].digest, numbers[1]) if rows else None
 
 
-def _owner(site: Site, db: Database, token: str) -> tuple[str, int] | None:
+def _owner(context: Context, token: str) -> tuple[str, int] | None:
     # Anybody can post: a request without a valid token must not wait for the write lock.
-    with db.read() as connection:
-        return _owner_of_token(connection, site, token)
+    with context.db.read() as connection:
+        return _owner_of_token(connection, context.site, token)
 
 
 def _status(connection: Connection, site: Site, digest: str, number: int, now: datetime) -> LinkStatus:
@@ -89,45 +90,45 @@ def mask_address(address: str) -> str:
     return f"{local[:1]}…\u2060@{domain}"
 
 
-def link_status(site: Site, db: Database, token: str, now: datetime) -> LinkStatus | None:
+def link_status(context: Context, token: str) -> LinkStatus | None:
     """Return the state of a link's subscription without changing it.
 
     None if the token is not one of this site.
     """
-    with db.read() as connection:
-        owner = _owner_of_token(connection, site, token)
-        return _status(connection, site, *owner, now) if owner is not None else None
+    with context.db.read() as connection:
+        owner = _owner_of_token(connection, context.site, token)
+        return _status(connection, context.site, *owner, context.now) if owner is not None else None
 
 
-def unsubscribe_by_link(
-    site: Site, db: Database, token: str, now: datetime, *, everything: bool = False
-) -> LinkStatus | None:
+def unsubscribe_by_link(context: Context, token: str, *, everything: bool = False) -> LinkStatus | None:
     """Unsubscribe the owner of a link from its newsletter, or all. Tokens never expire."""
-    owner = _owner(site, db, token)
+    owner = _owner(context, token)
     if owner is None:
         return None
     digest, number = owner
-    with db.write() as connection:
+    site, now = context.site, context.now
+    with context.db.write() as connection:
         changed: list[str] = []
         if subscribers.find_subscriber(connection, number) is not None:
-            change = StateChange(ChangeSource.LINK, int(now.timestamp()))
+            change = StateChange(ChangeSource.LINK, context.seconds)
             changed = subscriptions.unsubscribe(connection, number, change, None if everything else [digest])
         return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
 
 
-def resubscribe_by_link(site: Site, db: Database, token: str, now: datetime) -> LinkStatus | None:
+def resubscribe_by_link(context: Context, token: str) -> LinkStatus | None:
     """Undo the unsubscribing of the last 24 hours, or send a confirmation email for an older one.
 
     Erased and suppressed people stay unsubscribed.
     """
-    owner = _owner(site, db, token)
+    owner = _owner(context, token)
     if owner is None:
         return None
     digest, number = owner
-    with db.write() as connection:
+    site, now = context.site, context.now
+    with context.db.write() as connection:
         before = _status(connection, site, digest, number, now)
         if before.can_undo:
-            change = StateChange(ChangeSource.LINK, int(now.timestamp()))
+            change = StateChange(ChangeSource.LINK, context.seconds)
             changed = subscriptions.restore_subscriptions(connection, number, digest, change, since=_undo_since(now))
             return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
         subscriber = subscribers.find_subscriber(connection, number)

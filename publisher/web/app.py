@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from publisher import FeedRequestRow
 from publisher.clock import Clock
 from publisher.errors import PublisherError, SettingsError
-from publisher.reports.stats import FeedRequestRow, record_feed_requests
 from publisher.settings import SETTINGS_FILE, Site, read_site
-from publisher.web.context import Context, NullLog
+from publisher.web.context import NullLog, WebContext
 from publisher.web.feed_request_counter import FeedRequestCounter
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, send_response
 from publisher.web.metrics import Metrics
@@ -79,7 +79,7 @@ class Web:
 
     def _apply_settings(self, site: Site) -> None:
         self._site = site
-        self._context = Context(site, clock=self._clock, wake=self._wake, log=self._log)
+        self._context = WebContext(site, clock=self._clock, wake=self._wake, log=self._log)
         self._feeds = Feeds(site, on_response=self._count_response)
         pages = make_pages(self._context, self._feeds, described=(_ALIVE, _READY, self._feeds.api))
         self._pages = PageCache(pages, self._cache_seconds)
@@ -180,7 +180,7 @@ class Web:
             try:
                 if time.monotonic() - stored_at >= STORE_COUNTS_SECONDS:
                     stored_at = time.monotonic()
-                    rows = self._request_counter.take_rows(self._context.now().astimezone(self._site.tz))
+                    rows = self._request_counter.take_rows(self._context.publisher.now())
                     await asyncio.to_thread(self._store, rows)
                 self._check_settings()
             except Exception as error:
@@ -199,11 +199,11 @@ class Web:
 
     def store_counts(self) -> None:
         """Store the counted requests."""
-        self._store(self._request_counter.take_rows(self._context.now().astimezone(self._site.tz)))
+        self._store(self._request_counter.take_rows(self._context.publisher.now()))
 
     def _store(self, rows: Sequence[FeedRequestRow]) -> None:
         try:
-            record_feed_requests(self._context.db, rows)
+            self._context.publisher.reports.record_feed_requests(rows)
         except PublisherError as error:
             self._log.error("statistics not saved", reason=str(error))
 

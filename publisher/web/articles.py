@@ -14,18 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from publisher.articles.public_articles import article_at, newest_articles
-from publisher.delivery.public_issues import IssuePage, issue_page, issue_url, public_issues
-from publisher.digests.store import IssueRow
+from publisher import IssuePage, IssueRow
 from publisher.feeds.article_page import article_page_values, article_summary
 from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES, TYPES_BY_SUFFIX
-from publisher.reports.clicks import count_click
 from publisher.signing.sample_tokens import is_sample_token
-from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.templating.environment import render_template
-from publisher.web.context import Context
+from publisher.web.context import WebContext
 from publisher.web.etags import etag_of, matches_etag
 from publisher.web.openapi import ApiRoute, Operation
 from publisher.web.user_agents import MAX_USER_AGENT_LENGTH, is_automated
@@ -49,7 +45,7 @@ _BODY: Final = re.compile(r"<body\b[^<>]*>")
 class ArticlePages:
     """The public pages and the personal feeds of a site."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: WebContext) -> None:
         self._context = context
         self._base = context.path_of(context.site.base_url)
         #: (token, suffix) of a personal feed → its state when it was last rendered, and its ETag.
@@ -114,7 +110,7 @@ class ArticlePages:
 
     def _front(self, request: Request) -> Response:
         context, site = self._context, self._context.site
-        newest = newest_articles(site, context.db, context.now(), _FRONT_ARTICLES)
+        newest = context.publisher.articles.newest(_FRONT_ARTICLES)
         values: dict[str, Any] = {
             "latest": [article_summary(article, site.language) for article in newest],
             "digests": list(site.digests.items()),
@@ -137,7 +133,7 @@ class ArticlePages:
         """Return the page of the article at the request's path, or None if there is none."""
         context, site = self._context, self._context.site
         path = request.url.path.removeprefix(self._base)
-        article = article_at(site, context.db, path, context.now()) if site.web.articles else None
+        article = context.publisher.articles.at_path(path) if site.web.articles else None
         if article is None:
             return None
         values = article_page_values(article, site_title=site.title, base_url=site.base_url, language=site.language)
@@ -145,27 +141,18 @@ class ArticlePages:
 
     def _newsletters(self, request: Request) -> Response:
         context, site = self._context, self._context.site
-        with context.db.read() as connection:
-            newsletters = [
-                (
-                    slug,
-                    digest,
-                    [self._listed(row) for row in public_issues(connection, site, slug, limit=_LATEST_ISSUES)],
-                )
-                for slug, digest in site.digests.items()
-            ]
+        newest = context.publisher.issues.newest(_LATEST_ISSUES)
+        newsletters = [
+            (slug, digest, [self._listed(row) for row in newest[slug]]) for slug, digest in site.digests.items()
+        ]
         return context.page("newsletters.html.j2", {"newsletters": newsletters}, max_age=_MAX_AGE_SECONDS)
 
     def _newsletter(self, slug: str, request: Request) -> Response:
         context, site = self._context, self._context.site
         before = request.query_params.get("before")
-        with context.db.read() as connection:
-            boundary = public_issues(connection, site, slug, name=before, limit=1) if before is not None else []
-            if before is not None and not boundary:
-                raise HTTPException(404)
-            rows = public_issues(
-                connection, site, slug, before=boundary[0].slot if boundary else None, limit=_ARCHIVE_ISSUES + 1
-            )
+        rows = context.publisher.issues.archived(slug, _ARCHIVE_ISSUES + 1, before=before)
+        if rows is None:
+            raise HTTPException(404)
         values = {
             "slug": slug,
             "heading": site.digests[slug].title,
@@ -185,7 +172,7 @@ class ArticlePages:
         }
 
     def _address(self, row: IssueRow) -> str:
-        return issue_url(self._context.site, row.digest, row.name)
+        return self._context.site.issue_page_url(row.digest, row.name)
 
     def _public_issue(self, request: Request) -> IssuePage:
         """Return the public issue of a request.
@@ -196,7 +183,7 @@ class ArticlePages:
         context, site = self._context, self._context.site
         name = request.path_params["issue"]
         slugs = [request.path_params["digest"]] if "digest" in request.path_params else list(site.digests)
-        shown = next((page for slug in slugs if (page := issue_page(site, context.db, slug, name)) is not None), None)
+        shown = next((page for slug in slugs if (page := context.publisher.issues.page(slug, name)) is not None), None)
         if shown is None:
             raise HTTPException(404)
         return shown
@@ -265,11 +252,13 @@ class ArticlePages:
         program = request.method == "HEAD" or is_automated(
             request.headers.get("user-agent", "")[:MAX_USER_AGENT_LENGTH]
         )
-        names = parameters["digest"], parameters["issue"], parameters["seq"]
-        with context.db.write() if is_counted else context.db.read() as connection:
-            return count_click(
-                context.site, connection, *names, context.now(), is_program=program, is_counted=is_counted
-            )
+        return context.publisher.issues.count_click(
+            parameters["digest"],
+            parameters["issue"],
+            parameters["seq"],
+            is_program=program,
+            is_counted=is_counted,
+        )
 
     # -- personal feeds ----------------------------------------------------------------------------
 
@@ -278,18 +267,18 @@ class ArticlePages:
         return await self._context.writers.run("personal feed", 0, self._render_personal_feed, request)
 
     def _render_personal_feed(self, request: Request) -> Response:
-        context, site = self._context, self._context.site
+        site, feeds = self._context.site, self._context.publisher.feeds
         feed_pass, suffix = request.path_params["feed_pass"], request.path_params["suffix"]
         forms = {form.value: form for form in site.feeds.formats}
         form: FeedFormat | None = forms.get(suffix)
-        state = personal_feed_state(site, context.db, feed_pass) if form is not None else None
+        state = feeds.personal_state(feed_pass) if form is not None else None
         if form is None or state is None:
             raise HTTPException(404)
         asked = request.headers.get("if-none-match", "").encode()
         before, tag = self._etags.get((feed_pass, suffix), ("", b""))
         body = b""
         if before != state or not matches_etag(tag, asked):
-            rendered = render_personal_feed(context.use_case_context(), feed_pass, form)
+            rendered = feeds.personal(feed_pass, form)
             if rendered is None:
                 raise HTTPException(404)
             body, tag = rendered, etag_of(rendered)

@@ -1,31 +1,26 @@
-"""The context that all pages share: settings, database, clock, log, templates, rate limits."""
+"""The context that all pages share: settings, publisher, log, templates, rate limits."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from publisher import Publisher
 from publisher.clock import Clock
-from publisher.context import Context as UseCaseContext
-from publisher.context import local_now
 from publisher.model.media_types import TYPES_BY_SUFFIX
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.sample_tokens import is_sample_token
-from publisher.storage.engine import Database
-from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.rate_limits import RateLimiter
 from publisher.web.writers import DATABASE_SECONDS, FormWriters
 
-__all__ = ["Context", "DeliveryLink", "NullLog", "is_sample_link"]
+__all__ = ["DeliveryLink", "NullLog", "WebContext", "is_sample_link"]
 
 
 class DeliveryLink:
@@ -58,7 +53,7 @@ class NullLog:
     info = error
 
 
-class Context:
+class WebContext:
     """The context of all pages. Changed settings need a new one."""
 
     def __init__(
@@ -81,34 +76,13 @@ class Context:
         self.rate_limiter = RateLimiter(site)
         self.writers = FormWriters()
         self.wake = wake
+        self.publisher = Publisher(site, clock=clock, wait_seconds=DATABASE_SECONDS)
         self._log = log or NullLog()
-        self._clock = clock or Clock()
-        self._db: Database | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def db(self) -> Database:
-        """The database, opened on first use."""
-        with self._lock:
-            if self._db is None:
-                self._db = Database.open(self.site.database_url, wait_seconds=DATABASE_SECONDS)
-            return self._db
-
-    def use_case_context(self) -> UseCaseContext:
-        """Return the context of a use case, at the current time."""
-        return UseCaseContext(site=self.site, db=self.db, now=local_now(self.site, self._clock), clock=self._clock)
-
-    def now(self) -> datetime:
-        """Return the current time."""
-        return self._clock.now()
 
     def close(self) -> None:
         """Close the database and stop the writer threads."""
         self.writers.close()
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+        self.publisher.close()
 
     def log_change(self, digests: Iterable[str], state: SubscriptionState, source: ChangeSource) -> None:
         """Log changed subscriptions without addresses."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from publisher.reports.stats import FeedRequestRow
+from publisher import FeedRequestRow
 from publisher.web.user_agents import DIRECT, MAX_USER_AGENT_LENGTH, OTHERS, parse_user_agent
 
 __all__ = ["FeedRequestCounter"]

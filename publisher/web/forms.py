@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from publisher.web.context import Context
+from publisher.web.context import WebContext
 from publisher.web.openapi import FORM_TYPE, ApiRoute, Operation
 
 __all__ = ["Form", "form_page", "form_route"]
@@ -76,7 +76,7 @@ async def _read(request: Request, *, is_strict: bool) -> Form:
 
 
 def form_page(
-    context: Context,
+    context: WebContext,
     name: str,
     get: Callable[[Request], Response],
     post: Callable[[Request, Form], Response],

@@ -6,15 +6,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from publisher.web.context import Context
+from publisher import RequestRejected
+from publisher.web.context import WebContext
 from publisher.web.forms import Form, form_page
 from publisher.web.openapi import TEXT, ApiRoute, Operation
-from publisher.websub.hub import RequestRejected, request_subscription
 
 __all__ = ["hub_routes"]
 
 
-def hub_routes(context: Context) -> list[ApiRoute]:
+def hub_routes(context: WebContext) -> list[ApiRoute]:
     """Return the route of the hub; none if the site has no hub."""
     if context.site.hub_url is None:
         return []
@@ -24,15 +24,12 @@ def hub_routes(context: Context) -> list[ApiRoute]:
 
     def subscribe(_: Request, form: Form) -> Response:
         try:
-            request_subscription(
-                context.site,
-                context.db,
+            context.publisher.websub.request_subscription(
                 mode=form.text("hub.mode"),
                 topic=form.text("hub.topic"),
                 callback=form.text("hub.callback"),
                 lease=form.text("hub.lease_seconds"),
                 secret=form.text("hub.secret"),
-                now=context.now(),
             )
         except RequestRejected as error:
             return PlainTextResponse(f"{error}\n", 400)

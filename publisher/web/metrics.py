@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Histogram, Metric, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from publisher import Publisher
 from publisher.clock import Clock
-from publisher.delivery import store as deliveries
-from publisher.digests import store as issues
 from publisher.errors import PublisherError
-from publisher.model.delivery import DeliveryState
 from publisher.settings import Site
-from publisher.storage.engine import Database
-from publisher.subscribers import store as subscribers
-from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web.connection_limits import DeadlineProtocol
-from publisher.websub import hub_store as hub
-from publisher.websub import notifications_store as notifications
 
 __all__ = ["Metrics"]
-
-#: Issues whose deliveries are reported.
-_NEWEST_ISSUES: Final = 10
 
 
 class Metrics:
@@ -99,35 +88,30 @@ class Metrics:
             DeadlineProtocol.aborted,
         )
         yield _counter("publisher_broken_requests", "Requests that were not valid HTTP.", DeadlineProtocol.invalid)
-        now = int(self._clock.now().timestamp())
-        with Database.open(self._site.database_url) as db, db.read() as connection:
-            by_status = GaugeMetricFamily("publisher_subscribers", "Subscribers.", labels=["status"])
-            for status, count in sorted(subscribers.count_by_status(connection).items()):
-                by_status.add_metric([status], count)
-            yield by_status
-            by_state = GaugeMetricFamily(
-                "publisher_deliveries", "Deliveries of the newest issues.", labels=["digest", "issue", "state"]
-            )
-            for row in issues.list_issues(connection)[:_NEWEST_ISSUES]:
-                for state, count in deliveries.state_counts(connection, row.id).get(row.id, {}).items():
-                    by_state.add_metric([row.digest, row.name, DeliveryState(state).value], count)
-            yield by_state
-            yield _gauge(
-                "publisher_confirmation_emails_late_seconds",
-                *_late("the oldest confirmation email", confirmations.next_due_time(connection), now),
-            )
-            yield _gauge(
-                "publisher_hub_late_seconds", *_late("the oldest task of the hub", hub.next_task_time(connection), now)
-            )
-            yield _gauge(
-                "publisher_notifications_waiting",
-                "Notifications of hubs that are not sent yet.",
-                notifications.count_notifications(connection),
-            )
-
-
-def _late(subject: str, due: int | None, now: int) -> tuple[str, float]:
-    return f"How long {subject} is overdue.", max(0, now - due) if due is not None else 0
+        with Publisher(self._site, clock=self._clock) as publisher:
+            figures = publisher.reports.figures()
+        by_status = GaugeMetricFamily("publisher_subscribers", "Subscribers.", labels=["status"])
+        for status, count in sorted(figures.subscribers.items()):
+            by_status.add_metric([status], count)
+        yield by_status
+        by_state = GaugeMetricFamily(
+            "publisher_deliveries", "Deliveries of the newest issues.", labels=["digest", "issue", "state"]
+        )
+        for issue in figures.deliveries:
+            for state, count in issue.states.items():
+                by_state.add_metric([issue.digest, issue.issue, state.value], count)
+        yield by_state
+        yield _gauge(
+            "publisher_confirmation_emails_late_seconds",
+            "How long the oldest confirmation email is overdue.",
+            figures.confirmation_emails_late,
+        )
+        yield _gauge("publisher_hub_late_seconds", "How long the oldest task of the hub is overdue.", figures.hub_late)
+        yield _gauge(
+            "publisher_notifications_waiting",
+            "Notifications of hubs that are not sent yet.",
+            figures.notifications,
+        )
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:

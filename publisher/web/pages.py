@@ -14,7 +14,7 @@ from starlette.routing import Match
 
 from publisher.errors import StoreBusy
 from publisher.web.articles import ArticlePages
-from publisher.web.context import Context
+from publisher.web.context import WebContext
 from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
 from publisher.web.media import MediaFiles
@@ -43,7 +43,7 @@ _ERROR_TEXTS: Final = {
 class _Fallback:
     """Handles paths without a route: articles, media files, wrong trailing slashes."""
 
-    def __init__(self, context: Context, feeds: Feeds, articles: ArticlePages, routes: Sequence[ApiRoute]) -> None:
+    def __init__(self, context: WebContext, feeds: Feeds, articles: ArticlePages, routes: Sequence[ApiRoute]) -> None:
         self._context = context
         self._feeds = feeds
         self._articles = articles
@@ -97,7 +97,7 @@ class _Fallback:
         return response
 
 
-def make_pages(context: Context, feeds: Feeds, described: Iterable[ApiPath] = ()) -> Starlette:
+def make_pages(context: WebContext, feeds: Feeds, described: Iterable[ApiPath] = ()) -> Starlette:
     """Return the application for all pages.
 
     Args:

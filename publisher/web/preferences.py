@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
-from publisher.subscribers.subscriptions_store import ChangeSource
-from publisher.subscriptions import preferences as actions
-from publisher.subscriptions.subscribe import SubscriptionRequest
-from publisher.web.context import Context, DeliveryLink, is_sample_link
+from publisher import Access, SubscriptionRequest
+from publisher.model.subscriptions import ChangeSource, ConfirmationKind, SubscriptionState
+from publisher.web.context import DeliveryLink, WebContext, is_sample_link
 from publisher.web.forms import Form, form_page, form_route
 from publisher.web.openapi import TEXT, ApiRoute
 from publisher.web.subscribe import choice_fields, interest_fields, requested_subscription, zones_by_area
@@ -25,10 +22,11 @@ __all__ = ["PreferencesPage"]
 class PreferencesPage:
     """The page at the URL of ``mail.preferences``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: WebContext) -> None:
         self._context = context
+        self._subscribers = context.publisher.subscribers
         self._link = DeliveryLink(context.site.preferences_url)
-        self._actions: dict[str, Callable[[actions.Access, Form], str]] = {
+        self._actions: dict[str, Callable[[Access, Form], str]] = {
             "save": self._save,
             "pause": self._pause,
             "resume": self._resume,
@@ -52,16 +50,10 @@ class PreferencesPage:
         parameters = {self._link.parameter: "The delivery's token", "t": "The token of a signed link"}
         return [form_route(self._link.path, page, "Change preferences", fields, parameters)]
 
-    def _access(self, request: Request) -> actions.Access:
-        context = self._context
-        with context.db.read() as connection:
-            access = actions.resolve_access(
-                context.site,
-                connection,
-                delivery_token=self._link.token_of(request),
-                link_token=request.query_params.get("t", ""),
-                now=context.now(),
-            )
+    def _access(self, request: Request) -> Access:
+        access = self._subscribers.resolve_access(
+            delivery_token=self._link.token_of(request), link_token=request.query_params.get("t", "")
+        )
         if access is None:
             raise HTTPException(404)
         return access
@@ -86,8 +78,7 @@ class PreferencesPage:
 
     def _page(self, subscriber_id: int, *, message: str = "", error: str = "", status: int = 200) -> Response:
         context = self._context
-        with context.db.read() as connection:
-            preferences = actions.load_preferences(context.site, connection, subscriber_id, context.now())
+        preferences = self._subscribers.preferences(subscriber_id)
         if preferences is None:
             link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.accepts_subscriptions else None
             return context.message_page(
@@ -97,15 +88,14 @@ class PreferencesPage:
         values = {
             "address": preferences.address,
             "digests": list(context.site.digests.items()),
-            "fields": interest_fields(context.db, subscriber.follows),
+            "fields": interest_fields(context.publisher, subscriber.follows),
             "zones": zones_by_area(),
             "selected": SubscriptionRequest(
                 digests=subscriber.digests, follows=subscriber.follows, zone=subscriber.zone
             ),
             "default_zone": context.site.zone,
             "paused_until": preferences.paused_until,
-            "is_feed_only": preferences.paused_until is not None
-            and preferences.paused_until.year >= actions.NO_END.year - 1,
+            "is_feed_only": preferences.is_feed_only,
             "feed": preferences.feed,
             "formats": [form.value for form in context.site.feeds.formats],
             "message": message,
@@ -115,19 +105,12 @@ class PreferencesPage:
 
     # -- actions ---------------------------------------------------------------------------------
 
-    def _write(self, work: Callable[[Any], object]) -> None:
-        with self._context.db.write() as connection:
-            work(connection)
-
-    def _save(self, access: actions.Access, form: Form) -> str:
+    def _save(self, access: Access, form: Form) -> str:
         context = self._context
-        with context.db.read() as connection:
-            preferences = actions.load_preferences(context.site, connection, access.subscriber_id, context.now())
-        request = requested_subscription(
-            context.site, context.db, form, preferences.subscriber.follows if preferences is not None else {}
-        )
-        with context.db.write() as connection:
-            saved = actions.save_preferences(context.site, connection, access, request, context.now())
+        preferences = self._subscribers.preferences(access.subscriber_id)
+        follows = preferences.subscriber.follows if preferences is not None else {}
+        request = requested_subscription(context.publisher, form, follows)
+        saved = self._subscribers.save_preferences(access, request)
         if saved is None:
             return ""
         context.log_change(saved.subscribed, SubscriptionState.ACTIVE, ChangeSource.PREFERENCES)
@@ -143,49 +126,35 @@ class PreferencesPage:
             return "Saved. You get no more newsletters."
         return "Saved."
 
-    def _pause(self, access: actions.Access, form: Form) -> str:
-        context = self._context
-        day = actions.NO_END
+    def _pause(self, access: Access, form: Form) -> str:
+        day = None
         if not form.text("for_ever"):
             try:
                 day = date.fromisoformat(form.text("until"))
             except ValueError:
                 raise ValueError("Choose the day on which mail resumes.") from None
-            if day.year > context.now().year + 2:
+            if day.year > self._context.publisher.now().year + 2:
                 raise ValueError("Choose a day between tomorrow and a year from now.")
-        self._write(
-            lambda connection: actions.pause_until(context.site, connection, access.subscriber_id, day, context.now())
-        )
+        self._subscribers.pause_mail(access.subscriber_id, day)
         return "Mail is paused."
 
-    def _resume(self, access: actions.Access, form: Form) -> str:
-        context = self._context
-        self._write(
-            lambda connection: actions.pause_until(context.site, connection, access.subscriber_id, None, context.now())
-        )
+    def _resume(self, access: Access, form: Form) -> str:
+        self._subscribers.resume_mail(access.subscriber_id)
         return "Mail is resumed."
 
-    def _feed(self, access: actions.Access, form: Form) -> str:
-        self._write(
-            lambda connection: actions.set_personal_feed(
-                connection, access.subscriber_id, self._context.now(), is_on=True
-            )
-        )
+    def _feed(self, access: Access, form: Form) -> str:
+        self._subscribers.set_personal_feed(access.subscriber_id, is_on=True)
         return "Your feed is ready. Keep its address secret: anyone who has it can read your feed."
 
-    def _unfeed(self, access: actions.Access, form: Form) -> str:
-        self._write(
-            lambda connection: actions.set_personal_feed(
-                connection, access.subscriber_id, self._context.now(), is_on=False
-            )
-        )
+    def _unfeed(self, access: Access, form: Form) -> str:
+        self._subscribers.set_personal_feed(access.subscriber_id, is_on=False)
         return "Your feed is removed. Its address no longer works."
 
-    def _move(self, access: actions.Access, form: Form) -> str:
+    def _move(self, access: Access, form: Form) -> str:
         context, address = self._context, form.text("address")
         try:
             if not context.rate_limiter.is_mailbox_over_limit(address):
-                actions.request_address_change(context.site, context.db, access.subscriber_id, address, context.now())
+                self._subscribers.request_address_change(access.subscriber_id, address)
         except ValueError as error:
             raise ValueError(f"That is not a valid address: {error}") from None
         context.wake("confirmation-emails")
@@ -193,16 +162,13 @@ class PreferencesPage:
             "We are sending a message to both addresses, once a day at most. The change needs confirmation from both."
         )
 
-    def _ask(self, access: actions.Access, kind: ConfirmationKind) -> str:
-        context = self._context
-        self._write(
-            lambda connection: actions.request_data(context.site, connection, access.subscriber_id, kind, context.now())
-        )
-        context.wake("confirmation-emails")
+    def _ask(self, access: Access, kind: ConfirmationKind) -> str:
+        self._subscribers.request_data(access.subscriber_id, kind)
+        self._context.wake("confirmation-emails")
         return "We are sending you a message with a link, once a day at most, to make sure that it is you."
 
-    def _download(self, access: actions.Access, form: Form) -> str:
+    def _download(self, access: Access, form: Form) -> str:
         return self._ask(access, ConfirmationKind.DOWNLOAD)
 
-    def _erase(self, access: actions.Access, form: Form) -> str:
+    def _erase(self, access: Access, form: Form) -> str:
         return self._ask(access, ConfirmationKind.ERASE)

@@ -12,18 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
+from publisher import ConfirmationResult, OpenedConfirmation, Publisher, SubscriptionRequest
+from publisher.model.subscriptions import ChangeSource, ConfirmationKind, SubscriptionState
 from publisher.settings import Site
-from publisher.storage.engine import Database
-from publisher.subscribers.subscriptions_store import ChangeSource
-from publisher.subscriptions.confirm import (
-    ConfirmationResult,
-    OpenedConfirmation,
-    answer_confirmation,
-    open_confirmation,
-)
-from publisher.subscriptions.subscribe import SubscriptionRequest, interest_choices, request_from, request_subscription
-from publisher.web.context import Context
+from publisher.web.context import WebContext
 from publisher.web.forms import Form, form_page, form_route
 from publisher.web.openapi import TEXT, ApiRoute, Operation
 
@@ -59,19 +51,19 @@ def zones_by_area() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((area, tuple(zone for zone in every if zone.startswith(f"{area}/"))) for area in _AREAS)
 
 
-def interest_fields(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
+def interest_fields(publisher: Publisher, has: Follows) -> list[tuple[str, str, list[str]]]:
     """Return (field, heading, labels) for a form, with the subscriber's earlier choices."""
     return [
         (name, _HEADINGS[name], labels)
-        for name, labels in _offered(db, has).items()
+        for name, labels in _offered(publisher, has).items()
         if len(labels) > 1 or has.get(name)
     ]
 
 
-def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
+def _offered(publisher: Publisher, has: Follows) -> dict[str, list[str]]:
     return {
         name: sorted({*labels, *has.get(name, ())}, key=str.casefold) if has.get(name) else labels
-        for name, labels in interest_choices(db).items()
+        for name, labels in publisher.subscribers.interest_choices().items()
     }
 
 
@@ -85,24 +77,23 @@ def choice_fields(site: Site) -> dict[str, Mapping[str, Any]]:
 
 
 def requested_subscription(
-    site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})
+    publisher: Publisher, form: Form, has: Follows = MappingProxyType({})
 ) -> SubscriptionRequest:
     """Return the valid choices of a posted form.
 
     Args:
-        site: the settings.
-        db: the database.
+        publisher: the site.
         form: the posted form.
         has: the subscriber's saved interests, which stay valid even if no article has them any more.
     """
-    offered = _offered(db, has)
+    offered = _offered(publisher, has)
     follows = {
         name: tuple(label for label in form.choices(name) if label in set(labels)) for name, labels in offered.items()
     }
     zone = form.text("zone")
     known = any(zone in names for _, names in zones_by_area())
     return SubscriptionRequest(
-        digests=tuple(slug for slug in form.choices("digest") if slug in site.digests),
+        digests=tuple(slug for slug in form.choices("digest") if slug in publisher.site.digests),
         follows={name: labels for name, labels in follows.items() if labels},
         zone=zone if known else None,
     )
@@ -111,7 +102,7 @@ def requested_subscription(
 class SubscribePages:
     """The subscribe form and the confirmation page."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: WebContext) -> None:
         self._context = context
 
     def routes(self) -> list[ApiRoute]:
@@ -157,7 +148,7 @@ class SubscribePages:
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
             "default_zone": context.site.zone,
-            "fields": interest_fields(context.db, {}),
+            "fields": interest_fields(context.publisher, {}),
             "zones": zones_by_area(),
             "selected": choices,
             "address": address,
@@ -169,13 +160,12 @@ class SubscribePages:
         if self._context.rate_limiter.is_from_embedding_site(request):
             return self._subscribe(request, form)
         # A form of another site only fills in ours: people press the button here.
-        site = self._context.site
-        return self._form(requested_subscription(site, self._context.db, form), address=form.text("address"))
+        return self._form(requested_subscription(self._context.publisher, form), address=form.text("address"))
 
     def _subscribe(self, request: Request, form: Form) -> Response:
         context = self._context
         site, address = context.site, form.text("address")
-        choices = requested_subscription(site, context.db, form)
+        choices = requested_subscription(context.publisher, form)
         if not choices.digests and len(site.digests) == 1:
             choices = SubscriptionRequest(digests=tuple(site.digests), follows=choices.follows, zone=choices.zone)
         if not choices.digests:
@@ -183,7 +173,7 @@ class SubscribePages:
         # A honeypot: people do not see this field, and bots fill it in.
         if not form.text("website") and not context.rate_limiter.is_mailbox_over_limit(address):
             try:
-                request_subscription(site, context.db, address, choices, context.now())
+                context.publisher.subscribers.request_subscription(address, choices)
             except ValueError as error:
                 return self._form(choices, address=address, error=f"That is not a valid address: {error}", status=422)
             context.wake("confirmation-emails")
@@ -197,12 +187,10 @@ class SubscribePages:
     # -- confirm -----------------------------------------------------------------------------------
 
     def _open(self, request: Request) -> OpenedConfirmation:
-        context = self._context
-        with context.db.read() as connection:
-            confirmation = open_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
-        if confirmation is None:
+        opened = self._context.publisher.subscribers.open_confirmation(request.query_params.get("t", ""))
+        if opened is None:
             raise HTTPException(404)
-        return confirmation
+        return opened
 
     def _show_confirmation(self, request: Request) -> Response:
         context, opened = self._context, self._open(request)
@@ -215,9 +203,8 @@ class SubscribePages:
             )
             return context.message_page("This link has expired", "Please ask for a new one.", status=410, link=link)
         if email.kind is ConfirmationKind.SUBSCRIBE:
-            names = [
-                context.site.digests[slug].title for slug in request_from(email).digests if slug in context.site.digests
-            ]
+            digests = context.site.digests
+            names = [digests[slug].title for slug in opened.request.digests if slug in digests]
             lines = [f"{email.address} will get: {', '.join(names)}."]
             return context.message_page("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
         if email.kind is ConfirmationKind.ERASE:
@@ -234,8 +221,7 @@ class SubscribePages:
         context, opened = self._context, self._open(request)
         if not opened.is_valid:
             return self._show_confirmation(request)
-        with context.db.write() as connection:
-            result = answer_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
+        result = context.publisher.subscribers.answer_confirmation(request.query_params.get("t", ""))
         if result is None:
             raise HTTPException(404)
         context.log_change(result.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)

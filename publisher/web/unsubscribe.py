@@ -10,10 +10,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.model.subscriptions import SubscriptionState
-from publisher.subscribers.subscriptions_store import ChangeSource
-from publisher.subscriptions.unsubscribe import LinkStatus, link_status, resubscribe_by_link, unsubscribe_by_link
-from publisher.web.context import Context, DeliveryLink, is_sample_link
+from publisher import LinkStatus
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
+from publisher.web.context import DeliveryLink, WebContext, is_sample_link
 from publisher.web.forms import Form, form_page, form_route
 from publisher.web.openapi import TEXT, ApiRoute
 
@@ -26,7 +25,7 @@ _WAIT_SECONDS: Final = 30.0
 class UnsubscribePages:
     """The page at the URL of ``mail.unsubscribe``."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: WebContext) -> None:
         self._context = context
         mail = context.site.mail
         self._link = DeliveryLink((mail.unsubscribe if mail is not None else None) or "")
@@ -53,17 +52,17 @@ class UnsubscribePages:
                 "In the mails of subscribers it leads to the page on which they unsubscribe.",
                 "To unsubscribe, open the link in the email that you got, or reply to that email.",
             )
-        status = link_status(context.site, context.db, self._link.token_of(request), context.now())
+        status = context.publisher.subscribers.link_status(self._link.token_of(request))
         return self._page(status, is_post=False)
 
     def _post(self, request: Request, form: Form) -> Response:
         context = self._context
-        site, db, token, now = context.site, context.db, self._link.token_of(request), context.now()
+        token = self._link.token_of(request)
         if "back" in form:
-            status, state = resubscribe_by_link(site, db, token, now), SubscriptionState.ACTIVE
+            status, state = context.publisher.subscribers.resubscribe_by_link(token), SubscriptionState.ACTIVE
         else:
             # Mail clients post various bodies; each of them means unsubscribe.
-            status = unsubscribe_by_link(site, db, token, now, everything="all" in form)
+            status = context.publisher.subscribers.unsubscribe_by_link(token, everything="all" in form)
             state = SubscriptionState.UNSUBSCRIBED
         if status is not None:
             context.log_change(status.changed, state, ChangeSource.LINK)

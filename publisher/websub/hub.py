@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from sqlalchemy import Connection
 
 from publisher.backoff import Backoff
+from publisher.context import Context
 from publisher.errors import RemoteError
 from publisher.html.urls import url_path
 from publisher.http_client import CallbackClient
@@ -75,21 +76,20 @@ def topic_path(site: Site, url: str) -> str | None:
 
 
 def request_subscription(
-    site: Site, db: Database, *, mode: str, topic: str, callback: str, lease: str, secret: str, now: datetime
+    context: Context, *, mode: str, topic: str, callback: str, lease: str = "", secret: str = ""
 ) -> None:
     """Validate a request to subscribe or unsubscribe, and queue its verification at the callback.
 
     Args:
-        site, db: the settings and the database.
+        context: the site.
         mode, topic, callback, lease, secret: the fields of the request; LEASE in seconds, or empty.
-        now: the current time.
 
     Raises:
         RequestRejected: the request is invalid, or the hub is full.
     """
     if mode not in ("subscribe", "unsubscribe"):
         raise RequestRejected("hub.mode must be subscribe or unsubscribe")
-    path = topic_path(site, topic)
+    path = topic_path(context.site, topic)
     if path is None:
         raise RequestRejected("hub.topic is not a feed of this site")
     if not _is_callback(callback):
@@ -103,10 +103,10 @@ def request_subscription(
     seconds = min(
         max(int(lease or _DEFAULT_LEASE_SECONDS) or _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS), _MAX_LEASE_SECONDS
     )
-    with db.write() as connection:
+    with context.db.write() as connection:
         if hub.count_rows(connection) >= _MAX_SUBSCRIPTIONS:
             raise RequestRejected("the hub is full")
-        hub.add_task(connection, path, callback, mode, int(now.timestamp()), secret=secret, lease=seconds)
+        hub.add_task(connection, path, callback, mode, context.seconds, secret=secret, lease=seconds)
 
 
 def _is_callback(text: str) -> bool:

@@ -41,6 +41,7 @@ __all__ = [
     "approve",
     "cancel",
     "check_site",
+    "context_of",
     "correct",
     "deliver",
     "delivery_history",
@@ -93,6 +94,11 @@ def open_context(site: Site, now: datetime | None = None, **options: Any) -> Ite
     """Return what a use case is given, at a fixed time."""
     with open_publisher(site, now, **options) as publisher:
         yield publisher.context()
+
+
+def context_of(site: Site, db: Database, now: datetime) -> Context:
+    """Return what a use case is given, with a database that is open."""
+    return Context(site=site, db=db, now=now.astimezone(site.tz), clock=FixedClock(now))
 
 
 class _CallableClock(Clock):

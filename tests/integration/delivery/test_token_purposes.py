@@ -27,7 +27,7 @@ from tests.conftest import NOW, MailKit
 from tests.integration.delivery.test_bounces import arf, dsn, plain
 from tests.support.deliveries import accept_all, return_path, suppressed
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver, list_subscribers, process_mailbox, process_messages
+from tests.support.use_cases import context_of, deliver, list_subscribers, process_mailbox, process_messages
 
 ANN: Final = "reader0@mail.example.org"
 RING: Final = Keyring(key=b"a key of sixteen bytes or more")
@@ -172,9 +172,9 @@ def test_the_token_of_an_older_version_counts_at_its_return_path_for_ten_days(
     assert (found.hard, found.unverified) == (int(counts), int(not counts))
     later = NOW + timedelta(days=4_000)
     with kit.open() as db:
-        status = link_status(kit.site, db, token, later)
+        status = link_status(context_of(kit.site, db, later), token)
         assert status is not None and status.is_subscribed != counts
-        unsubscribe_by_link(kit.site, db, token, later)
+        unsubscribe_by_link(context_of(kit.site, db, later), token)
         with db.read() as connection:
             person = subscribers.find_subscriber(connection, 1)
             assert person is not None and person.digests == ()
@@ -189,8 +189,8 @@ def test_a_return_path_opens_no_page(mail_kit: MailKit, by: str) -> None:
     accept_all(kit)
     token = return_path(kit, ANN).partition("+")[2].partition("@")[0]
     with kit.open() as db:
-        assert link_status(kit.site, db, token, NOW) is None
-        assert unsubscribe_by_link(kit.site, db, token, NOW) is None
+        assert link_status(context_of(kit.site, db, NOW), token) is None
+        assert unsubscribe_by_link(context_of(kit.site, db, NOW), token) is None
     data = arf(f"<{token}@x>") if by == "complaint" else plain("news@x.example", "", f"unsubscribe {token}")
     process_messages(kit.site, [data], NOW)
     assert suppressed(kit) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from publisher.delivery.public_issues import issue_page, newest_public_issue
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.timeline import Newsroom
-from tests.support.use_cases import correct, retract
+from tests.support.use_cases import context_of, correct, retract
 
 WEEKLY = '[digests.weekly]\ntitle = "The Weekly"\ncadence = "0 7 * * mon"\n'
 
@@ -82,7 +82,7 @@ def test_page_and_welcome_issue_begin_with_the_opening(open_newsroom: OpenNewsro
     news.approve()
 
     def shown() -> tuple[bool, bool]:
-        page = issue_page(news.kit.site, news.db, "weekly", "2026-11-23T0700")
+        page = issue_page(context_of(news.kit.site, news.db, news.clock.now()), "weekly", "2026-11-23T0700")
         with news.db.read() as connection:
             return page is not None, newest_public_issue(connection, news.kit.site, "weekly") is not None
 

@@ -22,7 +22,7 @@ from publisher.digests import store as issue_store
 from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
 from tests.conftest import NOW, MailKit, SiteKit, ids, issues, titles
-from tests.support.use_cases import check_site, correct, load_status, reinstate, retract, set_note
+from tests.support.use_cases import check_site, correct, load_status, open_context, reinstate, retract, set_note
 from tests.unit.articles.test_publication import DRAFTS, spellings
 
 LATER = NOW + timedelta(hours=1)
@@ -125,10 +125,10 @@ def test_an_article_that_becomes_a_draft_is_withdrawn_and_can_return(any_kit: Si
     assert b"no longer available" in (kit.root / "feeds/gone/2026/11/headlinen.html").read_bytes()
     assert not (kit.root / "feeds/tag/t0.rss").exists()
     assert check_site(kit.site, [], LATER).findings == 0
-    with kit.open() as db:
-        assert article_at(kit.site, db, "/2026/11/headlinen", LATER) is None
-        assert "HeadlineN" not in {one.title for one in newest_articles(kit.site, db, LATER, 10)}
-        page = issue_page(kit.site, db, *target.split("/"))
+    with open_context(kit.site, LATER) as context:
+        assert article_at(context, "/2026/11/headlinen") is None
+        assert "HeadlineN" not in {one.title for one in newest_articles(context, 10)}
+        page = issue_page(context, *target.split("/"))
     assert page is None or ("HeadlineN" not in page.html and len(page.other_articles) == 4)
     found = load_status(kit.site, LATER)
     assert (found.articles, found.withdrawn, len(found.drafts)) == (4, 0, 2)

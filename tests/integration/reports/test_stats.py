@@ -24,7 +24,7 @@ from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.ports import free_port
 from tests.support.smtp import Server
-from tests.support.use_cases import deliver, load_stats
+from tests.support.use_cases import context_of, deliver, load_stats
 from tests.support.web_visitor import Visitor
 
 PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
@@ -68,8 +68,8 @@ def test_old_statistics_are_deleted(any_kit: SiteKit) -> None:
             FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
             for day in ("2025-10-01", "2026-11-23")
         ]
-        record_feed_requests(db, rows)
-        record_feed_requests(db, [])
+        record_feed_requests(context_of(any_kit.site, db, NOW), rows)
+        record_feed_requests(context_of(any_kit.site, db, NOW), [])
         with db.write() as connection:
             assert listening.delete_feed_requests_before(connection, "2025-10-02") == 1
             assert [one.day for one in listening.feed_requests_since(connection, "")] == ["2026-11-23"]

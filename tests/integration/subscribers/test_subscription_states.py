@@ -114,8 +114,8 @@ def test_guessed_states_of_an_upgrade_are_listed_for_review(kit: SiteKit, databa
     for _ in range(2):
         assert [(one.address, one.digest) for one in unclear_states(kit.site)] == [
             ("p6@example.org", "daily"),
-            ("p4@example.org", ""),
-            ("p9@example.org", ""),
+            ("p4@example.org", None),
+            ("p9@example.org", None),
         ]
     with kit.open() as db, db.write() as connection:
         person = subscribers.find_subscriber(connection, 9)

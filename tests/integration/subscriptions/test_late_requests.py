@@ -7,14 +7,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from publisher.context import Context
 from publisher.delivery import audience_store as audience
 from publisher.digests import store as issues
 from publisher.errors import StageError
 from publisher.model.feeds import FeedFormat
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_emails, preferences
-from publisher.subscriptions.confirm import answer_confirmation
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.subscriptions.confirmation_store import ConfirmationKind
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
@@ -22,7 +20,7 @@ from tests.conftest import NOW
 from tests.support.deliveries import at
 from tests.support.smtp import Drop, Script
 from tests.support.subscriber_site import ANN, SubscriberSite, href_of
-from tests.support.use_cases import erase_subscriber, suppress_by_operator
+from tests.support.use_cases import context_of, erase_subscriber, open_publisher, suppress_by_operator
 
 NEW = "ann@new.example.org"
 LATER = NOW + timedelta(hours=1)
@@ -30,12 +28,12 @@ LATER = NOW + timedelta(hours=1)
 
 def ask_for_everything(site: SubscriberSite, number: int) -> None:
     """Make each request of the page of preferences."""
-    with site.kit.open() as db:
-        with db.write() as connection:
-            assert not preferences.pause_until(site.kit.site, connection, number, date(2026, 12, 1), LATER)
-            preferences.set_personal_feed(connection, number, LATER, is_on=True)
-            preferences.request_data(site.kit.site, connection, number, ConfirmationKind.DOWNLOAD, LATER)
-        preferences.request_address_change(site.kit.site, db, number, NEW, LATER)
+    with open_publisher(site.kit.site, LATER) as publisher:
+        assert not publisher.subscribers.pause_mail(number, date(2026, 12, 1))
+        publisher.subscribers.resume_mail(number)
+        publisher.subscribers.set_personal_feed(number, is_on=True)
+        publisher.subscribers.request_data(number, ConfirmationKind.DOWNLOAD)
+        publisher.subscribers.request_address_change(number, NEW)
 
 
 def test_requests_of_an_erased_subscriber_change_nothing(subscriber_site: SubscriberSite) -> None:
@@ -56,10 +54,9 @@ def test_a_suppressed_subscriber_gets_no_confirmation_emails(subscriber_site: Su
     ann = site.subscriber()
     assert ann is not None
     suppress_by_operator(site.kit.site, ANN, NOW)
-    with site.kit.open() as db:
-        with db.write() as connection:
-            preferences.request_data(site.kit.site, connection, ann.id, ConfirmationKind.ERASE, LATER)
-        preferences.request_address_change(site.kit.site, db, ann.id, NEW, LATER)
+    with open_publisher(site.kit.site, LATER) as publisher:
+        publisher.subscribers.request_data(ann.id, ConfirmationKind.ERASE)
+        publisher.subscribers.request_address_change(ann.id, NEW)
     assert site.deliver_emails() == []
 
 
@@ -117,8 +114,8 @@ def test_an_invalid_confirmation_link_is_not_found(subscriber_site: SubscriberSi
     site = subscriber_site
     site.subscribe()
     (email,) = site.deliver_emails()
-    with site.kit.open() as db, db.write() as connection:
-        assert answer_confirmation(site.kit.site, connection, "nonsense", NOW) is None
+    with open_publisher(site.kit.site, NOW) as publisher:
+        assert publisher.subscribers.answer_confirmation("nonsense") is None
     assert site.visitor.post(email.link + "x", {"yes": "yes"}).status == 404
 
 
@@ -243,10 +240,10 @@ def test_a_personal_feed_ends_with_its_subscriber(subscriber_site: SubscriberSit
             url = preferences.personal_feed_url(site.kit.site, connection, ann)
         assert url is not None
         token = url.rpartition("/")[2]
-        assert render_personal_feed(Context(site=site.kit.site, db=db, now=NOW), token, FeedFormat.ATOM) is not None
+        assert render_personal_feed(context_of(site.kit.site, db, NOW), token, FeedFormat.ATOM) is not None
         erase_subscriber(site.kit.site, ANN, NOW)
-        assert render_personal_feed(Context(site=site.kit.site, db=db, now=NOW), token, FeedFormat.ATOM) is None
-        assert personal_feed_state(site.kit.site, db, token) is None
+        assert render_personal_feed(context_of(site.kit.site, db, NOW), token, FeedFormat.ATOM) is None
+        assert personal_feed_state(context_of(site.kit.site, db, NOW), token) is None
 
 
 def test_a_personal_feed_after_a_change_of_the_settings_has_new_entries(subscriber_site: SubscriberSite) -> None:
@@ -261,7 +258,5 @@ def test_a_personal_feed_after_a_change_of_the_settings_has_new_entries(subscrib
         with db.read() as connection:
             url = preferences.personal_feed_url(site.kit.site, connection, ann)
         assert url is not None
-        feed = render_personal_feed(
-            Context(site=site.kit.site, db=db, now=NOW), url.rpartition("/")[2], FeedFormat.ATOM
-        )
+        feed = render_personal_feed(context_of(site.kit.site, db, NOW), url.rpartition("/")[2], FeedFormat.ATOM)
     assert feed is not None and feed.count(b"<entry") == 1

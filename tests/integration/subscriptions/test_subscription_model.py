@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
@@ -30,7 +31,7 @@ from publisher.subscriptions.unsubscribe import resubscribe_by_link, unsubscribe
 from tests.conftest import NOW, MailKit
 from tests.support import use_cases as action
 from tests.support.examples import examples
-from tests.support.use_cases import import_list
+from tests.support.use_cases import context_of, import_list
 
 ADDRESS = "ann@mail.example.org"
 DIGESTS = ("daily", "weekly")
@@ -184,6 +185,9 @@ class Real:
             ):
                 connection.execute(text(f"DELETE FROM {table}"))
 
+    def context(self) -> Context:
+        return context_of(self.kit.site, self.db, self.now)
+
     @property
     def seconds(self) -> int:
         return int(self.now.timestamp())
@@ -198,24 +202,17 @@ class Real:
             return keyring(self.kit.site, connection).delivery_token(self.issues[digest], person.id if person else 999)
 
     def link(self, digest: str) -> None:
-        unsubscribe_by_link(self.kit.site, self.db, self.token(digest), self.now)
+        unsubscribe_by_link(self.context(), self.token(digest))
 
     def link_all(self, digest: str) -> None:
-        unsubscribe_by_link(self.kit.site, self.db, self.token(digest), self.now, everything=True)
+        unsubscribe_by_link(self.context(), self.token(digest), everything=True)
 
     def undo(self, digest: str) -> None:
-        resubscribe_by_link(self.kit.site, self.db, self.token(digest), self.now)
+        resubscribe_by_link(self.context(), self.token(digest))
 
     def by_token(self, digests: tuple[str, ...], *, is_signed_link: bool = False) -> None:
         if (person := self.person()) is not None:
-            with self.db.write() as connection:
-                save_preferences(
-                    self.kit.site,
-                    connection,
-                    Access(person.id, is_signed_link),
-                    SubscriptionRequest(digests=digests),
-                    self.now,
-                )
+            save_preferences(self.context(), Access(person.id, is_signed_link), SubscriptionRequest(digests=digests))
 
     def by_seal(self, digests: tuple[str, ...]) -> None:
         self.by_token(digests, is_signed_link=True)

@@ -289,12 +289,12 @@ def test_an_internal_error_gives_500_and_is_logged_in_detail(
     attacked_site: AttackedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page does not show the reason."""
-    from publisher.web import articles as read
+    from publisher.api.articles import Articles
 
     def broken(*_: object) -> None:
         raise RuntimeError("the disk at /srv/secret is full")
 
-    monkeypatch.setattr(read, "newest_articles", broken)
+    monkeypatch.setattr(Articles, "newest", broken)
     answer = attacked_site.guest.get("https://review.example/")
     assert answer.status == 500 and "on our side" in answer.text and "/srv/secret" not in answer.text
     ((event, said),) = attacked_site.log.lines

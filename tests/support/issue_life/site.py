@@ -17,7 +17,7 @@ from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.model.report import PublishResult
 from publisher.pipeline.approve import ApprovalTime
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.preferences import NO_END, Access, pause_until, save_preferences
+from publisher.subscriptions.preferences import Access, pause_mail, resume_mail, save_preferences
 from publisher.subscriptions.subscribe import SubscriptionRequest
 from tests.conftest import SiteKit
 from tests.support import use_cases
@@ -215,15 +215,20 @@ class LifeSite:
         """Save a person's preferences: subscriptions of newsletters that the site has, interests, time zone."""
         follows = {"topics": (topic,)} if topic else {}
         request = SubscriptionRequest(digests=tuple(digests), follows=follows, zone=zone)
-        with self.kit.open() as db, db.write() as connection:
-            access = Access(self._number(connection, name), is_signed_link=True)
-            save_preferences(self.kit.site, connection, access, request, self.now)
+        with use_cases.open_context(self.kit.site, self.now) as context:
+            with context.db.read() as connection:
+                access = Access(self._number(connection, name), is_signed_link=True)
+            save_preferences(context, access, request)
 
     def pause_person(self, name: str, *, is_paused: bool) -> None:
         """Pause mail to a person, or end that."""
-        with self.kit.open() as db, db.write() as connection:
-            number = self._number(connection, name)
-            pause_until(self.kit.site, connection, number, NO_END if is_paused else None, self.now)
+        with use_cases.open_context(self.kit.site, self.now) as context:
+            with context.db.read() as connection:
+                number = self._number(connection, name)
+            if is_paused:
+                pause_mail(context, number)
+            else:
+                resume_mail(context, number)
 
     def suppress_person(self, name: str) -> None:
         """Put a person's address on the suppression list."""

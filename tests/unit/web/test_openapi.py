@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from publisher.settings import Site
 from publisher.web import Web
-from publisher.web.context import Context
+from publisher.web.context import WebContext
 from publisher.web.feeds import Feeds
 from publisher.web.openapi import ApiPath, ApiRoute, Operation, describe_api
 from publisher.web.pages import make_pages
@@ -29,14 +29,14 @@ MAIL = (
 
 def routes_of(site: Site) -> list[Route]:
     """Return the routes that Starlette handles."""
-    routes = make_pages(Context(site), Feeds(site)).routes
+    routes = make_pages(WebContext(site), Feeds(site)).routes
     assert all(isinstance(route, Route) for route in routes)
     return [route for route in routes if isinstance(route, Route)]
 
 
 def document(site: Site) -> dict[str, Any]:
     """Return the document that the site serves."""
-    path = Context(site).path_of(site.base_url) + "/openapi.json"
+    path = WebContext(site).path_of(site.base_url) + "/openapi.json"
     answer = ask(Web(site), path)
     assert answer.status == 200
     found: dict[str, Any] = json.loads(answer.body)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from publisher.api.reports import Reports
 from publisher.errors import PublisherError, StoreBusy
 from publisher.storage.engine import Database
 from publisher.web import Web, app, bounded_server
@@ -255,7 +256,7 @@ def test_statistics_that_cannot_be_stored_are_logged(kit: SiteKit, monkeypatch: 
     def fail(*_: object) -> None:
         raise PublisherError("the disk is full")
 
-    monkeypatch.setattr(app, "record_feed_requests", fail)
+    monkeypatch.setattr(Reports, "record_feed_requests", fail)
     web.store_counts()
     web.close()
     assert log.events == [("statistics not saved", {"reason": "the disk is full"})]
