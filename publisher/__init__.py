@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from publisher.pipeline.check import CheckResult as CheckResult
     from publisher.pipeline.check import check_files as check_files
     from publisher.pipeline.correct import CorrectionResult as CorrectionResult
+    from publisher.pipeline.new_site import create_site as create_site
     from publisher.pipeline.note import NoteResult as NoteResult
     from publisher.pipeline.preview import Preview as Preview
     from publisher.pipeline.undo_issue import CancelPlan as CancelPlan
@@ -109,6 +110,7 @@ _MODULES = {
     "UpcomingIssues": "publisher.reports.issue_drafts",
     "UpcomingRun": "publisher.reports.upcoming",
     "check_files": "publisher.pipeline.check",
+    "create_site": "publisher.pipeline.new_site",
 }
 
 __all__ = [
@@ -160,6 +162,7 @@ __all__ = [
     "UpcomingRun",
     "__version__",
     "check_files",
+    "create_site",
 ]
 
 

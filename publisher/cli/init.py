@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.pipeline.new_site import create_site
+from publisher import create_site
 
 __all__ = ["command"]
 

@@ -1,6 +1,6 @@
 """The HTTP server: feeds, pages for subscribers, the hub, metrics.
 
-It never renders issues or sends mail; it reads staged files and calls the use cases of other packages.
+It never renders issues or sends mail; it reads staged files and calls the public API.
 """
 
 from publisher.web.app import Web

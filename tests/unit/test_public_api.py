@@ -60,6 +60,7 @@ def test_the_public_names_are_pinned() -> None:
         "UpcomingRun",
         "__version__",
         "check_files",
+        "create_site",
     ]
 
 
