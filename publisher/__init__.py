@@ -14,12 +14,16 @@ from publisher.version import __version__
 if TYPE_CHECKING:
     from publisher.api import Publisher as Publisher
     from publisher.api.digests import Draft as Draft
+    from publisher.api.functions import check_feed as check_feed
+    from publisher.api.functions import check_message as check_message
+    from publisher.api.functions import next_slot as next_slot
     from publisher.delivery.bounces import BounceResult as BounceResult
     from publisher.delivery.deliver import SendResult as SendResult
     from publisher.delivery.dispatch import DeliveryCounts as DeliveryCounts
     from publisher.delivery.public_issues import IssuePage as IssuePage
     from publisher.delivery.suppression_brake import RefusalDecision as RefusalDecision
     from publisher.digests.store import IssueRow as IssueRow
+    from publisher.findings import Finding as Finding
     from publisher.model.report import NotificationResult as NotificationResult
     from publisher.model.report import PublishResult as PublishResult
     from publisher.pipeline.approve import Approval as Approval
@@ -83,6 +87,7 @@ _MODULES = {
     "DraftStatus": "publisher.reports.issue_drafts",
     "FeedRequestRow": "publisher.reports.statistics_store",
     "FeedStats": "publisher.reports.stats",
+    "Finding": "publisher.findings",
     "ImportResult": "publisher.subscriptions.import_list",
     "IssuePage": "publisher.delivery.public_issues",
     "IssueRow": "publisher.digests.store",
@@ -109,8 +114,11 @@ _MODULES = {
     "UnclearState": "publisher.subscriptions.review",
     "UpcomingIssues": "publisher.reports.issue_drafts",
     "UpcomingRun": "publisher.reports.upcoming",
+    "check_feed": "publisher.api.functions",
     "check_files": "publisher.pipeline.check",
     "create_site": "publisher.pipeline.new_site",
+    "check_message": "publisher.api.functions",
+    "next_slot": "publisher.api.functions",
 }
 
 __all__ = [
@@ -134,6 +142,7 @@ __all__ = [
     "DraftStatus",
     "FeedRequestRow",
     "FeedStats",
+    "Finding",
     "ImportResult",
     "IssuePage",
     "IssueRow",
@@ -161,8 +170,11 @@ __all__ = [
     "UpcomingIssues",
     "UpcomingRun",
     "__version__",
+    "check_feed",
     "check_files",
+    "check_message",
     "create_site",
+    "next_slot",
 ]
 
 

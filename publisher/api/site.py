@@ -69,7 +69,7 @@ class Publisher:
         """
         self.site = site
         self.clock = clock or Clock()
-        self._transport = transport
+        self.transport = transport
         self._progress = progress
         self._on_wait = on_wait
         self._dry_run = dry_run
@@ -139,7 +139,7 @@ class Publisher:
                 now=now or self.now(),
                 clock=self.clock,
                 workers=self._workers,
-                transport=self._transport,
+                transport=self.transport,
                 progress=self._progress,
                 on_wait=self._on_wait,
             )

@@ -130,7 +130,7 @@ def send_due_issues(
 
 
 def _notify_editors(context: Context) -> PublishResult:
-    told = notify_editors(context.site, context.db, context.now)
+    told = notify_editors(context.site, context.db, context.now, transport=context.transport)
     return PublishResult(draft_errors=tuple(told.errors), blockers=tuple(told.blockers))
 
 

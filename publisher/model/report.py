@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -267,8 +267,8 @@ class PublishResult(Result):
                 "old": self.old,
                 "drafts": self.drafts,
             },
-            "refused": _problems(self.rejected),
-            "warnings": _problems(self.warnings),
+            "refused": json_value(self.rejected),
+            "warnings": json_value(self.warnings),
             "feeds": {
                 "files": self.feed_files,
                 "changed": list(self.feeds_changed),
@@ -287,7 +287,3 @@ class PublishResult(Result):
             "blockers": list(self.all_blockers),
             "scheduled_runs": json_value(self.scheduled_runs),
         }
-
-
-def _problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
-    return [{"where": problem.where, "reason": problem.reason} for problem in problems]

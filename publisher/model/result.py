@@ -36,14 +36,11 @@ class Result:
 @singledispatch
 def json_value(value: Any) -> Any:
     """Return a value as JSON has it: times in ISO 8601, times of day as ``07:00``, enums by value, records as objects."""
+    if hasattr(value, "as_dict"):
+        return value.as_dict()
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
     return value
-
-
-@json_value.register
-def _(value: Result) -> Any:
-    return value.as_dict()
 
 
 @json_value.register

@@ -32,6 +32,7 @@ def test_the_public_names_are_pinned() -> None:
         "DraftStatus",
         "FeedRequestRow",
         "FeedStats",
+        "Finding",
         "ImportResult",
         "IssuePage",
         "IssueRow",
@@ -59,8 +60,11 @@ def test_the_public_names_are_pinned() -> None:
         "UpcomingIssues",
         "UpcomingRun",
         "__version__",
+        "check_feed",
         "check_files",
+        "check_message",
         "create_site",
+        "next_slot",
     ]
 
 
