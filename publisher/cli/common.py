@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from publisher import CorrectionResult, IssueRow, NotificationResult, Publisher
+from publisher import Publisher
 from publisher.cli.status_line import StatusLine
 from publisher.clock import FixedClock
 from publisher.settings import read_site
 
 if TYPE_CHECKING:
+    from publisher import CorrectionResult, IssueRow, NotificationResult
     from publisher.workers.timed_worker import TimedWorker
 
 __all__ = [
