@@ -17,9 +17,9 @@ import pytest
 
 from publisher.digests import store
 from publisher.schedule import store as slots
-from tests.acceptance.test_serve import until
 from tests.conftest import SiteKit
 from tests.support.processes import Process
+from tests.support.waiting import until
 
 ROUNDS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12")) // 2 or 1
 #: A minute of the runners' clocks takes so many seconds.

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from publisher.delivery.senders import LOCK_FOLDER
-from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
 from tests.support.copies import Copies
 from tests.support.processes import PIPE, Process
 from tests.support.smtp import Server
 from tests.support.smtp.sender import STEPS
 from tests.support.use_cases import deliver, list_issues
+from tests.support.waiting import until
 
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3

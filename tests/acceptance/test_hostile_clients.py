@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_serve import Serving, get, until
+from tests.acceptance.test_serve import Serving, get
 from tests.acceptance.test_subscriber_life import at_home, ended
 from tests.conftest import MailKit, SiteKit
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 __all__ = ["ended"]
 

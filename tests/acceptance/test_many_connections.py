@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from publisher.web.bounded_server import most_connections
-from tests.acceptance.test_serve import get, until
+from tests.acceptance.test_serve import get
 from tests.conftest import SiteKit
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and sets limits as Linux does")
 ROOT = Path(__file__).parent.parent.parent

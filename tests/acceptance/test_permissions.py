@@ -17,9 +17,10 @@ import pytest
 from publisher.private_files import make_private_folder
 from publisher.reports.permissions import find_exposed_paths
 from publisher.staging.folder import StagedFolder
-from tests.acceptance.test_serve import Serving, get, until
+from tests.acceptance.test_serve import Serving, get
 from tests.conftest import MailKit, SiteKit
 from tests.support.processes import run_module
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 PUBLIC = ("articles", "feeds", "templates", "publisher.toml", "subscribers.csv")

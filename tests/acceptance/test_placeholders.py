@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_cli import run
-from tests.acceptance.test_run import until
 from tests.support.processes import ROOT
 from tests.support.smtp import Server
+from tests.support.waiting import until
 
 PEOPLE = ["anna@posteo.de", "bert@gmx.net", "carl@bbc.co.uk"]
 SMTP = '\n[smtp]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n'

@@ -25,14 +25,7 @@ from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.support.processes import Process, publish_output
 from tests.support.smtp import Script, Server
 from tests.support.use_cases import list_issues, reinstate, retract
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return found
+from tests.support.waiting import until
 
 
 class Running:
@@ -52,7 +45,7 @@ class Running:
     def entries(self, event: str) -> list[dict[str, Any]]:
         return [one for one in self.lines if one["event"] == event]
 
-    def wait_for(self, event: str, count: int = 1, seconds: float = 30) -> list[dict[str, Any]]:
+    def wait_for(self, event: str, count: int = 1, seconds: float = 120) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = until(lambda: len(self.entries(event)) >= count and self.entries(event), seconds)
         return found
 
@@ -125,7 +118,7 @@ def test_an_article_is_staged_at_once_and_settings_are_reloaded(
 
         # Long before its cadence comes. How long it takes: bench/cadence.py.
         kit.article("new.md", "New", date="2026-11-21")
-        until(lambda: "New" in titles(kit), 10)
+        until(lambda: "New" in titles(kit))
 
         good = (kit.root / "publisher.toml").read_text()
         kit.settings(good + "cadence = '0 7 31 2 *'\n")

@@ -25,19 +25,9 @@ from tests.conftest import MailKit, SiteKit
 from tests.support.chromium import connected
 from tests.support.ports import free_port
 from tests.support.processes import Process
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        began = time.monotonic()
-        if found := condition():
-            return found
-        assert time.monotonic() < deadline, "it did not happen"
-        # A condition that takes long is not asked all the time: that would slow down what it waits for.
-        time.sleep(max(0.02, 5 * (time.monotonic() - began)))
 
 
 def get(url: str) -> tuple[int, bytes]:

@@ -12,9 +12,10 @@ from publisher.digests import store as issues
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from tests.acceptance.test_cli import run
-from tests.acceptance.test_serve import Serving, get, until
+from tests.acceptance.test_serve import Serving, get
 from tests.conftest import MailKit
 from tests.support.smtp import Server
+from tests.support.waiting import until
 
 ANN, BOB = "ann@mail.example.org", "bob@mail.example.org"
 

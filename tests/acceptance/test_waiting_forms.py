@@ -17,8 +17,9 @@ import pytest
 from publisher.errors import StoreBusy
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as confirmations
-from tests.acceptance.test_serve import Serving, get, until
+from tests.acceptance.test_serve import Serving, get
 from tests.conftest import MailKit
+from tests.support.waiting import until
 
 JOINS = 45
 
