@@ -20,8 +20,11 @@ _Rendered = TypeVar("_Rendered")
 
 
 def delivery_size(html: str) -> int:
-    """Return the maximum size of a delivery's HTML, in bytes, when its placeholders are filled."""
-    return len(html.encode()) + _PLACEHOLDER_GROWTH_BYTES * len(placeholders_in(html))
+    """Return the maximum size of a delivery's HTML, in bytes, when its placeholders are filled.
+
+    Lines of a message end with CRLF, so each line break counts twice.
+    """
+    return len(html.encode()) + html.count("\n") + _PLACEHOLDER_GROWTH_BYTES * len(placeholders_in(html))
 
 
 def fit_to_size(
@@ -30,7 +33,7 @@ def fit_to_size(
     """Return the first rendering that fits, with as few cuts as possible.
 
     Stories are shortened from the last to the first: full texts to excerpts, then to headlines. If that is not
-    sufficient, the last stories are omitted.
+    sufficient, the last stories are omitted. The stories that are left are shown in the same way without the omitted ones.
 
     Args:
         extents: how much of each story is shown if everything fits.
@@ -55,7 +58,8 @@ def fit_to_size(
     headlines = [Extent.HEADLINE] * len(extents)
     # Omit the smallest number of stories that makes the issue fit.
     left_out = _smallest(lambda count: fits(render(headlines[: len(headlines) - count])), len(headlines) - 1)
-    return None if left_out is None else render(headlines[: len(headlines) - left_out])
+    # The rest may have room for more than headlines. The stories that are left give the same result by themselves.
+    return None if left_out is None else fit_to_size(extents[: len(extents) - left_out], render, fits)
 
 
 def _shorten(extents: Sequence[Extent], cuts: int) -> list[Extent]:

@@ -55,9 +55,23 @@ def test_no_issue_that_fits_is_cut_and_none_exceeds_the_limit(extents: list[Exte
     assert all(cut <= requested for cut, requested in zip(chosen, extents, strict=False))
     # A headline waits only if all headlines together are too large.
     assert len(chosen) == len(extents) or len(chosen) == limit // SIZES[HEADLINE]
+    # An approval renders only the stories that the draft has.
+    assert fitted(extents[: len(chosen)], limit) == chosen
 
 
 def test_a_placeholder_counts_as_long_as_the_value_that_replaces_it() -> None:
     """An issue that fits with placeholders would exceed the limit with the links of a subscriber."""
     assert delivery_size("é") == 2
+    assert delivery_size("a\nb\n") == 6
     assert delivery_size("@@unsubscribe.0123456789ab@@") >= 200
+
+
+def test_the_room_of_an_omitted_story_is_used_as_it_is_without_that_story() -> None:
+    """An approval renders only the stories that the draft has, and must give the same bytes."""
+    sizes = {FULL: 10, EXCERPT: 4, HEADLINE: 3}
+
+    def fit(extents: Sequence[Extent]) -> list[Extent] | None:
+        return fit_to_size(extents, list, lambda chosen: sum(sizes[extent] for extent in chosen) <= 8)
+
+    assert fit([EXCERPT] * 3) == fit([EXCERPT] * 2) == [EXCERPT, EXCERPT]
+    assert fit([FULL, FULL, FULL, FULL]) == fit([FULL, FULL]) == [EXCERPT, EXCERPT]
