@@ -93,13 +93,11 @@ class ArticlePages:
                 {**digest, **issue},
                 get=Operation("An issue as plain text", media_types=("text/plain",)),
             ),
-            ApiRoute(
-                issue_path,
-                self._issue,
-                {**(digest if "{digest}" in issue_path else {}), **issue},
-                get=Operation("An issue"),
-            ),
         ]
+        # A web view that names the issue in its query string is one of another program.
+        if "{issue}" in issue_path:
+            parameters = {**(digest if "{digest}" in issue_path else {}), **issue}
+            routes.append(ApiRoute(issue_path, self._issue, parameters, get=Operation("An issue")))
         if site.web.clicks:
             go = f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}"
             read = Operation("Count a click and redirect to the article", (302, 404))

@@ -363,6 +363,15 @@ def test_issue_urls_follow_the_settings(archive_site: ArchiveSite, pattern: str,
     assert archive_site.guest.get(BASE + path.replace("NAME", name)).status == 200
 
 
+def test_a_web_view_of_another_program_is_not_a_page_here(archive_site: ArchiveSite) -> None:
+    """A pattern that names the issue in its query string was a page that always failed."""
+    settings = archive_site.kit.root / "publisher.toml"
+    pattern = f'web_view = "{BASE}/view?issue={{issue}}"'
+    settings.write_text(settings.read_text().replace("[mail]\n", f"[mail]\n{pattern}\n"))
+    archive_site.reopen()
+    assert archive_site.guest.get(f"{BASE}/view?issue={archive_site.kit.newest_issue().name}").status == 404
+
+
 def test_a_site_below_a_path_is_served(kit: SiteKit) -> None:
     """All links contain the path."""
     text = (kit.root / "publisher.toml").read_text()
