@@ -13,6 +13,7 @@ from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.draft_content import skip_slot
+from publisher.digests.draft_slot import free_minute
 from publisher.digests.lookup import find_draft, find_issue
 from publisher.digests.pending_store import SkipKind
 from publisher.digests.store import IssueRow
@@ -77,8 +78,15 @@ def reopen(context: Context, target: str) -> IssueRow:
                 )
             newest = issues.newest_slot(connection, row.digest, until=context.now)
             unfix_issue(connection, row)
-        # A draft does not wait for a slot before that of an issue that subscribers may have.
-        _stage(context, row.digest, slot=row.slot if row.slot == newest else None)
+            later = issues.newest_slot(connection, row.digest)
+        settings = context.site.digests.get(row.digest)
+        if settings is None or settings.cadence:
+            # A draft does not wait for a slot before that of an issue that subscribers may have.
+            slot = row.slot if row.slot == newest else None
+        else:
+            # Without a slot to wait for, an automatic newsletter would send it at the next run.
+            slot = free_minute(row.slot, (), after=later)
+        _stage(context, row.digest, slot=slot)
     return row
 
 
