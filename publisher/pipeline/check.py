@@ -164,9 +164,11 @@ def check_files(
         progress: called from time to time.
 
     Raises:
-        SettingsError: a file or folder does not exist.
+        SettingsError: a file or folder does not exist, or there is no target.
         RemoteError: a URL does not respond.
     """
+    if not targets:
+        raise SettingsError("there is nothing to check: name a folder, a file or a URL")
     return _check(None, targets, now, with_browser=with_browser, progress=progress)
 
 
