@@ -58,7 +58,9 @@ class _Backlog:
     is_claiming: bool = False
     #: After an empty answer, the next claim is made at this time.
     claim_at: float = 0.0
-    #: True if no delivery was claimed when a claim from the start found nothing: nothing is left to send.
+    #: True if the last claim found nothing.
+    is_exhausted: bool = False
+    #: True if no delivery was claimed when a claim of any domain found nothing: nothing is left to send.
     is_empty: bool = False
 
 
@@ -196,12 +198,17 @@ class Dispatcher:
         backlog = self._backlog
         if backlog.is_claiming or backlog.is_empty or len(backlog.fresh) > _CLAIM_BELOW or now < backlog.claim_at:
             return
+        is_idle = not (backlog.after or backlog.fresh or backlog.held or self._in_progress)
         full = {domain for domain, waiting in backlog.held.items() if len(waiting) >= _MAX_HELD_PER_DOMAIN}
-        without = frozenset(full | set(self._throttle.paused_domains(now)))
+        paused = set(self._throttle.paused_domains(now))
         limit = _CLAIM_BATCH if self._left is None else min(_CLAIM_BATCH, self._left)
+        if is_idle and paused and backlog.is_exhausted:
+            # One delivery of a paused domain is enough to know that the run is not over.
+            paused, limit = set(), 1
+        without = frozenset(full | paused)
         backlog.is_claiming = True
         # Outcomes are stored before a claim is made, so no delivery can be queued again after such a claim.
-        is_last = not (backlog.after or backlog.fresh or backlog.held or self._in_progress or without)
+        is_last = is_idle and not without
         claimed = self._ledger.claim(backlog.after, limit, without)
         claimed.add_done_callback(lambda batch: self._add(batch.result(), is_last=is_last))
 
@@ -212,7 +219,8 @@ class Dispatcher:
             backlog.after = batch.after
             backlog.fresh.extend(batch.claims)
             self.counts.suppressed += batch.suppressed
-            if not batch.claims and not batch.after:
+            backlog.is_exhausted = not batch.claims and not batch.after
+            if backlog.is_exhausted:
                 backlog.claim_at = self._clock() + 0.2
                 backlog.is_empty = is_last
             self._change.notify_all()

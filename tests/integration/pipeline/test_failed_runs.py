@@ -88,7 +88,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             kit.publish()
     report = kit.publish()
-    assert (report.new, report.edited, report.rejected) == (1, 19, [])
+    assert (report.new, report.edited, report.rejected) == (1, 19, ())
     assert set(titles(kit)) == {"Edited"} and len(titles(kit)) == 40
 
 

@@ -188,6 +188,14 @@ def test_a_domain_that_asks_to_slow_down_delays_no_other_domain() -> None:
     assert sender.is_over()
 
 
+def test_a_run_does_not_wait_for_a_paused_domain_that_has_no_delivery_left() -> None:
+    """Each issue with a refusal took the time of a pause longer."""
+    sender = Sender(MemoryLedger("slow.example"))
+    assert sender.send(State.DEFERRED, slow=True) == "1@slow.example"
+    assert sender.take() is None
+    assert sender.is_over() and sender.dispatcher.paused_domains() == ["slow.example"]
+
+
 def test_a_run_does_not_wait_for_a_domain_that_is_paused_for_long() -> None:
     """Its deliveries stay queued for the next run."""
     sender = Sender(MemoryLedger(*["slow.example"] * 9))
