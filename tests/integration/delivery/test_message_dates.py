@@ -11,6 +11,7 @@ import dkim
 import pytest
 from sqlalchemy import select
 
+from publisher.backoff import Backoff
 from publisher.delivery.single_messages import send_test
 from publisher.digests.lookup import find_draft
 from publisher.digests.update_draft import render_draft
@@ -148,9 +149,15 @@ def test_a_message_that_was_built_and_not_handed_over_has_no_date_yet(mail_kit: 
 @pytest.mark.parametrize("extensions", [("PIPELINING", "SIZE 10000000"), ()])
 @pytest.mark.parametrize(("refused_step", "expected"), [("dot", START), ("rcpt", START + timedelta(days=3))])
 def test_a_retry_over_smtp_has_a_signed_date(
-    any_mail_kit: MailKit, refused_step: str, expected: datetime, extensions: tuple[str, ...]
+    any_mail_kit: MailKit,
+    monkeypatch: pytest.MonkeyPatch,
+    refused_step: str,
+    expected: datetime,
+    extensions: tuple[str, ...],
 ) -> None:
     """A message that was handed over keeps its date; a recipient that was refused before that fixes none."""
+    # No pauses of domains that ask to slow down.
+    monkeypatch.setattr("publisher.delivery.throttle.PAUSES", Backoff(0, 0))
     kit = any_mail_kit
     (kit.root / "dkim.pem").write_text(new_key("rsa"))
     kit.add_settings('\n[[dkim]]\nselector = "s"\nkey = { file = "dkim.pem" }\n')
