@@ -133,9 +133,12 @@ def approval_lines(site: Site, approval: Approval) -> list[str]:
     if opened is not None and not is_mailed:
         return [*lines, f"  It is published, without mail: {site.paths.outbox}/{row.path}/index.html"]
     if opened is not None:
-        lines.append(f"  It is sent now, to {count_phrase(opened.subscribers, 'subscriber')}.")
-        if not approval.is_attended:
-            lines.append(f"  Nothing runs on this machine. To send it: publish send {row.path}")
+        people = count_phrase(opened.subscribers, "subscriber")
+        if approval.is_attended:
+            lines.append(f"  It is sent now, to {people}.")
+        else:
+            lines.append(f"  It is ready for {people}, and nothing runs on this machine.")
+            lines.append(f"  To send it: publish send {row.path}")
         return [*lines, f"  To stop it: publish pause {row.path}"]
     if approval.trouble:
         return [*lines, f"  It is not sent yet: {approval.trouble}"]

@@ -41,6 +41,8 @@ def reopened_lines(site: Site, row: IssueRow) -> list[str]:
     lines = [f"{row.path} is a draft again."]
     if row.digest not in site.digests:
         return [*lines, f"digests.{row.digest} is no longer in publisher.toml: its draft returns with it."]
+    if not (site.outbox_dir / row.digest / "next").is_dir():
+        return [f"The approval of {row.path} is taken back. None of its articles is published, so there is no draft."]
     return [
         *lines,
         f"  see {site.paths.outbox}/{row.digest}/next/index.html",

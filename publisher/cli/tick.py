@@ -12,7 +12,7 @@ from publisher.cli.common import open_site, site_option
 from publisher.cli.now import problem_lines, summary
 from publisher.settings import Site
 
-__all__ = ["command"]
+__all__ = ["command", "report_lines"]
 
 
 @click.command("tick")
@@ -34,14 +34,18 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
         site, report = publisher.site, publisher.tick()
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
-    elif _has_done_something(report):
-        for line in [*summary(site, report, folder), *_slot_lines(site, report)]:
-            click.echo(line)
     else:
-        # The exit status is 1 while a file is skipped, so the file is named.
-        for line in problem_lines("Skipped", report.rejected):
+        for line in report_lines(site, report, folder):
             click.echo(line)
     ctx.exit(report.exit_status)
+
+
+def report_lines(site: Site, report: PublishResult, folder: Path) -> list[str]:
+    """Return what was done as lines of text; without it, only why the exit status is 1."""
+    if _has_done_something(report):
+        return [*summary(site, report, folder), *_slot_lines(site, report)]
+    held = [f"{issue.issue} is held: {issue.reason}" for issue in report.held]
+    return [*held, *problem_lines("Skipped", report.rejected)]
 
 
 def _has_done_something(report: PublishResult) -> bool:

@@ -149,7 +149,7 @@ def _find_published(connection: Connection, site: Site, name: str, now: datetime
     row, article = find_article(connection, site, name)
     require_no_draft(row, article)
     if row.retracted_at is not None:
-        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract --undo'.")
+        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract ARTICLE --undo'.")
     if article.published > now:
         raise SettingsError(f"{article.title!r} is not published yet: edit its file")
     return row, article

@@ -234,7 +234,7 @@ def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int
     row, article = find_article(connection, site, name)
     require_no_draft(row, article)
     if row.retracted_at is not None:
-        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract --undo'.")
+        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract ARTICLE --undo'.")
     if not pending.without_carried(connection, [(digest, row.seq)]):
         raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get an article once")
     definition = site.digests[digest].digest(digest)

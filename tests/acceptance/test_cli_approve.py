@@ -55,8 +55,11 @@ def test_approve_shows_the_draft_asks_and_explains_how_to_stop_it(site: MailKit)
     assert status == 0, shown
     before, _, after = shown.partition("Approve it? [y/N]:")
     assert "  subject  The Daily: One\n  articles One\n  goes to  2 subscribers today\n  sent     at once\n" in before
-    assert "It is sent now, to 2 subscribers." in after and "To stop it: publish pause daily/" in after
-    assert "Nothing runs on this machine. To send it: publish send daily/" in after
+    assert (
+        "It is ready for 2 subscribers, and nothing runs on this machine." in after
+        and "To stop it: publish pause daily/" in after
+    )
+    assert "To send it: publish send daily/" in after
     assert is_approved(site)
 
 

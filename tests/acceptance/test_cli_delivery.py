@@ -52,7 +52,7 @@ def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
         tested = run("send", "daily", "--test", "ed@review.example", cwd=root)
         assert (tested.returncode, server.recipients) == (0, ["ed@review.example"])
         approved = run("approve", "daily", "--yes", cwd=root)
-        assert approved.returncode == 0 and "It is sent now, to 2 subscribers." in approved.stdout
+        assert approved.returncode == 0 and "It is ready for 2 subscribers, and nothing runs" in approved.stdout
         sent = run("send", "daily", cwd=root)
         assert sent.returncode == 0, sent.stderr
         assert re.match(r"Sent daily/\S+: 2 messages accepted", sent.stdout)

@@ -76,7 +76,7 @@ def test_an_issue_out_of_turn_is_shown_confirmed_and_opened_at_once(site: MailKi
     assert "Draft of daily No. 1, version " in before and "  subject  The Daily: One\n" in before
     assert f"  as of    {minute:%a %Y-%m-%d} " in before
     assert "  goes to  2 subscribers today\n  sent     at once\n" in before
-    assert "Approved daily/" in after and "It is sent now, to 2 subscribers." in after
+    assert "Approved daily/" in after and "It is ready for 2 subscribers, and nothing runs on this machine." in after
     row = site.newest_issue()
     assert row.opened_at is not None and minute - timedelta(minutes=1) < row.slot <= now()
     assert counts(site) == {DeliveryState.QUEUED: 2}
@@ -163,6 +163,17 @@ def test_approve_names_a_slot_that_has_passed_because_nothing_runs(site: MailKit
 
 
 # -- undo ------------------------------------------------------------------------------------------
+
+
+def test_reopen_says_that_there_is_no_draft_if_its_articles_were_withdrawn(site: MailKit) -> None:
+    """An editor looked for a folder that does not exist, and an approval failed."""
+    done(site, "approve", "daily", "--yes")
+    name = site.newest_issue().name
+    run(site, "retract", "one.md", "--reason", "x")
+    shown = done(site, "reopen", "daily")
+    assert shown.splitlines() == [
+        f"The approval of daily/{name} is taken back. None of its articles is published, so there is no draft."
+    ]
 
 
 def test_reopen_makes_the_approved_issue_a_draft_again(site: MailKit) -> None:

@@ -142,7 +142,7 @@ def _article_hold(connection: Connection, row: IssueRow, now: datetime) -> str:
     if withdrawn:
         return (
             f"articles of it were withdrawn, or became drafts, after it was approved ({', '.join(withdrawn)}). Publish "
-            f"them again ('publish retract --undo', or edit the draft), {_or_reopen(row)}{force}"
+            f"them again ('publish retract ARTICLE --undo', or edit the draft), {_or_reopen(row)}{force}"
         )
     if row.opened_at is not None or row.approved_at is None:
         return ""

@@ -13,6 +13,7 @@ import pytest
 from publisher.cli import bounces, check, review, send, subscribers, trace
 from publisher.cli.common import correction_lines, notification_lines
 from publisher.cli.now import summary as run_lines
+from publisher.cli.tick import report_lines
 from publisher.delivery.bounces import BounceResult
 from publisher.delivery.deliver import SendResult
 from publisher.delivery.dispatch import DeliveryCounts
@@ -322,3 +323,12 @@ def test_a_run_names_digests_without_a_draft(kit: SiteKit) -> None:
     waiting = WaitingDigest(digest="daily", articles=2, reason="fewer than 3 articles")
     shown = run_lines(kit.site, PublishResult(waiting=(waiting,)), Path())
     assert "  outbox/    daily: no draft, fewer than 3 articles (2 articles waiting)" in shown
+
+
+def test_tick_names_an_issue_that_is_held_although_nothing_was_done(kit: SiteKit) -> None:
+    """The exit status is 1, and cron would mail an empty message."""
+    held = HeldIssue(issue="daily/2026-11-23T0700", reason="articles of it were withdrawn")
+    assert report_lines(kit.site, PublishResult(held=(held,)), Path()) == [
+        "daily/2026-11-23T0700 is held: articles of it were withdrawn"
+    ]
+    assert report_lines(kit.site, PublishResult(), Path()) == []
