@@ -305,15 +305,15 @@ def _on_sqlite_begin(connection: Connection) -> None:
 
 def _is_current(engine: Engine) -> bool:
     """Return whether the database has this version's schema; False if that cannot be read."""
+    query = text("SELECT version_num FROM alembic_version")
     with engine.connect() as connection:
         try:
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
+            return connection.execute(query).scalar() == REVISION
         except (OperationalError, ProgrammingError):
             # Asked afterwards, because to ask for a table takes longer than to read it.
             connection.rollback()
-            if inspect(connection).has_table("alembic_version"):
-                raise
-            return False
+            # Another process may have created it since, so that it is read again.
+            return inspect(connection).has_table("alembic_version") and connection.execute(query).scalar() == REVISION
 
 
 def _migrate(connection: Connection, *, may_write: bool) -> bool:
