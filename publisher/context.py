@@ -69,9 +69,14 @@ class Context:
 
     @contextmanager
     def dry_run(self) -> Iterator[Context]:
-        """Return a context whose changes are rolled back."""
+        """Return a context whose changes are rolled back.
+
+        Raises:
+            StoreError: the caller has a transaction, which the rehearsal would wait for.
+        """
         if self.db.is_dry_run:
             yield self
             return
+        self.db.require_commits("a rehearsal")
         with Database.open(self.site.database_url, dry_run=True) as db:
             yield replace(self, db=db)

@@ -24,9 +24,11 @@ def tick(context: Context) -> PublishResult:
     Calls may overlap: each claims its work.
 
     Raises:
+        StoreError: the caller has a transaction or a dry run.
         PublisherError: articles/ is not readable, or issues could not be staged. Other failures are in the result.
     """
     site, db, clock = context.site, context.db, context.clock
+    db.require_commits("a tick")
     with db.write() as connection:
         facts.set_fact(connection, LAST_TICK, str(int(clock.now().timestamp())))
 

@@ -22,7 +22,7 @@ from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppression_hash
 from publisher.subscribers.suppression_store import lift_suppression, load_suppressions
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions.add import upsert_subscriber
+from publisher.subscriptions.add import require_digests, upsert_subscriber
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 
 __all__ = [
@@ -90,8 +90,10 @@ def request_subscription(context: Context, address: str, request: SubscriptionRe
 
     Raises:
         ValueError: that is no address, with the reason.
+        SettingsError: there is no such digest.
     """
     checked = parse_address(address)
+    require_digests(context.site, request.digests)
     with context.db.write() as connection:
         _request(connection, context.site, checked, request, context.now)
 

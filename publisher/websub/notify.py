@@ -66,8 +66,12 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
         context: the site.
         at_once: also send notifications that are due later.
         seconds: no request is started after this time.
+
+    Raises:
+        StoreError: the caller has a transaction or a dry run.
     """
     site, db, now = context.site, context.db, context.now
+    db.require_commits("notifying hubs")
     named = {name for form in FeedFormat for name in recipients(site, form)}
     with db.write() as connection:
         notifications.delete_other_recipients(connection, named)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from publisher import Publisher
+from publisher import Publisher, SubscriptionRequest
 from publisher.errors import SettingsError, StoreError
 from tests.conftest import MailKit, SiteKit
 
@@ -57,6 +57,8 @@ def test_nothing_is_sent_or_deleted_that_a_rollback_would_forget(mail_kit: MailK
         lambda publisher: publisher.issues.send_test("daily", "ann@example.org"),
         lambda publisher: publisher.issues.process_mailbox(path=mail_kit.root / "mbox"),
         lambda publisher: publisher.issues.process_messages([b"Subject: none\n\n"]),
+        lambda publisher: publisher.feeds.notify_hubs(),
+        lambda publisher: publisher.tick(),
     ]
     for call in calls:
         with (
@@ -70,6 +72,26 @@ def test_nothing_is_sent_or_deleted_that_a_rollback_would_forget(mail_kit: MailK
             pytest.raises(StoreError, match="cannot be part of a dry run"),
         ):
             call(publisher)
+
+
+def test_a_preview_is_not_part_of_a_transaction(kit: SiteKit) -> None:
+    """It would wait for the transaction that waits for it."""
+    kit.article()
+    with (
+        Publisher.open(kit.root) as publisher,
+        publisher.transaction(),
+        pytest.raises(StoreError, match="a rehearsal cannot be part of a transaction"),
+    ):
+        publisher.digests.preview("daily")
+
+
+def test_a_request_for_an_unknown_newsletter_is_an_error(mail_kit: MailKit) -> None:
+    """The person would confirm a subscription to nothing."""
+    with (
+        Publisher.open(mail_kit.root) as publisher,
+        pytest.raises(SettingsError, match=r"there is no digest 'dayly'\. publisher\.toml has: daily"),
+    ):
+        publisher.subscribers.request_subscription("ann@example.org", SubscriptionRequest(digests=("dayly",)))
 
 
 def test_a_dry_run_stores_nothing(any_kit: SiteKit) -> None:
