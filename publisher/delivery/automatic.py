@@ -47,14 +47,8 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
     wanted = site.digests if digests is None else site.digests.keys() & set(digests)
     with db.read() as connection:
         rows = [row for row in issues.waiting_issues(connection) if row.digest in wanted]
-        removed = (
-            []
-            if digests is not None
-            else [
-                held for held in held_issues(connection, site, now) if held.issue.partition("/")[0] not in site.digests
-            ]
-        )
-    result = PublishResult(held=tuple(removed))
+        held = held_issues(connection, site, now) if digests is None else []
+    result = PublishResult(held=tuple(one for one in held if one.issue.partition("/")[0] not in site.digests))
     for row in sorted(rows, key=lambda row: row.slot):
         with_audience = site.digests[row.digest].send is not SendPolicy.NONE
         if row.is_paused or (with_audience and not site.can_send):

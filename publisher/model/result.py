@@ -9,7 +9,7 @@ from datetime import datetime, time
 from enum import Enum
 from functools import singledispatch
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 __all__ = ["Result", "json_value"]
 
@@ -19,9 +19,6 @@ class Result:
 
     __slots__ = ()
 
-    #: Properties that are in the JSON too.
-    json_properties: ClassVar[tuple[str, ...]] = ()
-
     def as_dict(self) -> dict[str, Any]:
         """Return the result for JSON output.
 
@@ -29,7 +26,6 @@ class Result:
         """
         assert is_dataclass(self)
         names = {field.name: field.metadata.get("json", field.name) for field in fields(self)}
-        names.update((name, name) for name in self.json_properties)
         return {key: json_value(getattr(self, name)) for name, key in names.items() if key is not None}
 
 
