@@ -36,7 +36,7 @@ def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
             name = accepted.issue.path
         elif retry:
             retried = publisher.issues.retry_refusals(issue)
-            click.echo(f"Queued {count_phrase(retried.count, 'refused delivery')} again; nobody is suppressed.")
+            click.echo(f"Queued {count_phrase(retried.count, 'refused delivery')} again; no address is suppressed.")
             name = retried.issue.path
         else:
             finished = publisher.issues.finished(issue)

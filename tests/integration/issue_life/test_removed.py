@@ -53,7 +53,7 @@ def test_an_approved_issue_is_held_while_its_newsletter_is_out(open_newsroom: Op
 def test_an_issue_whose_slot_passes_while_its_newsletter_is_out_opens_within_catch_up_hours(
     open_newsroom: OpenNewsroom,
 ) -> None:
-    """Back on Monday at noon it opens, and what was published meanwhile is not its news."""
+    """Back on Monday at noon it opens, and articles of the time in between are not its news."""
     news = open_newsroom(DAILY, WEEKLY)
     news.subscribe("ann")
     news.write("bridge", "The bridge opens")

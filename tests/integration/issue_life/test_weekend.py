@@ -137,7 +137,7 @@ def test_a_correction_on_sunday_holds_the_issue_until_it_is_approved_again(open_
 def test_a_late_release_counts_local_times_from_the_slot_or_the_opening(
     open_newsroom: OpenNewsroom, undone: str, arrives: dict[str, str]
 ) -> None:
-    """Nobody gets mail at night because a machine that runs at 07:00 and 19:00 was late by more than ``late_hours``."""
+    """No subscriber gets mail at night because a machine that runs at 07:00 and 19:00 was late by more than ``late_hours``."""
     news = approved_on_friday(open_newsroom(WEEKLY, LOCAL))
     retracted_on_saturday(news)
     at(news, undone)

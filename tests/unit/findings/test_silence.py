@@ -51,7 +51,7 @@ def test_a_rule_is_silenced_for_the_site_or_behind_an_at_sign_for_less(text: str
     ],
 )
 def test_a_wrong_entry_is_named_with_its_fix(text: str, message: str) -> None:
-    """A misspelled ID would otherwise silence nothing, and nobody would see why."""
+    """A misspelled ID would silence nothing, without a word."""
     with pytest.raises(ValueError, match=re.escape(message)):
         parse_silence(text)
 

@@ -61,7 +61,7 @@ def changes(seen: str = SEEN.hash, **fields: Any) -> list[str]:
     ],
 )
 def test_each_change_is_a_line(fields: dict[str, Any], expected: list[str]) -> None:
-    """An editor would approve an edit that nobody has pointed out to them."""
+    """An editor would approve an edit that they were not shown."""
     assert changes(**fields) == expected
 
 
