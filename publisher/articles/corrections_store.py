@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import unquote
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from publisher.html.urls import url_path
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import FINAL_STATES
 from publisher.storage.bulk import batches
 from publisher.storage.tables.articles import article, article_key, correction
 from publisher.storage.tables.delivery import delivery
@@ -24,7 +23,7 @@ __all__ = [
     "clear_send_overrides",
     "drop_retraction_reason",
     "find_articles",
-    "issue_folders_with",
+    "issues_with",
     "last_correction_times",
     "list_retractions",
     "mark_retracted",
@@ -114,10 +113,6 @@ def mark_retracted(connection: Connection, seq: int, at: int, reason: str) -> No
     clear_send_overrides(connection, [seq])
 
 
-#: Final states of deliveries.
-_FINAL_STATES: Final = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
-
-
 def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
     """Clear the override of blocking errors for unsent issues that carry the articles.
 
@@ -127,7 +122,7 @@ def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
         carrying = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(page))
         waiting = select(delivery.c.issue_id).where(
             delivery.c.issue_id.in_(carrying),
-            delivery.c.state.not_in(_FINAL_STATES),
+            delivery.c.state.not_in(FINAL_STATES),
         )
         is_unsent = issue.c.id.in_(waiting) | (issue.c.id.in_(carrying) & issue.c.opened_at.is_(None))
         connection.execute(update(issue).where(is_unsent).values(forced=None))
@@ -167,12 +162,15 @@ def list_retractions(connection: Connection) -> list[Retraction]:
     return [Retraction(**row) for row in connection.execute(query).mappings()]
 
 
-def issue_folders_with(connection: Connection, seq: int) -> list[str]:
-    """Return the folders under outbox/ of issues that carry an article, newest first."""
+def issues_with(connection: Connection, seq: int, *, is_opened: bool) -> list[str]:
+    """Return the approved issues that carry an article, newest first: those whose send has opened, or the others."""
+    state = (
+        issue.c.opened_at.is_not(None) if is_opened else issue.c.opened_at.is_(None) & issue.c.approved_at.is_not(None)
+    )
     query = (
         select(issue.c.digest, issue.c.name)
         .join(issue_article, issue_article.c.issue_id == issue.c.id)
-        .where(issue_article.c.article_seq == seq)
+        .where(issue_article.c.article_seq == seq, state)
         .order_by(issue.c.slot.desc(), issue.c.digest)
     )
     return [f"{digest}/{name}" for digest, name in connection.execute(query)]

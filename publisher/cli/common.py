@@ -6,7 +6,7 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +17,7 @@ import click
 from publisher import Publisher
 from publisher.cli.status_line import StatusLine
 from publisher.clock import FixedClock
+from publisher.model.delivery import DeliveryState
 from publisher.settings import read_site
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ __all__ = [
     "ProgressLine",
     "correction_lines",
     "count_phrase",
+    "counts_by_state",
     "finished_line",
     "forked_parser",
+    "issue_state_lines",
     "log_option",
     "notification_lines",
     "open_site",
@@ -186,7 +189,23 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
         these = "This issue contains" if len(edited.issues) == 1 else "These issues contain"
         lines.append(f"  {these} the old version; mail that was sent cannot be recalled:")
         lines += [f"    {folder / path}" for path in edited.issues]
+    if edited.approved:
+        these = "This approved issue contains" if len(edited.approved) == 1 else "These approved issues contain"
+        lines.append(f"  {these} the old version, and nothing of it is sent. To bring it up to date:")
+        lines += [f"    publish reopen {path}" for path in edited.approved]
     return lines
+
+
+def counts_by_state(states: Mapping[DeliveryState, int]) -> str:
+    """Return numbers of deliveries in words: ``3 queued, 1 failed``; empty for none."""
+    return ", ".join(f"{states[state]:,} {state.value}" for state in DeliveryState if states.get(state))
+
+
+def issue_state_lines(state: str, deliveries: str) -> list[str]:
+    """Return the state of an issue and its deliveries, on one line unless the state is a sentence."""
+    if not deliveries:
+        return [state]
+    return [state, f"deliveries: {deliveries}"] if ": " in state or ". " in state else [f"{state}: {deliveries}"]
 
 
 class ProgressLine:

@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from publisher import DraftStatus, OutboxIssue
-from publisher.cli.common import count_phrase, open_site, site_option
-from publisher.model.delivery import DeliveryState
+from publisher.cli.common import count_phrase, counts_by_state, issue_state_lines, open_site, site_option
 
 __all__ = ["command"]
 
@@ -58,11 +57,9 @@ def lines(drafts: Sequence[DraftStatus], issues: Sequence[OutboxIssue]) -> list[
     for issue in issues:
         row = issue.row
         shown.append(f"{row.digest}/{row.name}  No. {row.number}  {row.subject}")
-        counts = [f"{issue.states[state]:,} {state.value}" for state in DeliveryState if issue.states.get(state)]
-        shown.append(
-            f"  {issue.status}"
-            + (f": {count_phrase(issue.subscribers, 'subscriber')} ({', '.join(counts)})" if counts else "")
-        )
+        counts = counts_by_state(issue.states)
+        deliveries = f"{count_phrase(issue.subscribers, 'subscriber')} ({counts})" if counts else ""
+        shown += [f"  {line}" for line in issue_state_lines(issue.status, deliveries)]
         if issue.due is not None:
             shown.append(f"  next attempt at {issue.due:%Y-%m-%d %H:%M}")
         shown += [f"  {text}" for text in issue.stopped]

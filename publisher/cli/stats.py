@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from publisher import Stats
-from publisher.cli.common import count_phrase, open_site, site_option
-from publisher.model.delivery import DeliveryState
+from publisher.cli.common import count_phrase, counts_by_state, open_site, site_option
 from publisher.settings import Site
 
 __all__ = ["command"]
@@ -59,10 +58,7 @@ def lines(site: Site, stats: Stats) -> list[str]:
     if stats.subscribers:
         shown.append(f"  mail     {count_phrase(stats.subscribers.get('active', 0), 'active subscriber')}")
     for issue in stats.issues[:_LISTED]:
-        states = ", ".join(
-            f"{issue.deliveries[state]:,} {state.value}" for state in DeliveryState if issue.deliveries.get(state)
-        )
         clicks = f"; {count_phrase(issue.clicks[0], 'click')}" if issue.clicks else ""
         shown.append(f"  {issue.digest}/{issue.name}  No. {issue.number}  {issue.subject}")
-        shown.append(f"    {states or 'no deliveries'}{clicks}")
+        shown.append(f"    {counts_by_state(issue.deliveries) or 'no deliveries'}{clicks}")
     return shown

@@ -9,9 +9,15 @@ from pathlib import Path
 import click
 
 from publisher import SlotRun, Status
-from publisher.cli.common import count_phrase, open_site, site_option, times_phrase
+from publisher.cli.common import (
+    count_phrase,
+    counts_by_state,
+    issue_state_lines,
+    open_site,
+    site_option,
+    times_phrase,
+)
 from publisher.html.dates import minute_text
-from publisher.model.delivery import DeliveryState
 from publisher.settings import Site
 
 __all__ = ["command"]
@@ -159,7 +165,6 @@ def _newest(site: Site, status: Status) -> list[str]:
             note += f"  (blocked by {count_phrase(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
         shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{note}")
         states = status.deliveries.get(row.id, {})
-        counts = ", ".join(f"{states[state]:,} {state.value}" for state in DeliveryState if states.get(state))
         if state := status.states.get(row.id):
-            shown.append(f"    {state}" + (f": {counts}" if counts else ""))
+            shown += [f"    {line}" for line in issue_state_lines(state, counts_by_state(states))]
     return shown

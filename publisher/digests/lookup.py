@@ -9,12 +9,10 @@ from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import FINAL_STATES
 from publisher.storage.tables.delivery import delivery
 
 __all__ = ["find_draft", "find_issue", "is_unfinished"]
-
-_FINAL = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
 
 
 def find_issue(connection: Connection, target: str) -> IssueRow:
@@ -38,7 +36,7 @@ def is_unfinished(connection: Connection, row: IssueRow) -> bool:
         return False
     if row.opened_at is None:
         return row.approved_at is not None
-    is_open = (delivery.c.issue_id == row.id) & delivery.c.state.not_in(_FINAL)
+    is_open = (delivery.c.issue_id == row.id) & delivery.c.state.not_in(FINAL_STATES)
     return connection.execute(select(delivery.c.issue_id).where(is_open).limit(1)).first() is not None
 
 

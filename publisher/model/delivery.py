@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["DeliveryState", "UncertainPolicy"]
+__all__ = ["FINAL_STATES", "DeliveryState", "UncertainPolicy"]
 
 
 class DeliveryState(StrEnum):
@@ -25,6 +26,17 @@ class DeliveryState(StrEnum):
     UNCERTAIN = "uncertain"
     #: The subscriber unsubscribed or was suppressed before it was sent.
     SUPPRESSED = "suppressed"
+    #: The issue was cancelled before it was sent.
+    CANCELLED = "cancelled"
+
+
+#: States in which nothing is left to be sent or to be decided, as they are stored.
+FINAL_STATES: Final = (
+    DeliveryState.ACCEPTED.value,
+    DeliveryState.FAILED.value,
+    DeliveryState.SUPPRESSED.value,
+    DeliveryState.CANCELLED.value,
+)
 
 
 class UncertainPolicy(StrEnum):

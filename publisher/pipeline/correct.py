@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -35,8 +36,10 @@ class CorrectionResult(Result):
     link: str = field(metadata={"json": "url"})
     #: The page with the reason of the withdrawal, relative to the site; None if its URL is on another site.
     gone: str | None = None
-    #: Issues with the old version, relative to the site, newest first.
+    #: Sent and published issues with the old version, relative to the site, newest first.
     issues: tuple[str, ...] = ()
+    #: Approved issues with the old version that are not sent yet (``DIGEST/NAME``), newest first. They are held.
+    approved: tuple[str, ...] = ()
     report: PublishResult | None = field(default=None, metadata={"json": "publish"})
 
 
@@ -53,18 +56,17 @@ def correct(context: Context, name: str, note: str) -> CorrectionResult:
         PublisherError: see ``publisher.errors``.
     """
     text = _clean_text(note, "--note")
-    site, now, found = context.site, context.now, list[CorrectionResult]()
+    site, now = context.site, context.now
 
-    def edit(connection: Connection) -> None:
+    def edit(connection: Connection) -> CorrectionResult:
         row, article = _find_published(connection, site, name, now)
-        found.append(_described(connection, site, row, article))
         at = _change_time(connection, row, now)
         corrections.add_correction(connection, row.seq, at, text)
         feeds.delete_entries(connection, [row.seq])
         add_to_feeds(connection, site, [FeedPlacement(seq=row.seq, record=article, changed_at=at)], [row.seq])
+        return _with_issues(connection, site, row, article)
 
-    report = publish(context, edit=edit)
-    return replace(found[0], report=report)
+    return _publish_edit(context, edit)
 
 
 def retract(context: Context, name: str, reason: str) -> CorrectionResult:
@@ -74,9 +76,9 @@ def retract(context: Context, name: str, reason: str) -> CorrectionResult:
     published yet can be withdrawn too.
     """
     text = _clean_text(reason, "--reason")
-    site, found = context.site, list[CorrectionResult]()
+    site = context.site
 
-    def edit(connection: Connection) -> None:
+    def edit(connection: Connection) -> CorrectionResult:
         row, article = find_article(connection, site, name)
         if row.retraction is not None:
             raise SettingsError(f"{article.title!r} was withdrawn before. To undo that, use --undo.")
@@ -84,11 +86,10 @@ def retract(context: Context, name: str, reason: str) -> CorrectionResult:
         feeds.delete_entries(connection, [row.seq])
         remove_from_feeds(connection, [row.seq])
         path = withdrawn_page_path(article.link, site)
-        described = _described(connection, site, row, article)
-        found.append(replace(described, gone=f"{site.paths.feeds}/{path}" if path else None))
+        result = _with_issues(connection, site, row, article)
+        return replace(result, gone=f"{site.paths.feeds}/{path}" if path else None)
 
-    report = publish(context, edit=edit)
-    return replace(found[0], report=report)
+    return _publish_edit(context, edit)
 
 
 def reinstate(context: Context, name: str) -> CorrectionResult:
@@ -99,23 +100,30 @@ def reinstate(context: Context, name: str) -> CorrectionResult:
 
     Arguments and errors are those of :func:`correct`.
     """
-    site, now, found = context.site, context.now, list[CorrectionResult]()
+    site, now = context.site, context.now
 
-    def edit(connection: Connection) -> None:
+    def edit(connection: Connection) -> CorrectionResult:
         row, article = find_article(connection, site, name)
-        found.append(_described(connection, site, row, article))
+        result = CorrectionResult(title=article.title, id=article.id, link=article.link)
         if row.retraction is None:
             require_no_draft(row, article)
             raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to undo")
         if row.draft is not None:
             corrections.drop_retraction_reason(connection, row.seq)
-            return
+            return result
         at = row.published_at if article.published > now else _change_time(connection, row, now)
         corrections.clear_retraction(connection, row.seq, at)
         add_to_feeds(connection, site, [FeedPlacement(seq=row.seq, record=article, changed_at=at)], [row.seq])
+        return result
 
-    report = publish(context, edit=edit)
-    return replace(found[0], report=report)
+    return _publish_edit(context, edit)
+
+
+def _publish_edit(context: Context, edit: Callable[[Connection], CorrectionResult]) -> CorrectionResult:
+    """Publish with a change of an article; return its result with that of the run."""
+    results: list[CorrectionResult] = []
+    report = publish(context, edit=lambda connection: results.append(edit(connection)))
+    return replace(results[0], report=report)
 
 
 def _clean_text(text: str, option: str) -> str:
@@ -133,14 +141,15 @@ def _change_time(connection: Connection, row: ArticleRow, now: datetime) -> int:
     return at
 
 
-def _described(connection: Connection, site: Site, row: ArticleRow, article: Article) -> CorrectionResult:
-    """Return an article as it is named in the result."""
-    folders = corrections.issue_folders_with(connection, row.seq)
+def _with_issues(connection: Connection, site: Site, row: ArticleRow, article: Article) -> CorrectionResult:
+    """Return an article with the issues that contain its old version."""
+    opened = corrections.issues_with(connection, row.seq, is_opened=True)
     return CorrectionResult(
         title=article.title,
         id=article.id,
         link=article.link,
-        issues=tuple(f"{site.paths.outbox}/{path}" for path in folders),
+        issues=tuple(f"{site.paths.outbox}/{path}" for path in opened),
+        approved=tuple(corrections.issues_with(connection, row.seq, is_opened=False)),
     )
 
 

@@ -167,7 +167,12 @@ def _delivery_events(
         if delivery.handed_at is not None:
             events.append((delivery.handed_at, f"attempt {delivery.attempts}: handed over"))
         events.append((delivery.changed_at or 0, f"accepted: {delivery.answer or ''}"))
-    elif delivery.state in (DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.SUPPRESSED):
+    elif delivery.state in (
+        DeliveryState.SENDING,
+        DeliveryState.HANDED_OVER,
+        DeliveryState.SUPPRESSED,
+        DeliveryState.CANCELLED,
+    ):
         reason = f": {delivery.answer}" if delivery.answer else ""
         events.append((delivery.changed_at or 0, f"{delivery.state.value}{reason}"))
     events += [

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import FINAL_STATES
 from publisher.model.subscriptions import SubscriptionState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
 
 __all__ = ["open_domains", "subscribed_domains"]
-
-_CLOSED = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
 
 
 def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
@@ -19,7 +17,7 @@ def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
     query = (
         select(subscriber.c.domain, func.count())
         .select_from(delivery.join(subscriber, subscriber.c.id == delivery.c.subscriber_id))
-        .where(delivery.c.issue_id == issue_id, delivery.c.state.not_in(_CLOSED))
+        .where(delivery.c.issue_id == issue_id, delivery.c.state.not_in(FINAL_STATES))
         .group_by(subscriber.c.domain)
     )
     return dict(iter(connection.execute(query)))

@@ -37,7 +37,7 @@ def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: 
     """
     is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_(NOT_HANDED_OVER)
     missed = _missed_articles(connection, row, is_open, repeating)
-    values = {"state": DeliveryState.SUPPRESSED.value, "changed_at": now, "answer": "the issue was cancelled"}
+    values = {"state": DeliveryState.CANCELLED.value, "changed_at": now, "answer": "the issue was cancelled"}
     cancelled = connection.execute(update(delivery).where(is_open).values(**values, sender_id=None)).rowcount
     if not cancelled:
         return 0

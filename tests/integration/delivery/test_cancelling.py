@@ -52,7 +52,7 @@ def test_what_was_not_handed_over_is_not_sent(site: ScheduledSite) -> None:
     send_some(site, limit=2)
     row, cancelled = cancel(site.kit.site, "weekly", FRIDAY)
     assert cancelled == 2
-    assert states(site.kit) == {"accepted": 2, "suppressed": 2}
+    assert states(site.kit) == {"accepted": 2, "cancelled": 2}
     site.tick(MONDAY)
     assert len(site.recipients) == 2
     with pytest.raises(SettingsError, match="every message was handed over or given up; there is nothing to cancel"):

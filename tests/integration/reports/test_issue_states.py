@@ -105,8 +105,9 @@ def test_an_approved_issue_says_when_it_is_sent_or_why_it_is_held(site: MailKit)
 
 def test_a_retraction_and_a_correction_hold_an_approved_issue(site: MailKit) -> None:
     """The state names the article and the command that releases the issue."""
-    site.approve_issue(now=NOW + HOUR)
-    correct(site.site, NOW + 2 * HOUR, "one.md", "A number was wrong.")
+    path = site.approve_issue(now=NOW + HOUR)
+    corrected = correct(site.site, NOW + 2 * HOUR, "one.md", "A number was wrong.")
+    assert (corrected.issues, corrected.approved) == ((), (path,))
     assert state(site, NOW + 2 * HOUR).startswith("held: articles of it were corrected after it was approved")
     retract(site.site, NOW + 2 * HOUR, "one.md", "x")
     assert state(site, NOW + 2 * HOUR).startswith("held: articles of it were withdrawn")
@@ -116,6 +117,13 @@ def test_sent_published_and_cancelled_issues_have_a_state(site: MailKit) -> None
     """An issue that was cancelled says when."""
     site.open_issue()
     assert state(site) == "waits to be sent"
+    assert "\n    waits to be sent: 1 queued\n" in run_command(site.root, "status").stdout
+    assert "\n  waits to be sent: 1 subscriber (1 queued)\n" in run_command(site.root, "outbox").stdout
+    path = list_issues(site.site, now=NOW)[0].row.path
+    pause(site.site, path)
+    paused = f"paused. To resume it: publish resume {path}"
+    assert f"\n    {paused}\n    deliveries: 1 queued\n" in run_command(site.root, "status").stdout
+    assert f"\n  {paused}\n  deliveries: 1 subscriber (1 queued)\n" in run_command(site.root, "outbox").stdout
     cancel(site.site, "daily", NOW + HOUR)
     assert state(site) == "cancelled Mon 2026-11-23 08:00"
     found = list_issues(site.site, now=NOW)[0].as_dict()

@@ -289,6 +289,11 @@ def test_a_correction_lists_the_issues_with_the_old_version() -> None:
     assert "  These issues contain the old version; mail that was sent cannot be recalled:" in correction_lines(
         "Withdrawn", edited, Path("site")
     )
+    edited = replace(edited, issues=(), approved=("daily/2",))
+    assert correction_lines("Withdrawn", edited, Path("site"))[-2:] == [
+        "  This approved issue contains the old version, and nothing of it is sent. To bring it up to date:",
+        "    publish reopen daily/2",
+    ]
 
 
 def test_a_check_of_a_site_without_feeds_says_so() -> None:
