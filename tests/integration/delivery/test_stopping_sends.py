@@ -102,7 +102,7 @@ def test_a_cancelled_issue_stops_for_good(any_mail_kit: MailKit) -> None:
         assert sent.stop_reason == "it was cancelled"
         got = len(server.accepted)
         assert 0 < got < PEOPLE
-        assert states(kit) == {"accepted": got, "suppressed": PEOPLE - got}
+        assert states(kit) == {"accepted": got, "cancelled": PEOPLE - got}
         server.script = Script()
         with pytest.raises(SettingsError, match="was cancelled on"):
             deliver(kit.site, "daily")
