@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher import CheckResult, check_files
+from publisher import CheckResult, IssueCheck, check_files
 from publisher.cli.common import ProgressLine, count_phrase, open_site, site_option
 from publisher.digests.run_preflight import is_issue_target
 from publisher.findings import Finding
@@ -40,7 +40,7 @@ def command(
     place, the rule, the fix, and the source of the rule. Errors block approval and sending unless you use
     --force, which stores the reason. Placeholder values that block mail to real people are listed too.
 
-    Exit status: 0 no findings; 1 findings; 2 usage or settings; 3 failed.
+    Exit status: 0 no findings; 1 findings, or an issue is held; 2 usage or settings; 3 failed.
     """
     is_site = (folder / SETTINGS_FILE).exists() or not targets
     if reason is not None:
@@ -61,7 +61,7 @@ def command(
     else:
         for line in lines(report):
             click.echo(line)
-    ctx.exit(1 if report.findings or any(issue.is_blocked for issue in report.issues) else 0)
+    ctx.exit(1 if report.findings or any(issue.is_blocked or issue.held for issue in report.issues) else 0)
 
 
 def lines(report: CheckResult) -> list[str]:
@@ -100,12 +100,7 @@ def _conclusions(report: CheckResult) -> list[str]:
             if issue.no_browser
         ),
     ]
-    for issue in report.issues:
-        if issue in report.held_back:
-            last.append(f"{issue.name} is blocked by errors. Fix them, or use --force REASON.")
-        elif issue.forced is not None:
-            action = "approved" if issue.hash else "sent"
-            last.append(f"{issue.name} may be {action} in spite of errors: {issue.forced}")
+    last += [line for issue in report.issues for line in _permission(issue)]
     for issue in report.issues:
         if issue.hash:
             command = f"publish approve {issue.name.removesuffix('/next')} --expect {issue.hash}"
@@ -116,6 +111,25 @@ def _conclusions(report: CheckResult) -> list[str]:
             last += [f"{issue.name} is blocked for {recipients} by these placeholder values:"]
             last += [f"  {text}" for text in issue.blockers]
     return last
+
+
+def _permission(issue: IssueCheck) -> list[str]:
+    """Return whether a draft may be approved, or an issue sent, and what else is to know of it."""
+    if issue.finished:
+        return [f"{issue.name} {issue.finished}."]
+    lines = []
+    if issue.errors and issue.forced is None:
+        lines.append(f"{issue.name} is blocked by errors. Fix them, or use --force REASON.")
+    elif issue.errors:
+        action = "approved" if issue.hash else "sent"
+        lines.append(f"{issue.name} may be {action} in spite of errors: {issue.forced}")
+    if issue.was_held and not issue.held:
+        lines.append(f"{issue.name} is no longer held: {issue.forced}")
+    return [
+        *lines,
+        *([f"{issue.name} is held: {issue.held}"] if issue.held else []),
+        *(f"{issue.name}: {note}" for note in issue.notes),
+    ]
 
 
 def _place(name: str, finding: Finding) -> str:

@@ -145,10 +145,7 @@ def count_phrase(count: int, noun: str) -> str:
 
 def finished_line(row: IssueRow, action: str) -> str:
     """Return a line about an issue of which nothing is left to be sent, so that there is nothing to ACTION."""
-    state = "was never approved, and is not sent"
-    if row.opened_at is not None:
-        state = "is sent" if row.cancelled_at is None else "was cancelled"
-    return f"{row.path} {state}: there is nothing to {action}."
+    return f"{row.path} {row.finished_state}: there is nothing to {action}."
 
 
 def times_phrase(count: int) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
-from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
+from publisher.delivery.issue_life.approval import hold_reason, unsent_reason
 from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER
 from publisher.delivery.messages import read_signers
 from publisher.delivery.single_messages import parse_recipient, try_messages
@@ -255,9 +255,7 @@ def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
     reports, released = [], []
     with db.read() as connection:
         for row in [*issues.waiting_issues(connection), *_issues_in_sending(connection, site, now)]:
-            reason = hold_reason(connection, site, row, now)
-            if not reason and row.is_waiting and not row.is_paused:
-                reason = lateness_reason(site, row, now) or row.opening_fault or ""
+            reason = (hold_reason if row.is_paused else unsent_reason)(connection, site, row, now)
             if reason and reason != row.notified_hold:
                 unsent = _count_unsent(connection, row)
                 variant = whole_variant(connection, row.id)

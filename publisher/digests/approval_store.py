@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, and_, select, update
 
+from publisher.digests.store import issue_file
+from publisher.storage.tables.articles import article
 from publisher.storage.tables.digests import issue, issue_article
 
-__all__ = ["approved_texts", "mark_cancelled", "mark_opened", "save_notified_hold", "save_opening_fault"]
+__all__ = [
+    "approved_texts",
+    "approved_titles",
+    "clear_forced_reason",
+    "holding_articles",
+    "mark_cancelled",
+    "mark_opened",
+    "save_forced_reason",
+    "save_notified_hold",
+    "save_opening_fault",
+]
 
 
 def approved_texts(connection: Connection, issue_id: int) -> dict[int, str]:
@@ -15,6 +30,12 @@ def approved_texts(connection: Connection, issue_id: int) -> dict[int, str]:
         issue_article.c.issue_id == issue_id, issue_article.c.approved_text.is_not(None)
     )
     return dict(iter(connection.execute(query.order_by(issue_article.c.position))))
+
+
+def approved_titles(connection: Connection, issue_id: int) -> dict[str, str]:
+    """Return ID → headline of the articles of an issue, as the issue has them."""
+    metadata = json.loads(issue_file(connection, issue_id, "issue.json"))
+    return {one["id"]: one["title"] for one in metadata.get("articles", [])}
 
 
 def mark_opened(connection: Connection, issue_id: int, now: int) -> bool:
@@ -41,3 +62,39 @@ def save_opening_fault(connection: Connection, issue_id: int, reason: str) -> No
     """Save why the send of an issue did not open when it was due. Opening it deletes the reason."""
     is_new = (issue.c.id == issue_id) & issue.c.opened_at.is_(None)
     connection.execute(update(issue).where(is_new).values(opening_fault=reason))
+
+
+def holding_articles(connection: Connection, issue_id: int) -> list[str]:
+    """Return the IDs of the articles that hold an issue unless it is forced: withdrawn, or later than its slot."""
+    holding = article.c.retracted_at.is_not(None) | (article.c.published_at > issue.c.slot)
+    query = (
+        select(article.c.id)
+        .join(issue_article, issue_article.c.article_seq == article.c.seq)
+        .join(issue, issue.c.id == issue_article.c.issue_id)
+        .where(issue.c.id == issue_id, holding)
+    )
+    return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
+
+
+def save_forced_reason(
+    connection: Connection, issue_id: int, reason: str, errors: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Save the reason why an issue may be sent in spite of errors, and of the articles that hold it now.
+
+    Args:
+        connection: a transaction.
+        issue_id: the issue.
+        reason: the reason.
+        errors: (rule, message) of the errors that were shown to the person who gave it.
+    """
+    values = {
+        "forced": reason,
+        "forced_articles": json.dumps(holding_articles(connection, issue_id)),
+        "forced_findings": json.dumps(sorted(set(errors)), ensure_ascii=False),
+    }
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(**values))
+
+
+def clear_forced_reason(connection: Connection, issue_id: int) -> None:
+    """End the permission to send an issue in spite of errors: it has others than were shown."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=None))

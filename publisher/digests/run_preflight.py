@@ -23,9 +23,15 @@ from publisher.digests import store as issues
 from publisher.digests.compose import links_of_stories
 from publisher.digests.issue_drafts_store import IssueDraft, finding_key
 from publisher.digests.local_media import local_media_loader
-from publisher.digests.lookup import find_issue
+from publisher.digests.lookup import find_issue, is_unfinished
 from publisher.digests.preflight.message import check_message, html_of
-from publisher.digests.readiness import draft_blockers, is_blocked, require_sendable_draft, visible_blockers
+from publisher.digests.readiness import (
+    draft_blockers,
+    is_blocked,
+    issue_blockers,
+    require_sendable_draft,
+    visible_blockers,
+)
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
 from publisher.digests.variants_store import load_variants
@@ -63,6 +69,20 @@ class IssueCheck:
     is_blocked: bool = False
     #: The version of a draft; empty for an issue.
     hash: str = ""
+    #: The issue, before it was checked; None for a draft and for a file.
+    row: IssueRow | None = None
+    #: The state of an issue of which nothing is left to be sent, in words; empty otherwise.
+    finished: str = ""
+    #: Why an approved issue is held, apart from its errors, and why it was before it was forced; empty for no reason.
+    held: str = ""
+    was_held: str = ""
+    #: What else the editors should know of an approved issue.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        """The number of errors."""
+        return sum(finding.is_error for finding in self.findings)
 
 
 def is_issue_target(target: str, site: Site | None) -> bool:
@@ -142,7 +162,7 @@ def _check_issue(
         errors = {(result.id, result.message) for result in findings if result.is_error}
         is_lapsed = row.forced_findings is not None and not errors <= row.accepted_errors
         if is_lapsed:
-            issues.clear_forced_reason(connection, row.id)
+            approvals.clear_forced_reason(connection, row.id)
     return IssueCheck(
         name=row.path,
         findings=findings,
@@ -151,6 +171,7 @@ def _check_issue(
         no_browser=missing,
         blockers=blockers,
         is_blocked=blocked,
+        row=row,
     )
 
 
@@ -252,7 +273,8 @@ def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
 def force_issue(context: Context, target: str, reason: str, *, shown: Sequence[Finding] | None = None) -> IssueCheck:
     """Allow a draft to be approved, or an issue to be sent, in spite of errors, and save the reason.
 
-    The permission is for the errors that were shown, and lapses when they change.
+    The permission is for the errors that were shown, and lapses when they change. An issue is no longer held because of
+    its articles that are withdrawn, or later than its slot, at this time.
 
     Args:
         context: the site.
@@ -261,7 +283,8 @@ def force_issue(context: Context, target: str, reason: str, *, shown: Sequence[F
         shown: the findings that were shown; None for those of a draft that are stored, and for none of an issue.
 
     Raises:
-        SettingsError: there is no such issue, a draft has no errors or others than were shown, or the reason is empty.
+        SettingsError: there is no such issue, there is nothing to force, a draft has other errors than were shown, or the
+            reason is empty.
     """
     cleaned_reason = one_line(clean_characters(reason)[0])
     if not cleaned_reason:
@@ -277,5 +300,19 @@ def force_issue(context: Context, target: str, reason: str, *, shown: Sequence[F
             return IssueCheck(name=f"{draft.digest}/next", findings=(), forced=cleaned_reason, hash=draft.hash)
         row = find_issue(connection, target)
         errors = [(one.id, one.message) for one in shown or () if one.is_error]
-        issues.save_forced_reason(connection, row.id, cleaned_reason, errors)
-    return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=cleaned_reason)
+        _require_reason_to_force(connection, context.site, row, has_errors=bool(errors or row.errors != 0))
+        approvals.save_forced_reason(connection, row.id, cleaned_reason, errors)
+    return IssueCheck(name=row.path, findings=(), forced=cleaned_reason)
+
+
+def _require_reason_to_force(connection: Connection, site: Site, row: IssueRow, *, has_errors: bool) -> None:
+    if not is_unfinished(connection, row):
+        raise SettingsError(f"{row.path} {row.finished_state}: there is nothing to force")
+    if (
+        not has_errors
+        and not approvals.holding_articles(connection, row.id)
+        and not issue_blockers(connection, site, row)
+    ):
+        raise SettingsError(
+            f"{row.path} has no errors, and no article of it was withdrawn or moved: there is nothing to force"
+        )

@@ -24,7 +24,6 @@ __all__ = [
     "ApprovalRecord",
     "IssueRow",
     "add_issue",
-    "clear_forced_reason",
     "delete_issue",
     "digests_with_issues",
     "get_issue",
@@ -41,7 +40,6 @@ __all__ = [
     "numbers_around",
     "public_issues",
     "save_error_count",
-    "save_forced_reason",
     "set_paused",
     "slots_with_issues",
     "withdrawn_article_ids",
@@ -104,6 +102,13 @@ class IssueRow:
     def is_waiting(self) -> bool:
         """Return whether the issue is approved and its send has not opened."""
         return self.approved_at is not None and self.opened_at is None and self.cancelled_at is None
+
+    @property
+    def finished_state(self) -> str:
+        """Return the state of an issue of which nothing is left to be sent, in words."""
+        if self.opened_at is None:
+            return "was never approved, and is not sent"
+        return "is sent" if self.cancelled_at is None else "was cancelled"
 
     @property
     def may_be_sent(self) -> bool:
@@ -327,35 +332,6 @@ def issue_article_seqs(connection: Connection, issue_id: int) -> list[int]:
 def save_error_count(connection: Connection, issue_id: int, errors: int) -> None:
     """Save the number of errors of the last check of an issue."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
-
-
-def save_forced_reason(
-    connection: Connection, issue_id: int, reason: str, errors: Iterable[tuple[str, str]] = ()
-) -> None:
-    """Save the reason why an issue may be sent in spite of errors, and of the articles that hold it now.
-
-    Args:
-        connection: a transaction.
-        issue_id: the issue.
-        reason: the reason.
-        errors: (rule, message) of the errors that were shown to the person who gave it.
-    """
-    holding = article.c.retracted_at.is_not(None) | (article.c.published_at > issue.c.slot)
-    query = (
-        select(article.c.id)
-        .join(issue_article, issue_article.c.article_seq == article.c.seq)
-        .join(issue, issue.c.id == issue_article.c.issue_id)
-        .where(issue.c.id == issue_id, holding)
-    )
-    articles = json.dumps(list(connection.execute(query.order_by(issue_article.c.position)).scalars()))
-    accepted = json.dumps(sorted(set(errors)), ensure_ascii=False)
-    values = {"forced": reason, "forced_articles": articles, "forced_findings": accepted}
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(**values))
-
-
-def clear_forced_reason(connection: Connection, issue_id: int) -> None:
-    """End the permission to send an issue in spite of errors: it has others than were shown."""
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=None))
 
 
 def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> None:

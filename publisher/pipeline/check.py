@@ -14,7 +14,9 @@ from sqlalchemy import Connection
 from publisher.articles.corrections_store import find_articles
 from publisher.articles.store import articles_by_seq
 from publisher.context import Context
+from publisher.delivery.issue_life.approval import error_reason, unsent_reason
 from publisher.digests.issue_drafts_store import list_drafts
+from publisher.digests.lookup import is_unfinished
 from publisher.digests.run_preflight import IssueCheck, check_issues, force_issue, is_issue_target
 from publisher.digests.store import list_issues
 from publisher.errors import RemoteError, SettingsError
@@ -28,6 +30,7 @@ from publisher.model.feeds import FeedFormat
 from publisher.model.report import Progress, no_progress
 from publisher.model.result import Result
 from publisher.pipeline.publish import publish
+from publisher.pipeline.update_drafts import approved_warnings
 from publisher.settings import Site
 from publisher.workers.pool import Workers
 
@@ -80,11 +83,7 @@ class CheckResult(Result):
     @property
     def held_back(self) -> list[IssueCheck]:
         """Issues that are blocked by errors."""
-        return [
-            issue
-            for issue in self.issues
-            if issue.forced is None and any(finding.is_error for finding in issue.findings)
-        ]
+        return [issue for issue in self.issues if not issue.finished and issue.forced is None and issue.errors]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish check --json`` prints it."""
@@ -99,6 +98,8 @@ class CheckResult(Result):
                     "blockers": list(issue.blockers),
                     "blocked": issue.is_blocked,
                     "hash": issue.hash,
+                    "held": issue.held,
+                    "notes": list(issue.notes),
                 }
                 for issue in self.issues
             ],
@@ -145,11 +146,27 @@ def check_site(
     if force is not None:
         mails = [name for name in names if is_issue_target(name, site)]
         forced = [
-            replace(issue, forced=force_issue(context, name, force, shown=issue.findings).forced)
+            _with_state(context, replace(issue, forced=force_issue(context, name, force, shown=issue.findings).forced))
             for issue, name in zip(result.issues, mails, strict=True)
         ]
         result = replace(result, issues=tuple(forced))
     return replace(result, unknown_silences=_unknown_silences(context))
+
+
+def _with_state(context: Context, issue: IssueCheck) -> IssueCheck:
+    """Return the check of a stored issue with its state; of a draft or a file as it is."""
+    if issue.row is None:
+        return issue
+    with context.db.read() as connection:
+        (row,) = list_issues(connection, only=[issue.row.id])
+        if not is_unfinished(connection, row):
+            return replace(issue, finished=row.finished_state)
+        held = unsent_reason(connection, context.site, row, context.now)
+    notes = [warning.reason for warning in approved_warnings(context) if warning.where == row.path]
+    if row.is_paused:
+        notes.append(f"paused. To resume it: publish resume {row.path}")
+    # What is said of errors comes with the findings.
+    return replace(issue, held="" if held == error_reason(row) else held, was_held=issue.held, notes=tuple(notes))
 
 
 def check_files(
@@ -179,7 +196,7 @@ def _check(
     mails = [name for name in names if is_issue_target(name, site)]
     issues: list[IssueCheck] = []
     for issue in check_issues(context, mails, now, with_browser=with_browser) if mails else ():
-        issues.append(issue)
+        issues.append(_with_state(context, issue) if context is not None else issue)
         progress("checking issues", len(issues), len(mails))
     checked, files = [], list[_File]()
     for name in (name for name in names if name not in mails):

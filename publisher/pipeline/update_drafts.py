@@ -30,7 +30,15 @@ from publisher.schedule.processes import list_runners
 from publisher.settings import Site
 from publisher.storage import facts
 
-__all__ = ["LAST_TICK", "describe_due", "describe_update", "is_attended", "overdue_note", "update_drafts"]
+__all__ = [
+    "LAST_TICK",
+    "approved_warnings",
+    "describe_due",
+    "describe_update",
+    "is_attended",
+    "overdue_note",
+    "update_drafts",
+]
 
 #: The name of the fact with the time of the last 'publish tick'.
 LAST_TICK: Final = "last_tick"
@@ -44,7 +52,7 @@ def update_drafts(context: Context, *, without: Collection[str] = ()) -> tuple[P
     """
     site = context.site
     result = PublishResult(warnings=tuple(return_unapproved_issues(context)), ended_drafts=tuple(_end_removed(context)))
-    result += PublishResult(warnings=tuple(_approved_warnings(context)))
+    result += PublishResult(warnings=tuple(approved_warnings(context)))
     updates: dict[str, DraftUpdate] = {}
     for digest in site.all_digests():
         if digest.slug in without:
@@ -79,7 +87,7 @@ def _end_removed(context: Context) -> list[str]:
     return removed
 
 
-def _approved_warnings(context: Context) -> Iterator[Problem]:
+def approved_warnings(context: Context) -> Iterator[Problem]:
     """Warn of edits after the approval of an issue that is still to be sent, and of a slot that nothing runs."""
     site, now = context.site, context.now
     with context.db.read() as connection:

@@ -8,7 +8,7 @@ from typing import Any
 
 from publisher.articles import store
 from publisher.context import Context
-from publisher.delivery.issue_life.approval import hold_reason, lateness_reason
+from publisher.delivery.issue_life.approval import unsent_reason
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.draft_content import load_content
@@ -115,8 +115,7 @@ def approved_status(context: Context, row: IssueRow) -> str:
         return f"paused. To resume it: publish resume {row.path}"
     site, now = context.site, context.now
     with context.db.read() as connection:
-        held = hold_reason(connection, site, row, now)
-    held = held or lateness_reason(site, row, now) or row.opening_fault or ""
+        held = unsent_reason(connection, site, row, now)
     if held:
         return f"held: {held}"
     is_mailed = site.digests[row.digest].send is not SendPolicy.NONE

@@ -28,7 +28,7 @@ from publisher.model.digests import SendPolicy
 from publisher.model.problems import Problem
 from publisher.model.result import Result, json_value
 from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
-from publisher.pipeline.update_drafts import is_attended
+from publisher.pipeline.update_drafts import approved_warnings, is_attended
 from publisher.reports.issue_drafts import DraftStatus, list_draft_status
 from publisher.reports.issue_fields import issue_dict
 from publisher.reports.outbox import issue_status
@@ -177,7 +177,11 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
             digests=tuple(_digests(connection, context, rows, upcoming)),
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),
-            warnings=(*sources.list_problems(connection, rejected=False), *_deprecated_names(site)),
+            warnings=(
+                *sources.list_problems(connection, rejected=False),
+                *approved_warnings(context),
+                *_deprecated_names(site),
+            ),
             subscribers=subscribers.count_by_status(connection),
             feeds_last=_newest(connection, "feeds"),
             feeds_next=upcoming.get("feeds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from publisher.delivery import bounces_store as bounces
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.delivery.store import Delivery
-from publisher.digests import store as issues
+from publisher.digests import approval_store as approvals
 from publisher.digests.lookup import find_issue
 from publisher.digests.store import IssueRow
 from publisher.digests.variants_store import load_variants
@@ -187,7 +186,6 @@ def _delivery_events(
 
 def _issue_titles(connection: Connection, site: Site, issue_id: int, seqs: Sequence[int]) -> list[str]:
     """Return the headlines of articles as the issue has them; an article may have been edited since."""
-    metadata = json.loads(issues.issue_files(connection, issue_id).get("issue.json", b"{}"))
-    titles = {article["id"]: article["title"] for article in metadata.get("articles", [])}
+    titles = approvals.approved_titles(connection, issue_id)
     current = article_store.articles_by_seq(connection, list(seqs), site.base_url, site.tz)
     return [titles.get(current[seq].id, current[seq].title) for seq in seqs if seq in current]

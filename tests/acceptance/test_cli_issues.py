@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from publisher.delivery.issue_life.fixed_issue import fix_draft
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests.update_draft import update_draft
 from tests.acceptance.test_cli import run
 from tests.conftest import SiteKit
-from tests.support.cli import run_command
+from tests.support.cli import CommandResult, run_command
+from tests.support.use_cases import pause, retract
 
 
 def done(kit: SiteKit, *arguments: str) -> str:
@@ -181,6 +183,37 @@ def test_check_without_a_draft_checks_the_newest_issue(site: SiteKit) -> None:
         for target in ("daily", path)
     ]
     assert names == ["daily/next", path]
+
+
+def test_check_of_an_issue_says_what_stops_it(site: SiteKit) -> None:
+    """A hold, a pause and an edit are named, ``--force`` says what it has done, and a finished issue is not forced."""
+
+    def check(*options: str) -> CommandResult:
+        return run_command(site.root, "check", path, "--no-browser", *options)
+
+    site.article("one.md", title="One")
+    site.article("two.md", title="Two")
+    path = site.approve_issue(now=datetime.now(UTC) + timedelta(hours=1))
+    unneeded = check("--force", "no reason")
+    assert unneeded.status == 2 and f"{path} has no errors, and no article of it was withdrawn" in unneeded.stderr
+    site.article("one.md", title="One", body="Other words.")
+    site.publish(datetime.now(UTC))
+    edited = f"{path}: edited after its approval: 'One'. The issue keeps the approved text."
+    assert edited in check().stdout and edited in run_command(site.root, "status").stdout
+    pause(site.site, path)
+    retract(site.site, datetime.now(UTC), "two.md", "untrue")
+    shown = check()
+    assert shown.status == 1 and f"\n{path} is held: articles of it were withdrawn" in shown.stdout
+    assert "after it was approved: 'Two' (urn:uuid:" in shown.stdout
+    assert f"\n{path}: paused. To resume it: publish resume {path}\n" in shown.stdout
+    forced = check("--force", "It is announced in it.").stdout
+    assert f"\n{path} is no longer held: It is announced in it.\n" in forced and "errors" not in forced
+    assert f"{path} is" not in check().stdout
+    with site.open() as db, db.exclusive(site.root):
+        open_issue(db, site.site, site.newest_issue(), datetime.now(UTC))
+    assert f"\n{path} is sent.\n" in check().stdout
+    finished = check("--force", "no reason")
+    assert finished.status == 2 and f"{path} is sent: there is nothing to force" in finished.stderr
 
 
 def test_force_applies_to_one_draft_or_issue(site: SiteKit) -> None:

@@ -29,7 +29,8 @@ def publish_yearly(kit: MailKit) -> None:
     """Give a new site two subscribers, and a newsletter with a draft."""
     kit.add_subscribers(2)
     kit.mail(1, send=f'review"\n{YEARLY}\nwhen_late = "send')
-    kit.article("one.md", "One", date=f"{now():%Y-%m-%d}")
+    # In the first hour of a day, an hour ago is the day before.
+    kit.article("one.md", "One", date=f"{now() - timedelta(days=1):%Y-%m-%d}")
     kit.publish(now())
 
 

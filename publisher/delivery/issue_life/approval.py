@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -39,6 +40,7 @@ __all__ = [
     "require_subscribers",
     "resume",
     "stop_reason",
+    "unsent_reason",
 ]
 
 #: How to release an issue whose text has to change.
@@ -120,10 +122,17 @@ def held_issues(connection: Connection, site: Site, now: datetime) -> list[HeldI
         waits = settings is not None and settings.send is not SendPolicy.NONE and not site.can_send
         if row.is_paused or waits:
             continue
-        reason = hold_reason(connection, site, row, now) or lateness_reason(site, row, now) or row.opening_fault
-        if reason:
+        if reason := unsent_reason(connection, site, row, now):
             held.append(HeldIssue(issue=row.path, reason=reason))
     return held
+
+
+def unsent_reason(connection: Connection, site: Site, row: IssueRow, now: datetime) -> str:
+    """Return why an approved issue is not sent, or not opened by itself any more, with the fix; empty if it is."""
+    held = hold_reason(connection, site, row, now)
+    if held or not row.is_waiting:
+        return held
+    return lateness_reason(site, row, now) or row.opening_fault or ""
 
 
 def _changed_settings(site: Site, row: IssueRow) -> list[str]:
@@ -141,22 +150,30 @@ def _article_hold(connection: Connection, row: IssueRow, now: datetime) -> str:
     withdrawn = [name for name in issues.withdrawn_article_ids(connection, row.id) if name not in accepted]
     if withdrawn:
         return (
-            f"articles of it were withdrawn, or became drafts, after it was approved ({', '.join(withdrawn)}). Publish "
-            f"them again ('publish retract ARTICLE --undo', or edit the draft), {_or_reopen(row)}{force}"
+            f"articles of it were withdrawn, or became drafts, after it was approved: {_named(connection, row, withdrawn)}. "
+            f"Publish them again ('publish retract ARTICLE --undo', or edit the draft), {_or_reopen(row)}{force}"
         )
     if row.opened_at is not None or row.approved_at is None:
         return ""
     known = articles.rows_by_seq(connection, issues.issue_article_seqs(connection, row.id))
     later = [one.id for one in known.values() if one.published_at > now.timestamp() and one.id not in accepted]
     if later and row.slot <= now:
-        return f"articles of it are not published yet ({', '.join(later)}). Wait for them, {_or_reopen(row)}{force}"
+        return f"articles of it are not published yet: {_named(connection, row, later)}. Wait for them, {_or_reopen(row)}{force}"
     approved = approvals.approved_texts(connection, row.id)
     current = articles.article_texts(connection, list(approved))
     corrected = [known[seq].id for seq, text in current.items() if is_corrected(approved[seq], text)]
     if corrected:
-        names = ", ".join(corrected)
-        return f"articles of it were corrected after it was approved ({names}). {_REOPEN.format(digest=row.digest)}"
+        return (
+            f"articles of it were corrected after it was approved: {_named(connection, row, corrected)}. "
+            f"{_REOPEN.format(digest=row.digest)}"
+        )
     return ""
+
+
+def _named(connection: Connection, row: IssueRow, article_ids: Sequence[str]) -> str:
+    """Return articles of an issue with the headlines that it has: ``'One' (urn:uuid:…)``."""
+    titles = approvals.approved_titles(connection, row.id)
+    return ", ".join(f"{titles[name]!r} ({name})" if name in titles else name for name in article_ids)
 
 
 def _or_reopen(row: IssueRow) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import store as articles
 from publisher.delivery.audience import load_audience
+from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
@@ -74,7 +75,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
         )
         if draft.is_forced and _has_only_shown_errors(composed, draft):
             errors = [(one["rule"], one["message"]) for one in draft.findings if one["severity"] == "error"]
-            issues.save_forced_reason(connection, issue_id, draft.forced or "", errors)
+            approvals.save_forced_reason(connection, issue_id, draft.forced or "", errors)
         pending.remove_pending(connection, digest.slug, carried)
         pending.mark_carried_over(connection, digest.slug, draft.passed_over)
         if is_first:

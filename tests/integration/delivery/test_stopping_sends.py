@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from publisher.delivery.dispatch import DeliveryCounts
+from publisher.digests import approval_store as approvals
 from publisher.errors import SettingsError
 from tests.conftest import MailKit
 from tests.support.deliveries import states
@@ -114,7 +115,8 @@ def test_a_forced_issue_stops_too(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_subscribers(PEOPLE)
     kit.issue("one", "two")
-    force_issue(kit.site, "daily", "it is only a typing error")
+    with kit.open() as db, db.write() as connection:
+        approvals.save_forced_reason(connection, kit.newest_issue().id, "it is only a typing error")
     interruption = Interruption(lambda: withdraw(kit))
     with Server(Script(at=interruption.answer)) as server:
         kit.mail(server.port)

@@ -18,6 +18,7 @@ from publisher.articles.public_articles import article_at, newest_articles
 from publisher.cli.now import summary
 from publisher.delivery.issue_life.approval import hold_reason
 from publisher.delivery.public_issues import issue_page
+from publisher.digests import approval_store as approvals
 from publisher.digests import store as issue_store
 from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
@@ -189,7 +190,7 @@ def test_an_unsent_issue_with_a_draft_is_held(any_mail_kit: MailKit) -> None:
     assert held(LATER) == ""
     with kit.open() as db, db.write() as connection:
         (row,) = issue_store.list_issues(connection)
-        issue_store.save_forced_reason(connection, row.id, "The link is right.")
+        approvals.save_forced_reason(connection, row.id, "The link is right.")
     kit.article("one.md", "One", draft="true")
     kit.publish(LATER, may_open=False)
     assert "became drafts" in held(LATER)
