@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.command("discard")
 @click.argument("digest")
 @site_option
-@click.option("--undo", is_flag=True, help="Put discarded articles back, until the next issue is sent.")
+@click.option("--undo", is_flag=True, help="Put these articles back, until the next issue is sent.")
 @click.option("--until-next", is_flag=True, help="Keep the articles for the issue after the next one.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def command(digest: str, folder: Path, undo: bool, until_next: bool, as_json: bool) -> None:
@@ -37,9 +37,8 @@ def command(digest: str, folder: Path, undo: bool, until_next: bool, as_json: bo
         done = f"Put {count_phrase(result.articles, 'article')} back into the draft of {result.digest}."
     else:
         articles = count_phrase(result.articles, "article")
-        done = (
-            f"Kept {articles} for the issue of {result.digest} after the next one."
-            if until_next
-            else f"Left {articles} out of {result.digest}. To put them back: publish discard {result.digest} --undo"
-        )
+        done = f"Kept {articles} for the issue of {result.digest} after the next one."
+        if not until_next:
+            done = f"Left {articles} out of {result.digest}."
+        done += f" To put them back: publish discard {result.digest} --undo"
     click.echo(json.dumps({"digest": result.digest, "articles": result.articles}) if as_json else done)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.store import ArticleRow
+from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
@@ -28,7 +29,15 @@ from publisher.version import __version__
 if TYPE_CHECKING:
     from publisher.digests.story import Notice
 
-__all__ = ["DraftContent", "input_hash", "load_content", "mail_settings", "skip_slot", "start_digest_queue"]
+__all__ = [
+    "DraftContent",
+    "input_hash",
+    "load_content",
+    "mail_settings",
+    "next_content",
+    "skip_slot",
+    "start_digest_queue",
+]
 
 _PAGE = 200
 #: Before every slot.
@@ -107,6 +116,12 @@ def load_content(
         pending=tuple(waiting),
         rows=store.rows_by_seq(connection, [article.seq for article in choice.articles]),
     )
+
+
+def next_content(connection: Connection, site: Site, digest: Digest, now: datetime) -> DraftContent:
+    """Return what the next issue of a digest contains, for the slot that its stored draft waits for, if it does."""
+    draft = drafts.load_draft(connection, digest.slug)
+    return load_content(connection, site, digest, now, waiting_slot=draft.waiting_slot if draft is not None else None)
 
 
 def _scheduled_slot(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
@@ -12,7 +13,7 @@ from publisher.errors import SettingsError
 from publisher.model.delivery import FINAL_STATES
 from publisher.storage.tables.delivery import delivery
 
-__all__ = ["find_draft", "find_issue", "is_unfinished"]
+__all__ = ["find_draft", "find_issue", "is_unfinished", "missing_draft_fix"]
 
 
 def find_issue(connection: Connection, target: str) -> IssueRow:
@@ -40,6 +41,16 @@ def is_unfinished(connection: Connection, row: IssueRow) -> bool:
     return connection.execute(select(delivery.c.issue_id).where(is_open).limit(1)).first() is not None
 
 
+def missing_draft_fix(connection: Connection, slug: str) -> str:
+    """Return how a digest without a draft gets one."""
+    approved = issues.waiting_issues(connection, slug)
+    if approved:
+        return f"{approved[0].path} is approved and not sent yet: 'publish reopen {slug}' makes it a draft again"
+    if pending.has_left_out(connection, slug):
+        return f"Its articles were left out: 'publish discard {slug} --undo' puts them back"
+    return "Put an article into articles/ first"
+
+
 def find_draft(connection: Connection, target: str) -> IssueDraft:
     """Return the draft of a digest, named ``DIGEST`` or ``DIGEST/next``.
 
@@ -51,5 +62,5 @@ def find_draft(connection: Connection, target: str) -> IssueDraft:
         raise SettingsError(f"{target} is no draft. The draft of {digest} has the name {digest}")
     draft = drafts.load_draft(connection, digest)
     if draft is None:
-        raise SettingsError(f"{digest} has no draft: nothing is new since its last issue. 'publish now' reads articles")
+        raise SettingsError(f"{digest} has no draft: nothing new. {missing_draft_fix(connection, digest)}")
     return draft

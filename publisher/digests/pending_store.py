@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
@@ -21,6 +22,7 @@ __all__ = [
     "clear_requested_articles",
     "delete_discarded",
     "every_skipped_article",
+    "has_left_out",
     "has_started",
     "mark_carried_over",
     "pending_articles",
@@ -42,8 +44,12 @@ class SkipKind(StrEnum):
 
     #: Left out of this newsletter, until that is undone or an issue opens.
     DISCARDED = "discarded"
-    #: Kept for the issue after the next slot.
+    #: Kept for the issue after the next slot: one article, by a note, and a whole draft.
     LATER = "later"
+    DRAFT_LATER = "draft later"
+
+
+_LATER: Final = (SkipKind.LATER.value, SkipKind.DRAFT_LATER.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +120,7 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
         slot: the issue's slot; articles that were skipped for it are left out.
     """
     columns = (pending.c.article_seq, pending.c.carried_over, pending.c.is_added, pending.c.is_returned)
-    is_later = (pending.c.skip == SkipKind.LATER.value) & (pending.c.skip_slot < int(slot.timestamp()))
+    is_later = pending.c.skip.in_(_LATER) & (pending.c.skip_slot < int(slot.timestamp()))
     query = (
         select(*columns)
         .join(article, article.c.seq == pending.c.article_seq)
@@ -161,7 +167,7 @@ def skip_articles(
         slug: the slug of the digest.
         seqs: arrival numbers of the articles.
         why: for how long.
-        slot: the slot whose issue does not have them, if WHY is ``LATER``.
+        slot: the slot whose issue does not have them, unless they are discarded.
     """
     values = {"skip": why.value, "skip_slot": int(slot.timestamp()) if slot else None, "is_added": False}
     for page in batches(seqs):
@@ -171,7 +177,7 @@ def skip_articles(
 
 def skipped_articles(connection: Connection, slug: str, slot: datetime) -> list[int]:
     """Return the arrival numbers of the articles that the issue of SLOT leaves to a later one."""
-    rows = (pending.c.digest == slug) & (pending.c.skip == SkipKind.LATER.value)
+    rows = (pending.c.digest == slug) & pending.c.skip.in_(_LATER)
     query = select(pending.c.article_seq).where(rows, pending.c.skip_slot >= int(slot.timestamp()))
     return list(connection.execute(query.order_by(pending.c.article_seq)).scalars())
 
@@ -183,12 +189,30 @@ def unskip_articles(connection: Connection, slug: str, seqs: Collection[int]) ->
         connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
 
 
-def restore_skipped(connection: Connection, slug: str, why: SkipKind = SkipKind.DISCARDED) -> list[int]:
-    """Put the skipped articles of one kind back into the next issue, and return their arrival numbers."""
-    rows = (pending.c.digest == slug) & (pending.c.skip == why.value)
+def restore_skipped(
+    connection: Connection, slug: str, kinds: Collection[SkipKind], *, since: datetime | None = None
+) -> list[int]:
+    """Put the skipped articles of some kinds back into the next issue, and return their arrival numbers.
+
+    Args:
+        connection: the database connection.
+        slug: the slug of the digest.
+        kinds: how they were skipped.
+        since: only those that were skipped for the issue of this slot or a later one.
+    """
+    rows = (pending.c.digest == slug) & pending.c.skip.in_([kind.value for kind in kinds])
+    if since is not None:
+        rows &= pending.c.skip_slot >= int(since.timestamp())
     seqs = list(connection.execute(select(pending.c.article_seq).where(rows)).scalars())
     connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
     return seqs
+
+
+def has_left_out(connection: Connection, slug: str) -> bool:
+    """Return whether articles of a draft of the digest were discarded or kept for later."""
+    kinds = (SkipKind.DISCARDED.value, SkipKind.DRAFT_LATER.value)
+    query = select(pending.c.article_seq).where(pending.c.digest == slug, pending.c.skip.in_(kinds))
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def delete_discarded(connection: Connection, slug: str) -> None:

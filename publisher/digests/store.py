@@ -156,9 +156,13 @@ def numbers_around(connection: Connection, slug: str, slot: datetime) -> tuple[i
     return before or 0, after
 
 
-def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set[datetime]:
-    """Return the slots since SINCE that have an issue of the digest."""
+def slots_with_issues(
+    connection: Connection, slug: str, since: datetime, *, with_waiting: bool = True
+) -> set[datetime]:
+    """Return the slots since SINCE that have an issue of the digest, with or without those that wait for their slot."""
     query = select(issue.c.slot).where(issue.c.digest == slug, issue.c.slot >= int(since.timestamp()))
+    if not with_waiting:
+        query = query.where(~_IS_WAITING)
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
 
 

@@ -17,6 +17,7 @@ from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
+from publisher.digests.lookup import missing_draft_fix
 from publisher.digests.readiness import require_sendable_draft
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import DraftUpdate, update_draft
@@ -26,8 +27,9 @@ from publisher.model.digests import SendPolicy
 from publisher.model.report import OpenedSummary, PublishResult
 from publisher.pipeline.publish import regenerate, with_stored_problems
 from publisher.pipeline.stage_outbox import stage_outbox
-from publisher.pipeline.update_drafts import is_attended, overdue_note, update_drafts
+from publisher.pipeline.update_drafts import overdue_note, update_drafts
 from publisher.schedule.claims import passed_slot
+from publisher.schedule.processes import is_attended
 from publisher.settings import Site
 from publisher.subscribers import recipients_store as recipients
 
@@ -96,7 +98,7 @@ def plan_approval(context: Context, target: str, *, time: ApprovalTime = Approva
     """
     site, now = context.site, context.now
     with _current_draft(context, target, time) as (result, update):
-        draft = _require_draft(update)
+        draft = _require_draft(context, update)
         with context.db.read() as connection:
             known = articles.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
         skipped = with_stored_problems(context, result).rejected
@@ -174,11 +176,11 @@ def _draft_of_this_minute(context: Context, before: DraftUpdate, time: ApprovalT
             update_draft(db, site, digest, now, slot=draft.waiting_slot, opens_by_itself=by_itself)
 
 
-def _require_draft(update: DraftUpdate) -> IssueDraft:
+def _require_draft(context: Context, update: DraftUpdate) -> IssueDraft:
     if update.draft is None:
-        raise SettingsError(
-            f"{update.digest} has no draft: {update.content.reason}. Put an article into articles/ first"
-        )
+        with context.db.read() as connection:
+            fix = missing_draft_fix(connection, update.digest)
+        raise SettingsError(f"{update.digest} has no draft: {update.content.reason}. {fix}")
     return update.draft
 
 
@@ -206,7 +208,7 @@ def _count_people(context: Context, update: DraftUpdate) -> int:
 
 def _stops(context: Context, update: DraftUpdate, *, opens_now: bool) -> Iterator[SettingsError]:
     """Yield what stops the approval of a draft, each with its fix."""
-    site, draft = context.site, _require_draft(update)
+    site, draft = context.site, _require_draft(context, update)
     errors = [one for one in draft.findings if one["severity"] == "error"]
     if errors and not draft.may_be_approved:
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
@@ -255,7 +257,7 @@ def approve(
     """
     site, now = context.site, context.now
     with _current_draft(context, target, time) as (_, update):
-        draft = _require_draft(update)
+        draft = _require_draft(context, update)
         if expect is not None and not _is_version(draft.hash, expect):
             changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
             raise SettingsError(
@@ -267,7 +269,7 @@ def approve(
             raise stop
         row = fix_draft(context.db, site, update, now)
         with context.db.read() as connection:
-            attended = is_attended(connection, site, now)
+            attended = is_attended(connection, site.root, now)
         if not row.may_be_sent:
             # What a part of the subscribers would get has errors that the draft does not have.
             approval = Approval(row=row, opened=None, trouble=f"{row.path} is held: {error_reason(row)}")

@@ -11,11 +11,10 @@ from sqlalchemy import Connection
 from publisher.articles import store
 from publisher.articles.lookup import find_article, require_no_draft
 from publisher.context import Context
-from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.draft_content import load_content, skip_slot, start_digest_queue
+from publisher.digests.draft_content import next_content, skip_slot, start_digest_queue
 from publisher.digests.notes_store import NextIssueNote
 from publisher.digests.pending_store import SkipKind
 from publisher.errors import SettingsError
@@ -167,9 +166,7 @@ def _load_result(context: Context, slug: str) -> NoteResult:
     site, now = context.site, context.now
     digest = site.digests[slug].digest(slug)
     with context.db.read() as connection:
-        draft = drafts.load_draft(connection, slug)
-        waiting_slot = draft.waiting_slot if draft is not None else None
-        content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)
+        content = next_content(connection, site, digest, now)
         stored = content.note
         added = pending.requested_articles(connection, slug)
         left_out = pending.skipped_articles(connection, slug, skip_slot(connection, site, digest, content.slot))
@@ -201,7 +198,7 @@ def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
     old = [seq for seq, row in known.items() if not is_news(days, row.asked_at, row.first_read_at)]
     pending.remove_pending(connection, digest, old)
     pending.clear_requested_articles(connection, digest)
-    pending.restore_skipped(connection, digest, SkipKind.LATER)
+    pending.restore_skipped(connection, digest, [SkipKind.LATER, SkipKind.DRAFT_LATER])
     return NextIssueNote()
 
 
@@ -218,9 +215,7 @@ def _leave_out(connection: Connection, site: Site, slug: str, name: str, now: da
     """Leave an article of the next issue to the one after it; return its arrival number."""
     row, article = find_article(connection, site, name)
     digest = site.digests[slug].digest(slug)
-    draft = drafts.load_draft(connection, slug)
-    waiting_slot = draft.waiting_slot if draft is not None else None
-    content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)
+    content = next_content(connection, site, digest, now)
     reference = skip_slot(connection, site, digest, content.slot)
     known = {one.seq for one in content.pending} | set(pending.skipped_articles(connection, slug, reference))
     if row.seq not in known:

@@ -12,7 +12,7 @@ from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER, cancel_iss
 from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.draft_content import skip_slot
+from publisher.digests.draft_content import next_content, skip_slot
 from publisher.digests.draft_slot import free_minute
 from publisher.digests.lookup import find_draft, find_issue
 from publisher.digests.pending_store import SkipKind
@@ -107,21 +107,26 @@ def discard(context: Context, target: str, *, until_next: bool = False) -> Disca
             pending.add_pending(connection, [(draft.digest, seq) for seq in draft.articles])
             why, slot = SkipKind.DISCARDED, None
             if until_next:
-                why, slot = SkipKind.LATER, skip_slot(connection, context.site, digest, draft.slot)
+                why, slot = SkipKind.DRAFT_LATER, skip_slot(connection, context.site, digest, draft.slot)
             pending.skip_articles(connection, draft.digest, draft.articles, why, slot)
         _stage(context, draft.digest)
     return Discarded(digest=draft.digest, articles=len(draft.articles))
 
 
 def undo_discard(context: Context, slug: str) -> Discarded:
-    """Put discarded articles back into the next issue, unless an issue of the digest has opened since.
+    """Put articles that were discarded or kept for later back into the next issue, unless one has opened since.
 
     Raises:
         SettingsError: nothing was discarded, or an issue has opened since.
     """
     with context.exclusive():
         with context.db.write() as connection:
-            seqs = pending.restore_skipped(connection, slug)
+            seqs = pending.restore_skipped(connection, slug, [SkipKind.DISCARDED])
+            if slug in context.site.digests:
+                digest = context.site.digests[slug].digest(slug)
+                content = next_content(connection, context.site, digest, context.now)
+                slot = skip_slot(connection, context.site, digest, content.slot)
+                seqs += pending.restore_skipped(connection, slug, [SkipKind.DRAFT_LATER], since=slot)
         if not seqs:
             raise SettingsError(f"nothing of {slug} was discarded since its last issue: there is nothing to undo")
         _stage(context, slug)

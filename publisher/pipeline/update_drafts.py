@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -26,23 +25,16 @@ from publisher.model.problems import Problem
 from publisher.model.report import DraftSummary, PublishResult, WaitingDigest
 from publisher.pipeline.unapproved_issues import return_unapproved_issues
 from publisher.schedule import store as slots
-from publisher.schedule.processes import list_runners
+from publisher.schedule.processes import is_attended
 from publisher.settings import Site
-from publisher.storage import facts
 
 __all__ = [
-    "LAST_TICK",
     "approved_warnings",
     "describe_due",
     "describe_update",
-    "is_attended",
     "overdue_note",
     "update_drafts",
 ]
-
-#: The name of the fact with the time of the last 'publish tick'.
-LAST_TICK: Final = "last_tick"
-_DAY_SECONDS: Final = 86_400
 
 
 def update_drafts(context: Context, *, without: Collection[str] = ()) -> tuple[PublishResult, dict[str, DraftUpdate]]:
@@ -100,7 +92,7 @@ def approved_warnings(context: Context) -> Iterator[Problem]:
                     f"publish reopen {row.digest}"
                 )
                 yield Problem(where=row.path, is_rejected=False, reason=reason)
-            if row.slot <= now and not row.is_paused and not is_attended(connection, site, now):
+            if row.slot <= now and not row.is_paused and not is_attended(connection, site.root, now):
                 reason = (
                     f"its slot {minute_text(row.slot, site.tz)} has passed, and nothing runs: start 'publish run', call "
                     f"'publish tick' from cron, or send it: publish send {row.path}"
@@ -183,12 +175,6 @@ _WITHOUT_CADENCE: Final[Mapping[SendPolicy, str]] = {
 }
 
 
-def is_attended(connection: Connection, site: Site, now: datetime) -> bool:
-    """Return whether a runner lives on this machine, or 'publish tick' was called within a day."""
-    last_tick = int(facts.get_fact(connection, LAST_TICK) or 0)
-    return now.timestamp() - last_tick < _DAY_SECONDS or bool(list_runners(site.root))
-
-
 def overdue_note(context: Context, slug: str) -> str:
     """Return that a slot has passed and nothing claims it, with the command; empty if that is not so."""
     site, now = context.site, context.now
@@ -201,7 +187,7 @@ def overdue_note(context: Context, slug: str) -> str:
         stored = slots.load_schedules(connection).get(name)
         is_known = bool(slots.existing_slots(connection, [(name, slot)]))
         is_taken = slot in issues.slots_with_issues(connection, slug, slot)
-        is_running = is_attended(connection, site, now)
+        is_running = is_attended(connection, site.root, now)
     if stored is None or stored.effective_from >= slot or is_known or is_taken or is_running:
         return ""
     when = minute_text(slot, site.tz)

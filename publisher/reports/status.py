@@ -14,7 +14,6 @@ from publisher.articles import drafts_store as drafts
 from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.drafts_store import DraftRow
-from publisher.cadence import next_slot
 from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
@@ -28,13 +27,14 @@ from publisher.model.digests import SendPolicy
 from publisher.model.problems import Problem
 from publisher.model.result import Result, json_value
 from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
-from publisher.pipeline.update_drafts import approved_warnings, is_attended
+from publisher.pipeline.update_drafts import approved_warnings
 from publisher.reports.issue_drafts import DraftStatus, list_draft_status
 from publisher.reports.issue_fields import issue_dict
 from publisher.reports.outbox import issue_status
 from publisher.reports.permissions import ExposedPath
+from publisher.reports.upcoming import free_slots
 from publisher.schedule import store as slots
-from publisher.schedule.processes import list_runners
+from publisher.schedule.processes import is_attended, list_runners
 from publisher.schedule.store import SlotRun
 from publisher.settings import Site
 from publisher.subscribers import store as subscribers
@@ -160,7 +160,9 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
     with context.db.read() as connection:
         rows = issues.list_issues(connection)
         upcoming = {
-            schedule.name: slot.astimezone(site.tz) if (slot := next_slot(schedule.timetable, now)) else None
+            schedule.name: slot.astimezone(site.tz)
+            if (slot := next(free_slots(connection, schedule, now), None))
+            else None
             for schedule in site.schedules
         }
         counts = deliveries.state_counts(connection)
@@ -238,7 +240,7 @@ def _notices(connection: Connection, site: Site, now: datetime) -> Iterator[str]
     scheduled = [slug for slug, one in site.digests.items() if one.cadence and one.send is not SendPolicy.NONE]
     if scheduled:
         runs = "'publish run' or 'publish tick' sends them at their slots"
-        if not is_attended(connection, site, now):
+        if not is_attended(connection, site.root, now):
             runs = "nothing else runs here: start 'publish run', or call 'publish tick' from cron"
         yield f"'publish now' mails no issue of a digest with a cadence ({', '.join(scheduled)}); {runs}"
     silent = [slug for slug, one in site.digests.items() if one.send is SendPolicy.NONE]

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import islice
 
+from sqlalchemy import Connection
+
 from publisher.cadence import describe_cadence, slots_between
+from publisher.context import Context
+from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.model.result import Result
 from publisher.settings import Site
 from publisher.settings.schedules import Schedule
 
-__all__ = ["ScheduleDescription", "UpcomingRun", "describe_schedules", "digests_without_cadence", "upcoming_runs"]
+__all__ = [
+    "ScheduleDescription",
+    "UpcomingRun",
+    "describe_schedules",
+    "digests_without_cadence",
+    "free_slots",
+    "upcoming_runs",
+]
 
 #: Slots are searched for this many years ahead.
 _MAX_YEARS = 41
@@ -51,14 +63,14 @@ def _chosen(site: Site, only: str | None) -> list[Schedule]:
     return [named[only]]
 
 
-def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDescription]:
-    """Return all schedules, or one, in the order of the settings.
+def describe_schedules(context: Context, name: str | None = None) -> list[ScheduleDescription]:
+    """Return all schedules, or the one of a digest or of ``feeds``, in the order of the settings.
 
     Raises:
-        SettingsError: ``only`` has no cadence.
+        SettingsError: there is no such schedule.
     """
     descriptions = []
-    for schedule in _chosen(site, only):
+    for schedule in _chosen(context.site, name):
         table = schedule.timetable
         parts = ["; ".join(describe_cadence(cadence) for cadence in table.cadences)]
         if table.starts:
@@ -68,33 +80,49 @@ def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDesc
         if table.blackout:
             days = [str(first) if first == last else f"{first} to {last}" for first, last in table.blackout]
             parts.append(f"not on {', '.join(days)}")
-        name = schedule.digest or "feeds"
-        deliver_at = site.digests[name].deliver_at if schedule.digest else None
         descriptions.append(
-            ScheduleDescription(name=name, words=", ".join(parts), zone=table.zone.key, deliver_at=deliver_at)
+            ScheduleDescription(
+                name=schedule.digest or "feeds",
+                words=", ".join(parts),
+                zone=table.zone.key,
+                deliver_at=context.site.digests[schedule.digest].deliver_at if schedule.digest else None,
+            )
         )
     return descriptions
 
 
-def digests_without_cadence(site: Site) -> list[str]:
-    """Return the slugs of the digests without a cadence, in the order of the settings."""
-    scheduled = {schedule.digest for schedule in site.schedules}
-    return [slug for slug in site.digests if slug not in scheduled]
+def digests_without_cadence(context: Context) -> list[str]:
+    """Return the names of the digests without a cadence, in the order of the settings."""
+    scheduled = {schedule.digest for schedule in context.site.schedules}
+    return [slug for slug in context.site.digests if slug not in scheduled]
 
 
-def upcoming_runs(site: Site, now: datetime, count: int, only: str | None = None) -> list[UpcomingRun]:
-    """Return the next ``count`` slots, earliest first; one of feeds unless ``only`` is given.
+def free_slots(connection: Connection, schedule: Schedule, now: datetime) -> Iterator[datetime]:
+    """Yield the next slots of a schedule, without those whose issue was sent before its time."""
+    limit = now.replace(year=now.year + _MAX_YEARS, month=1, day=1)
+    taken = issues.slots_with_issues(connection, schedule.digest, now, with_waiting=False) if schedule.digest else ()
+    return (slot for slot in slots_between(schedule.timetable, now, limit) if slot not in taken)
+
+
+def upcoming_runs(
+    context: Context, count: int = 10, name: str | None = None, *, after: datetime | None = None
+) -> list[UpcomingRun]:
+    """Return the next slots, earliest first; one slot of the feeds, unless the name is ``feeds``.
+
+    Args:
+        context: the site.
+        count: at most this number.
+        name: a digest, or ``feeds``; None for all schedules.
+        after: the time after which they are; the current time by default.
 
     Raises:
-        SettingsError: ``only`` has no cadence.
+        SettingsError: there is no such schedule.
     """
-    limit = now.replace(year=now.year + _MAX_YEARS, month=1, day=1)
     runs = []
-    for schedule in _chosen(site, only):
-        name = schedule.digest or "feeds"
-        at_most = count if schedule.digest or only else 1
-        runs += [
-            UpcomingRun(name=name, slot=slot) for slot in islice(slots_between(schedule.timetable, now, limit), at_most)
-        ]
+    with context.db.read() as connection:
+        for schedule in _chosen(context.site, name):
+            at_most = count if schedule.digest or name else 1
+            slots = islice(free_slots(connection, schedule, after or context.now), at_most)
+            runs += [UpcomingRun(name=schedule.digest or "feeds", slot=slot) for slot in slots]
     runs.sort(key=lambda run: (run.slot, run.name))
     return runs[:count]

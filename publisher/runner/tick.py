@@ -7,11 +7,9 @@ from publisher.delivery.automatic import send_due_issues
 from publisher.errors import PublisherError
 from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
-from publisher.pipeline.update_drafts import LAST_TICK
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
-from publisher.schedule.processes import try_process_lock
-from publisher.storage import facts
+from publisher.schedule.processes import record_tick, try_process_lock
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.websub.notify import send_notifications
 
@@ -30,7 +28,7 @@ def tick(context: Context) -> PublishResult:
     site, db, clock = context.site, context.db, context.clock
     db.require_commits("a tick")
     with db.write() as connection:
-        facts.set_fact(connection, LAST_TICK, str(int(clock.now().timestamp())))
+        record_tick(connection, clock.now())
 
     def notify(_: PublishResult) -> PublishResult | None:
         return PublishResult(notifications=send_notifications(context.later())) if site.notifies_hubs else None

@@ -1,4 +1,4 @@
-"""Registry of active runners: one status file and one lock per runner process."""
+"""Registry of active runners, one status file and one lock per process, and of the calls of 'publish tick'."""
 
 from __future__ import annotations
 
@@ -8,17 +8,36 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
+from sqlalchemy import Connection
+
 from publisher.errors import StoreError
 from publisher.private_files import make_private_folder, private_opener
+from publisher.storage import facts
 from publisher.storage.process_lock import hold_lock, is_locked, try_hold_lock
 
-__all__ = ["RUNNERS_FOLDER", "RunnerFile", "list_runners", "process_name", "try_process_lock"]
+__all__ = [
+    "RUNNERS_FOLDER",
+    "RunnerFile",
+    "is_attended",
+    "list_runners",
+    "process_name",
+    "record_tick",
+    "try_process_lock",
+]
 
 #: Folder beside publisher.toml.
 RUNNERS_FOLDER: Final = ".publish.runners"
+#: The name of the fact with the times of the latest calls of 'publish tick' (Unix times), and how many are kept.
+_TICKS: Final = "ticks"
+_KEPT_TICKS: Final = 5
+#: The longest interval between calls, and how much later than expected one may come, in seconds.
+_MAX_TICK_INTERVAL: Final = 86_400
+_TICK_TOLERANCE: Final = 120
 
 
 def process_name() -> str:
@@ -86,6 +105,28 @@ def list_runners(root: Path) -> list[dict[str, Any]]:
             with contextlib.suppress(OSError, ValueError):
                 statuses.append(json.loads(path.read_text("utf-8")))
     return statuses
+
+
+def _tick_times(connection: Connection) -> list[int]:
+    return [int(text) for text in (facts.get_fact(connection, _TICKS) or "").split()]
+
+
+def record_tick(connection: Connection, now: datetime) -> None:
+    """Store that 'publish tick' was called."""
+    times = [*_tick_times(connection), int(now.timestamp())]
+    facts.set_fact(connection, _TICKS, " ".join(map(str, times[-_KEPT_TICKS:])))
+
+
+def is_attended(connection: Connection, root: Path, now: datetime) -> bool:
+    """Return whether a runner is active on this machine, or 'publish tick' is called at intervals.
+
+    A single call shows no interval: a person may have made it. The next one is expected within the longest of the latest
+    intervals.
+    """
+    times = _tick_times(connection)
+    interval = min(max((later - before for before, later in pairwise(times)), default=0), _MAX_TICK_INTERVAL)
+    is_called = interval > 0 and now.timestamp() - times[-1] <= interval + _TICK_TOLERANCE
+    return is_called or bool(list_runners(root))
 
 
 @contextmanager

@@ -11,8 +11,7 @@ import pytest
 
 from publisher.delivery import store as deliveries
 from publisher.model.delivery import DeliveryState
-from publisher.pipeline.update_drafts import LAST_TICK
-from publisher.storage import facts
+from publisher.schedule.processes import record_tick
 from tests.conftest import MailKit
 from tests.support.cli import CommandResult, run_command
 from tests.support.copies import Copies
@@ -144,8 +143,29 @@ def test_approve_says_when_the_issue_is_sent_and_how_to_change_it(site: MailKit)
     assert shown.endswith("  To change it before: publish reopen daily\n")
     done(site, "reopen", "daily")
     with site.open() as db, db.write() as connection:
-        facts.set_fact(connection, LAST_TICK, str(int(now().timestamp())))
+        record_tick(connection, now() - timedelta(minutes=5))
+    assert "Nothing runs" in done(site, "approve", "daily", "--yes"), "a person may have called it"
+    done(site, "reopen", "daily")
+    with site.open() as db, db.write() as connection:
+        record_tick(connection, now())
     assert "Nothing runs" not in done(site, "approve", "daily", "--yes")
+
+
+def test_a_slot_that_an_issue_has_replaced_is_not_listed(site: MailKit) -> None:
+    """The slot of an approved issue is listed until ``approve --now`` sends one in its place."""
+
+    def listed() -> list[str]:
+        slots = json.loads(done(site, "next", "daily", "--json"))["slots"]
+        (digest,) = json.loads(done(site, "status", "--json"))["digests"]
+        assert digest["next"] == slots[0]["slot"]
+        return [one["slot"] for one in slots]
+
+    before = listed()
+    done(site, "approve", "daily", "--yes")
+    assert listed() == before
+    done(site, "reopen", "daily")
+    done(site, "approve", "daily", "--now", "--yes")
+    assert listed()[:-1] == before[1:]
 
 
 def test_approve_names_a_slot_that_has_passed_because_nothing_runs(site: MailKit) -> None:
@@ -183,6 +203,10 @@ def test_reopen_makes_the_approved_issue_a_draft_again(site: MailKit) -> None:
         done(site, "approve", "daily", "--yes")
         name = site.newest_issue().name
         assert staged(site) == [name]
+        assert (
+            f"daily has no draft: nothing new. daily/{name} is approved and not sent yet: 'publish reopen daily' makes it a "
+            "draft again"
+        ) in run(site, "approve", "daily", "--yes").stderr
         shown = done(site, *command)
         assert shown.splitlines() == [
             f"daily/{name} is a draft again.",
@@ -202,12 +226,21 @@ def test_discard_leaves_the_articles_out_and_undo_puts_them_back(site: MailKit) 
         "Left 1 article out of daily. To put them back: publish discard daily --undo\n"
     )
     assert staged(site) == []
-    assert "has no draft" in run(site, "discard", "daily").stderr
+    way_back = (
+        "daily has no draft: nothing new. Its articles were left out: 'publish discard daily --undo' puts them back"
+    )
+    for command in (["discard", "daily"], ["approve", "daily", "--yes"]):
+        assert way_back in run(site, *command).stderr
     assert done(site, "discard", "daily", "--undo") == "Put 1 article back into the draft of daily.\n"
     assert staged(site) == ["next"]
     assert run(site, "discard", "daily", "--undo").status == 2
     kept = done(site, "discard", "daily", "--until-next")
-    assert kept == "Kept 1 article for the issue of daily after the next one.\n"
+    assert kept == (
+        "Kept 1 article for the issue of daily after the next one. To put them back: publish discard daily --undo\n"
+    )
+    assert staged(site) == [] and way_back in run(site, "discard", "daily").stderr
+    assert done(site, "discard", "daily", "--undo") == "Put 1 article back into the draft of daily.\n"
+    assert staged(site) == ["next"] and run(site, "discard", "daily", "--undo").status == 2
     assert "exclude each other" in run(site, "discard", "daily", "--undo", "--until-next").stderr
 
 
@@ -279,10 +312,11 @@ def test_publish_now_names_an_approved_issue_whose_article_was_edited(site: Mail
 
 
 def test_publish_now_names_an_approved_issue_whose_slot_nothing_runs(site: MailKit) -> None:
-    """It says so with the commands that send it; where ``publish tick`` was called within a day it does not."""
+    """It says so with the commands that send it; where ``publish tick`` is called at intervals it does not."""
     path = site.approve_issue(now=now() - timedelta(hours=1))
     assert f"{path}: its slot " in done(site, "now")
     assert f"or send it: publish send {path}" in done(site, "now")
     with site.open() as db, db.write() as connection:
-        facts.set_fact(connection, LAST_TICK, str(int(now().timestamp())))
+        record_tick(connection, now() - timedelta(minutes=5))
+        record_tick(connection, now())
     assert "publish send" not in done(site, "now")

@@ -27,8 +27,7 @@ from publisher.model.delivery import DeliveryState
 from publisher.model.report import DraftSummary, PublishResult
 from publisher.pipeline import publish as publishing
 from publisher.pipeline.approve import Approval, ApprovalTime
-from publisher.pipeline.update_drafts import LAST_TICK
-from publisher.storage import facts
+from publisher.schedule.processes import record_tick
 from tests.conftest import SiteKit
 from tests.support import use_cases as approving
 from tests.support.clocks import ManualClock
@@ -200,7 +199,7 @@ class Newsroom:
         """Do the work of ``publish tick``."""
         site = self.kit.site
         with self.db.write() as connection:
-            facts.set_fact(connection, LAST_TICK, str(int(self.clock.now().timestamp())))
+            record_tick(connection, self.clock.now())
         report = run_due_slots(site, self.db, self.clock, always=True, parser_process=shared_parser())
         assert report is not None
         if site.can_send:

@@ -50,7 +50,7 @@ pending = Table(
     Column("is_added", Boolean, nullable=False, server_default=false()),
     #: True if an issue that had it was cancelled: it makes no issue by itself, and only people without it get it.
     Column("is_returned", Boolean, nullable=False, server_default=false()),
-    #: ``discarded`` (until an issue opens) or ``later`` (until the slot after ``skip_slot``); NULL for neither.
+    #: ``discarded`` (until an issue opens) ``later`` or ``draft later`` (until the slot after ``skip_slot``); NULL for neither.
     Column("skip", Text),
     Column("skip_slot", BigInteger),
 )

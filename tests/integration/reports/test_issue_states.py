@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from publisher.cli import status as status_command
-from publisher.pipeline.update_drafts import LAST_TICK
-from publisher.storage import facts
+from publisher.schedule.processes import record_tick
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.cli import run_command
 from tests.support.use_cases import cancel, correct, list_issues, load_status, pause, retract, upcoming_issues
@@ -142,7 +141,8 @@ def test_status_says_loudly_that_publish_now_mails_nothing_where_there_is_a_cade
         f"{notice}nothing else runs here: start 'publish run', or call 'publish tick' from cron",
     )
     with site.open() as db, db.write() as connection:
-        facts.set_fact(connection, LAST_TICK, str(int(NOW.timestamp())))
+        record_tick(connection, NOW - HOUR)
+        record_tick(connection, NOW)
     found = load_status(site.site, NOW)
     assert found.notices == (f"{notice}'publish run' or 'publish tick' sends them at their slots",)
     assert status_command.lines(site.site, found)[2] == f"NOTE: {found.notices[0]}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from publisher import Publisher
 from publisher.cli import bounces, check, review, send, subscribers, trace
 from publisher.cli.common import correction_lines, notification_lines
 from publisher.cli.now import summary as run_lines
@@ -33,7 +34,6 @@ from publisher.model.report import (
 from publisher.pipeline.check import CheckResult
 from publisher.pipeline.correct import CorrectionResult
 from publisher.reports.trace import DeliveryEvent, DeliveryHistory
-from publisher.reports.upcoming import describe_schedules
 from publisher.subscribers.list_parser import RejectedRow
 from publisher.subscriptions.import_list import ImportResult
 from publisher.subscriptions.review import UnclearState
@@ -306,10 +306,11 @@ def test_a_check_of_a_site_without_feeds_says_so() -> None:
 
 def test_a_schedule_that_is_not_there_is_reported_by_what_is_missing(kit: SiteKit) -> None:
     """A digest without a cadence, and no such digest."""
-    with pytest.raises(SettingsError, match=r"^digest 'daily' has no cadence\. Add one under \[digests\.daily\]"):
-        describe_schedules(kit.site, "daily")
-    with pytest.raises(SettingsError, match=r"^there is no digest 'dialy'\. publisher\.toml has: daily$"):
-        describe_schedules(kit.site, "dialy")
+    with Publisher(kit.site) as publisher:
+        with pytest.raises(SettingsError, match=r"^digest 'daily' has no cadence\. Add one under \[digests\.daily\]"):
+            publisher.schedule.descriptions("daily")
+        with pytest.raises(SettingsError, match=r"^there is no digest 'dialy'\. publisher\.toml has: daily$"):
+            publisher.schedule.descriptions("dialy")
 
 
 def test_notifications_of_hubs_show_what_is_waiting() -> None:
