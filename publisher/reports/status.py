@@ -179,11 +179,7 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
             digests=tuple(_digests(connection, context, rows, upcoming)),
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),
-            warnings=(
-                *sources.list_problems(connection, rejected=False),
-                *approved_warnings(context),
-                *_deprecated_names(site),
-            ),
+            warnings=tuple(_warnings(connection, context)),
             subscribers=subscribers.count_by_status(connection),
             feeds_last=_newest(connection, "feeds"),
             feeds_next=upcoming.get("feeds"),
@@ -213,6 +209,12 @@ def _digests(
         )
         for digest in context.site.all_digests()
     ]
+
+
+def _warnings(connection: Connection, context: Context) -> list[Problem]:
+    """Return warnings about files, approved issues and the site's own templates."""
+    found = sources.list_problems(connection, rejected=False)
+    return [*found, *approved_warnings(context), *_deprecated_names(context.site)]
 
 
 def _deprecated_names(site: Site) -> list[Problem]:
