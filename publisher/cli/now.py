@@ -172,6 +172,11 @@ def _draft(draft: DraftSummary, folder: Path, outbox: str) -> list[str]:
     if draft.errors or draft.warnings:
         warnings = count_phrase(draft.warnings, "warning") + "; " if draft.warnings else ""
         lines.append(f"             {warnings}'publish check {draft.digest}' shows how to fix them")
+    if draft.silenced:
+        # Imported here, because most sites silence nothing.
+        from publisher.findings.silence import silenced_phrase
+
+        lines.append(f"             {silenced_phrase(draft.silenced)}")
     return lines
 
 

@@ -58,7 +58,7 @@ def parse_silence(text: str) -> Silence:
     rule = ALL_RULES.get(current_id(name))
     if rule is None:
         close = difflib.get_close_matches(name, ALL_RULES, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(close)}?" if close else "docs/checks.md lists all IDs"
+        hint = f"did you mean {', '.join(map(_suggestion, close))}?" if close else "docs/checks.md lists all IDs"
         raise ValueError(f"there is no rule {name!r}; {hint}")
     if at and not scope:
         raise ValueError(f"{name}@ needs a newsletter, an issue or an article after the @, as in {name}@morning")
@@ -73,6 +73,12 @@ def parse_silence(text: str) -> Silence:
             f"{rule.id}@ARTICLE"
         )
     return Silence(rule_id=rule.id, scope=scope)
+
+
+def _suggestion(rule_id: str) -> str:
+    rule = ALL_RULES[rule_id]
+    is_fixed = rule.protects and not rule.has_exceptions
+    return f"{rule_id} (which cannot be silenced: {rule.protects})" if is_fixed else rule_id
 
 
 def check_scope(silence: Silence, newsletters: Collection[str]) -> None:

@@ -60,6 +60,8 @@ class DraftSummary(Result):
     is_changed: bool
     #: That its slot has passed and no process runs it, with the command; empty otherwise.
     overdue: str = ""
+    #: Rules of the findings that the settings silence, with repetitions.
+    silenced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,7 @@ def _summary(context: Context, update: DraftUpdate, draft: IssueDraft) -> DraftS
         hash=draft.hash,
         is_changed=update.is_changed,
         overdue=overdue_note(context, slug),
+        silenced=draft.silenced,
     )
 
 

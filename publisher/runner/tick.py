@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from publisher.context import Context
 from publisher.delivery.automatic import send_due_issues
-from publisher.errors import PublisherError
+from publisher.errors import PublisherError, StoreError
 from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
 from publisher.runner.scheduled_run import run_due_slots
@@ -23,7 +23,8 @@ def tick(context: Context) -> PublishResult:
 
     Raises:
         StoreError: the caller has a transaction or a dry run.
-        PublisherError: articles/ is not readable, or issues could not be staged. Other failures are in the result.
+        PublisherError: drafts or issues could not be made or staged. What else is due was done. Other failures are in the
+            result.
     """
     site, db, clock = context.site, context.db, context.clock
     db.require_commits("a tick")
@@ -33,13 +34,20 @@ def tick(context: Context) -> PublishResult:
     def notify(_: PublishResult) -> PublishResult | None:
         return PublishResult(notifications=send_notifications(context.later())) if site.notifies_hubs else None
 
-    result = run_due_slots(context, always=True, on_feeds=notify)
-    assert result is not None
+    result, failure = PublishResult(), None
+    try:
+        result += run_due_slots(context, always=True, on_feeds=notify) or PublishResult()
+    except StoreError:
+        raise
+    except PublisherError as error:
+        failure = error
     # Sending to a long list takes longer than the interval between calls.
     with try_process_lock(site.root, "mail") as is_locked:
         if is_locked:
             result += _send_mail(context)
     sweep(db, clock.now())
+    if failure is not None:
+        raise failure
     return result
 
 

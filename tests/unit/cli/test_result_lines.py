@@ -208,16 +208,19 @@ def test_a_run_shows_the_draft_its_size_when_it_is_due_and_where_to_look(kit: Si
         "             is sent Tue 2026-11-24 07:00 if it is approved by then: publish approve daily",
         "             see outbox/daily/next/index.html",
     ]
-    late = draft_summary(overdue="its slot has passed", shortened=3, errors=("html: it is broken",), warnings=2)
+    late = draft_summary(
+        overdue="its slot has passed", shortened=3, errors=("html: it is broken",), warnings=2, silenced=("link-text",)
+    )
     report = PublishResult(at="", dry_run=False, files_read=1, withdrawn=2, issue_drafts=(late,))
     shown = run_lines(kit.site, report, Path())
     assert "             2 articles withdrawn: a draft now" in shown
     start = shown.index("  outbox/    draft of daily No. 1, 2 articles: One")
-    assert shown[start + 3 : start + 7] == [
+    assert shown[start + 3 : start + 8] == [
         "             its slot has passed",
         "             3 stories shortened to fit",
         "             blocked by 1 error: html: it is broken",
         "             2 warnings; 'publish check daily' shows how to fix them",
+        "             1 finding silenced: link-text",
     ]
     assert "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)." in shown
     assert report.as_dict()["issue_drafts"][0]["overdue"] == "its slot has passed"

@@ -43,7 +43,8 @@ def test_a_rule_is_silenced_for_the_site_or_behind_an_at_sign_for_less(text: str
     [
         ("image-alts", "there is no rule 'image-alts'; did you mean image-alt,"),
         ("IMAGE-ALT", "there is no rule 'IMAGE-ALT'"),
-        ("alt-missing@morning", "did you mean header-missing"),
+        ("alt-missing@morning", "did you mean header-missing (which cannot be silenced: without these headers"),
+        ("one-clik", "there is no rule 'one-clik'; did you mean one-click (which cannot be silenced: Gmail and Yahoo"),
         ("zzz", "docs/checks.md lists all IDs"),
         ("", "docs/checks.md lists all IDs"),
         ("image-alt@", "image-alt@ needs a newsletter, an issue or an article"),
