@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
-from sqlalchemy import Column, Connection, Table, and_, literal_column, update
+from sqlalchemy import Connection, and_, literal_column, update
 
 from publisher.storage.tables.delivery import delivery
+from publisher.storage.tables.jobs import job
 from publisher.storage.tables.schedule import slot_run
-from publisher.storage.tables.subscriptions import confirmation_email
-from publisher.storage.tables.websub import hub_task, notification
 
 __all__ = ["bring_forward"]
-
-#: Queues of retries: (table, column). A claimed row is covered by its lease in the same column.
-_QUEUES: Final[tuple[tuple[Table, Column[int]], ...]] = (
-    (notification, notification.c.due_at),
-    (hub_task, hub_task.c.due_at),
-    (confirmation_email, confirmation_email.c.due_at),
-)
 
 
 def bring_forward(connection: Connection, now: datetime, horizon: datetime) -> int:
@@ -29,9 +20,8 @@ def bring_forward(connection: Connection, now: datetime, horizon: datetime) -> i
     only deferred ones are retries.
     """
     seconds, latest = int(now.timestamp()), int(horizon.timestamp())
-    changed = 0
-    for table, column in _QUEUES:
-        changed += connection.execute(update(table).where(column > latest).values({column: seconds})).rowcount
+    # The column also has the end of a claim.
+    changed = connection.execute(update(job).where(job.c.due_at > latest).values(due_at=seconds)).rowcount
     # A slot in the future stays as it is: it must not replace the slots before it.
     leased = and_(slot_run.c.leased_until > latest, slot_run.c.slot <= seconds)
     changed += connection.execute(update(slot_run).where(leased).values(leased_until=seconds)).rowcount

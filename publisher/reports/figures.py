@@ -9,10 +9,11 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.delivery import DeliveryState
 from publisher.model.result import Result
+from publisher.storage import job_queue
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions import confirmation_store as confirmations
-from publisher.websub import hub_store as hub
-from publisher.websub import notifications_store as notifications
+from publisher.subscriptions.confirmation_store import CONFIRMATION
+from publisher.websub.hub_store import HUB_KINDS
+from publisher.websub.notifications_store import NOTIFICATION
 
 __all__ = ["IssueDeliveries", "SiteFigures", "load_figures"]
 
@@ -59,9 +60,9 @@ def load_figures(context: Context) -> SiteFigures:
                 )
                 for row in rows
             ),
-            confirmation_emails_late=_lateness(confirmations.next_due_time(connection), context.seconds),
-            hub_late=_lateness(hub.next_task_time(connection), context.seconds),
-            notifications=notifications.count_notifications(connection),
+            confirmation_emails_late=_lateness(job_queue.next_due_time(connection, CONFIRMATION), context.seconds),
+            hub_late=_lateness(job_queue.next_due_time(connection, *HUB_KINDS), context.seconds),
+            notifications=job_queue.count(connection, NOTIFICATION),
         )
 
 

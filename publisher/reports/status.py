@@ -37,8 +37,9 @@ from publisher.schedule import store as slots
 from publisher.schedule.processes import is_attended, list_runners
 from publisher.schedule.store import SlotRun
 from publisher.settings import Site
+from publisher.storage import job_queue
 from publisher.subscribers import store as subscribers
-from publisher.websub import notifications_store as announcements
+from publisher.websub.notifications_store import NOTIFICATION
 
 #: Issues whose state is described.
 _NEWEST: Final = 100
@@ -175,7 +176,7 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
             feeds=len(table.feed_rows(connection)),
             feed_files=table.count_staged_files(connection, "feeds"),
             feeds_due=len(table.dirty_facets(connection)),
-            announcements=announcements.count_notifications(connection),
+            announcements=job_queue.count(connection, NOTIFICATION),
             digests=tuple(_digests(connection, context, rows, upcoming)),
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),

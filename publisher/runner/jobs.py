@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from publisher.articles import store as articles
 from publisher.articles.expiry_store import next_expiry_time
 from publisher.clock import Clock
@@ -25,10 +23,11 @@ from publisher.runner.sweep import sweep
 from publisher.schedule.claims import LEASE, next_lease_end
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
+from publisher.storage import job_queue
 from publisher.storage.engine import Database
-from publisher.subscriptions import confirmation_store as confirmations
-from publisher.websub import hub_store as hub
-from publisher.websub import notifications_store as notifications
+from publisher.subscriptions.confirmation_store import CONFIRMATION
+from publisher.websub.hub_store import HUB_KINDS
+from publisher.websub.notifications_store import NOTIFICATION
 from publisher.websub.notify import send_notifications
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker, WorkerClosed
@@ -228,7 +227,7 @@ class Jobs:
         """Send confirmation emails."""
         site, db = self.current
         with db.read() as connection:
-            due = confirmations.next_due_time(connection)
+            due = job_queue.next_due_time(connection, CONFIRMATION)
         if due is None or not site.can_send:
             return
         from publisher.subscriptions.confirmation_emails import send_confirmation_emails
@@ -246,7 +245,7 @@ class Jobs:
             )
             self._wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
         else:
-            self._continue("confirmation-emails", "confirmation-emails", db, confirmations.next_due_time)
+            self._continue("confirmation-emails", "confirmation-emails", db, CONFIRMATION)
 
     # -- other jobs ------------------------------------------------------------------------------
 
@@ -260,13 +259,13 @@ class Jobs:
             self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
         for reason in result.failed:
             self._log.warning("hub not notified", reason=reason)
-        self._continue("hubs", "announce", db, notifications.next_notification_time)
+        self._continue("hubs", "announce", db, NOTIFICATION)
 
     def hub(self) -> None:
         """Verify subscriptions to the site's own hub, and send changed feeds to its subscribers."""
         site, db = self.current
         with db.read() as connection:
-            due = hub.next_task_time(connection)
+            due = job_queue.next_due_time(connection, *HUB_KINDS)
         if due is None or not site.web.hub:
             return
         from publisher.websub.hub import run_hub_tasks
@@ -282,7 +281,7 @@ class Jobs:
             )
         for reason in result.failed[:MAX_LOGGED]:
             self._log.warning("hub failed", reason=reason)
-        self._continue("hub", "hub", db, hub.next_task_time)
+        self._continue("hub", "hub", db, *HUB_KINDS)
 
     def bounces(self) -> None:
         """Process bounces and complaints."""
@@ -310,10 +309,10 @@ class Jobs:
         if result.repaired:
             self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 
-    def _continue(self, timer: str, job: str, db: Database, next_due: Callable[[Connection], int | None]) -> None:
-        """Wake a job when the next row of its queue is due, after a pause."""
+    def _continue(self, timer: str, job: str, db: Database, *kinds: str) -> None:
+        """Wake a background job when the next queued job of its kinds is due, after a pause."""
         with db.read() as connection:
-            due = next_due(connection)
+            due = job_queue.next_due_time(connection, *kinds)
         if due is not None:
             self._wake_at(timer, job, max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
 

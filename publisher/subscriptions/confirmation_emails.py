@@ -42,12 +42,14 @@ from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
 from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
+from publisher.storage import job_queue
 from publisher.storage.engine import Database
+from publisher.storage.job_queue import Job
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.suppression import suppression_hash
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions.confirmation_store import ConfirmationEmail
+from publisher.subscriptions.confirmation_store import CONFIRMATION, ConfirmationEmail
 from publisher.subscriptions.subscribe import may_confirm, request_from
 from publisher.templating.environment import render_template
 
@@ -141,11 +143,14 @@ def send_confirmation_emails(
     while not is_stopping() and not result.trouble and result.paused_until is None:
         now = clock()
         with db.write() as connection:
-            taken = confirmations.claim(connection, int(now.timestamp()), lease=_LEASE_SECONDS, limit=_BATCH_SIZE)
-        if not taken:
+            seconds = int(now.timestamp())
+            jobs = job_queue.claim(
+                connection, [CONFIRMATION], seconds, lease=_LEASE_SECONDS, limit=_BATCH_SIZE, one_per_target=True
+            )
+        if not jobs:
             break
         try:
-            _Batch(site=site, db=db, now=now, result=result).run(taken, transport)
+            _Batch(site=site, db=db, now=now, result=result).run(jobs, transport)
         finally:
             save_pauses(db, transport, clock())
     if result.blockers and not result.trouble:
@@ -162,44 +167,36 @@ class _Batch:
     now: datetime
     result: ConfirmationEmailResult
 
-    def run(self, taken: Sequence[ConfirmationEmail], transport: Transport) -> None:
-        messages: dict[str, tuple[ConfirmationEmail, OutgoingMessage]] = {}
+    def run(self, jobs: Sequence[Job], transport: Transport) -> None:
+        messages: dict[str, tuple[Job, OutgoingMessage]] = {}
         with self.db.write() as connection:
-            undeliverable = []
-            for email in taken:
-                if not transport.is_local and (blockers := self._blockers(connection, email)):
+            for job in jobs:
+                # It may have been deleted after the claim, with its recipient's data.
+                email = confirmations.find(connection, int(job.subject))
+                if email is not None and not transport.is_local and (blockers := self._blockers(connection, email)):
                     self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, blockers)]))
-                    confirmations.release(connection, email.id, int(self.now.timestamp()) + _BLOCKED_SECONDS)
-                    continue
-                message = (
-                    self._welcome(connection, email)
-                    if email.kind is ConfirmationKind.WELCOME
-                    else self._message(connection, email)
-                )
-                if message is None:
-                    undeliverable.append(email.id)
+                    again = int(self.now.timestamp()) + _BLOCKED_SECONDS
+                    job_queue.reschedule(connection, job, again, attempts=job.attempts)
+                elif email is not None and (message := self._make(connection, email, job.attempts)) is not None:
+                    messages[message.recipient] = (job, message)
                 else:
-                    messages[message.recipient] = (email, message)
-            confirmations.mark_sent(connection, undeliverable)
+                    confirmations.delete_jobs(connection, [int(job.subject)])
         outcomes: dict[str, Outcome] = {}
         try:
             outcomes, self.result.trouble = try_messages(transport, [message for _, message in messages.values()])
         except PublisherError as error:
             self.result.trouble = str(error)
         with self.db.write() as connection:
-            for recipient, (email, message) in messages.items():
-                self._record_outcome(connection, email, message, outcomes.get(recipient))
+            for recipient, (job, message) in messages.items():
+                self._record(connection, job, message, outcomes.get(recipient))
 
-    def _record_outcome(
-        self, connection: Connection, email: ConfirmationEmail, message: OutgoingMessage, outcome: Outcome | None
-    ) -> None:
+    def _record(self, connection: Connection, job: Job, message: OutgoingMessage, outcome: Outcome | None) -> None:
         state = outcome.state if outcome is not None else DeliveryState.DEFERRED
         # A second email could be a duplicate; people who did not get the first can ask again.
         if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
             self.result.sent += 1
-            confirmations.mark_sent(connection, [email.id])
-            if isinstance(message.reference, Claim) and outcome is not None:
-                reference = message.reference
+            confirmations.delete_jobs(connection, [int(job.subject)])
+            if isinstance(reference := message.reference, Claim) and outcome is not None:
                 audience.record_welcome_delivery(
                     connection,
                     reference.issue_id,
@@ -211,11 +208,12 @@ class _Batch:
                 )
             return
         self.result.failed += 1
-        retry_at = RETRIES.retry_at(email.attempts + 1, int(self.now.timestamp()))
+        attempts = job.attempts + 1
+        retry_at = RETRIES.retry_at(attempts, int(self.now.timestamp()))
         if state is DeliveryState.FAILED or retry_at is None:
-            confirmations.mark_sent(connection, [email.id])
+            confirmations.delete_jobs(connection, [int(job.subject)])
         else:
-            confirmations.retry_later(connection, email.id, retry_at)
+            job_queue.reschedule(connection, job, retry_at, attempts=attempts)
 
     def _blockers(self, connection: Connection, email: ConfirmationEmail) -> tuple[Blocker, ...]:
         """Return the placeholder values that an email would send to a real person."""
@@ -227,7 +225,10 @@ class _Batch:
             blockers += issue_blockers(connection, self.site, row) if row is not None else ()
         return blockers
 
-    def _message(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
+    def _make(self, connection: Connection, email: ConfirmationEmail, attempts: int) -> OutgoingMessage | None:
+        """Return the message, or None if it must not be sent."""
+        if email.kind is ConfirmationKind.WELCOME:
+            return self._welcome(connection, email)
         # The address may have been suppressed after the message was asked for.
         if not may_confirm(connection, email.hash):
             return None
@@ -249,7 +250,7 @@ class _Batch:
         text = render_template(site.templates_dir, "web/letter.txt.j2", values)
         page = render_template(site.templates_dir, "web/letter.html.j2", values)
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
-        key = f"letter.{email.id}.{email.made_at}.{email.attempts}"
+        key = f"letter.{email.id}.{email.made_at}.{attempts}"
         envelope = Envelope(
             sender=mail.sender,
             reply_to=mail.reply_to,

@@ -1,34 +1,38 @@
-"""Queries of confirmation emails, and of the requests that wait for an answer."""
+"""Queries of confirmation emails, of their jobs, and of the requests that wait for an answer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from publisher.model.subscriptions import ConfirmationKind
+from publisher.storage import job_queue
+from publisher.storage.bulk import batches
 from publisher.storage.facts import increment_fact
+from publisher.storage.job_queue import Job
+from publisher.storage.tables.jobs import job
 from publisher.storage.tables.subscriptions import confirmation_email
 
 __all__ = [
+    "CONFIRMATION",
     "ConfirmationEmail",
     "add",
     "change_request",
-    "claim",
     "delete_for_address",
+    "delete_jobs",
     "delete_older",
     "find",
     "latest",
-    "mark_sent",
     "mark_used",
-    "next_due_time",
-    "release",
-    "retry_later",
     "set_subscriber",
 ]
+
+#: The kind of the jobs. The subject is the number of an email; the target is the keyed hash of its address.
+CONFIRMATION: Final = "confirmation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +50,6 @@ class ConfirmationEmail:
     request: Mapping[str, Any]
     #: Seconds since 1970, as all times here.
     made_at: int
-    due_at: int | None
-    attempts: int
     used_at: int | None
 
 
@@ -80,11 +82,15 @@ def add(
             subscriber_id=subscriber_id,
             request=json.dumps(request or {}, sort_keys=True),
             made_at=now,
-            due_at=now,
-            attempts=0,
         )
     )
+    job_queue.queue(connection, [Job(kind=CONFIRMATION, subject=_subject(number), target=hashed, due_at=now)])
     return number
+
+
+def _subject(number: int) -> str:
+    # Padded, because emails that are due in the same second are claimed in the order of their subjects.
+    return f"{number:010}"
 
 
 def find(connection: Connection, number: int) -> ConfirmationEmail | None:
@@ -108,76 +114,43 @@ def latest(
 
 def change_request(connection: Connection, number: int, request: Mapping[str, Any]) -> None:
     """Replace what an unanswered confirmation email is about."""
-    connection.execute(
-        update(confirmation_email)
-        .where(confirmation_email.c.id == number)
-        .values(request=json.dumps(request, sort_keys=True))
-    )
+    _update(connection, number, request=json.dumps(request, sort_keys=True))
 
 
 def mark_used(connection: Connection, number: int, now: int) -> None:
     """Record that a link was used."""
-    connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(used_at=now))
+    _update(connection, number, used_at=now)
 
 
 def set_subscriber(connection: Connection, number: int, subscriber_id: int) -> None:
     """Record which subscriber was added by a confirmation; erasing them deletes the email."""
-    connection.execute(
-        update(confirmation_email).where(confirmation_email.c.id == number).values(subscriber_id=subscriber_id)
-    )
+    _update(connection, number, subscriber_id=subscriber_id)
 
 
-def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[ConfirmationEmail]:
-    """Claim due emails for LEASE seconds, at most one per address."""
-    query = (
-        select(confirmation_email)
-        .where(confirmation_email.c.due_at <= now)
-        .order_by(confirmation_email.c.due_at, confirmation_email.c.id)
-        .limit(limit)
-    )
-    claimed: dict[str, ConfirmationEmail] = {}
-    for row in connection.execute(query.with_for_update(skip_locked=True)).mappings():
-        claimed.setdefault(row["hash"], _confirmation(row))
-    numbers = [email.id for email in claimed.values()]
-    connection.execute(
-        update(confirmation_email)
-        .where(confirmation_email.c.id.in_(numbers))
-        .values(due_at=now + lease, attempts=confirmation_email.c.attempts + 1)
-    )
-    return list(claimed.values())
+def _update(connection: Connection, number: int, **values: str | int) -> None:
+    connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(values))
 
 
-def mark_sent(connection: Connection, numbers: Iterable[int]) -> None:
-    """Record that emails were sent, or never will be."""
-    connection.execute(update(confirmation_email).where(confirmation_email.c.id.in_(list(numbers))).values(due_at=None))
-
-
-def retry_later(connection: Connection, number: int, due_at: int) -> None:
-    """Schedule another attempt at DUE_AT."""
-    connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(due_at=due_at))
-
-
-def release(connection: Connection, number: int, due_at: int) -> None:
-    """Release a claimed email until DUE_AT; the claim does not count as an attempt."""
-    connection.execute(
-        update(confirmation_email)
-        .where(confirmation_email.c.id == number)
-        .values(due_at=due_at, attempts=confirmation_email.c.attempts - 1)
-    )
-
-
-def next_due_time(connection: Connection) -> int | None:
-    """Return when the next email is due; None if none is queued."""
-    return connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
+def delete_jobs(connection: Connection, numbers: Iterable[int]) -> None:
+    """Delete the jobs of emails that were sent, or never will be, also if another process has claimed them."""
+    for subjects in batches(map(_subject, numbers)):
+        connection.execute(delete(job).where(job.c.kind == CONFIRMATION, job.c.subject.in_(subjects)))
 
 
 def delete_for_address(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:
-    """Delete the emails to an address, and those about a subscriber."""
-    connection.execute(delete(confirmation_email).where(confirmation_email.c.hash == hashed))
+    """Delete the emails to an address, and those about a subscriber, sent or queued."""
+    _delete(connection, confirmation_email.c.hash == hashed)
     if subscriber_id is not None:
-        connection.execute(delete(confirmation_email).where(confirmation_email.c.subscriber_id == subscriber_id))
+        _delete(connection, confirmation_email.c.subscriber_id == subscriber_id)
 
 
 def delete_older(connection: Connection, before: int) -> int:
     """Delete emails that were queued before BEFORE; return how many."""
-    return connection.execute(delete(confirmation_email).where(confirmation_email.c.made_at < before)).rowcount
+    return _delete(connection, confirmation_email.c.made_at < before)
+
+
+def _delete(connection: Connection, condition: ColumnElement[bool]) -> int:
+    numbers = connection.execute(select(confirmation_email.c.id).where(condition)).scalars().all()
+    deleted = connection.execute(delete(confirmation_email).where(condition)).rowcount
+    delete_jobs(connection, numbers)
+    return deleted

@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,12 +27,13 @@ from publisher.html.urls import url_path
 from publisher.http_client import CallbackClient
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.settings import Site
+from publisher.storage import job_queue
 from publisher.storage.engine import Database
+from publisher.storage.job_queue import Job
 from publisher.websub import hub_store as hub
-from publisher.websub.hub_store import HubTask
 from publisher.websub.link_header import link_header
 
-__all__ = ["HubReport", "RequestRejected", "queue_content", "request_subscription", "run_hub_tasks", "topic_path"]
+__all__ = ["HubReport", "RequestRejected", "request_subscription", "run_hub_tasks", "topic_path"]
 
 #: Lease by default, at least and at most (§5.1: the hub decides).
 _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS, _MAX_LEASE_SECONDS = 10 * 86_400, 300, 30 * 86_400
@@ -106,7 +107,7 @@ def request_subscription(
     with context.db.write() as connection:
         if hub.count_rows(connection) >= _MAX_SUBSCRIPTIONS:
             raise RequestRejected("the hub is full")
-        hub.add_task(connection, path, callback, mode, context.seconds, secret=secret, lease=seconds)
+        hub.queue_verification(connection, path, callback, mode, context.seconds, secret=secret, lease=seconds)
 
 
 def _is_callback(text: str) -> bool:
@@ -121,11 +122,6 @@ def _is_callback(text: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def queue_content(connection: Connection, paths: Iterable[str], now: int) -> int:
-    """Queue the delivery of changed feeds to their subscriptions, and return the number of deliveries."""
-    return sum(hub.queue_content(connection, path, now) for path in paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,39 +164,39 @@ def run_hub_tasks(
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
             with db.write() as connection:
-                tasks = hub.claim_tasks(connection, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
-            if not tasks:
+                jobs = job_queue.claim(connection, hub.HUB_KINDS, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
+            if not jobs:
                 break
-            results = list(pool.map(lambda task: _run_task(site, client, task, unresponsive), tasks))
+            results = list(pool.map(lambda job: _run_job(site, client, job, unresponsive), jobs))
             with db.write() as connection:
-                for task, result in zip(tasks, results, strict=True):
-                    _record_result(connection, task, result, int(clock().timestamp()), report)
+                for job, result in zip(jobs, results, strict=True):
+                    _record_result(connection, job, result, int(clock().timestamp()), report)
     return report
 
 
-def _run_task(site: Site, client: CallbackClient, task: HubTask, unresponsive: set[str]) -> _TaskResult:
-    server = urlsplit(task.callback).netloc
+def _run_job(site: Site, client: CallbackClient, job: Job, unresponsive: set[str]) -> _TaskResult:
+    server = urlsplit(job.target).netloc
     if server in unresponsive:
         return _TaskResult(error="its server did not respond a moment ago")
     try:
-        return _deliver_content(site, client, task) if task.kind == "content" else _verify_intent(site, client, task)
+        return _deliver_content(site, client, job) if job.kind == hub.CONTENT else _verify_intent(site, client, job)
     except RemoteError as error:
         if not error.is_final:
             unresponsive.add(server)
         return _TaskResult(error=str(error), is_final=error.is_final)
 
 
-def _verify_intent(site: Site, client: CallbackClient, task: HubTask) -> _TaskResult:
+def _verify_intent(site: Site, client: CallbackClient, job: Job) -> _TaskResult:
     """Verify with the callback that its owner wants to subscribe or unsubscribe (§5.3)."""
-    challenge = secrets.token_urlsafe(32)
+    challenge, mode = secrets.token_urlsafe(32), job.details["mode"]
     query = {
-        "hub.mode": task.kind,
-        "hub.topic": f"{site.feeds_url}/{url_path(task.topic)}",
+        "hub.mode": mode,
+        "hub.topic": f"{site.feeds_url}/{url_path(job.subject)}",
         "hub.challenge": challenge,
-        **({"hub.lease_seconds": str(task.lease)} if task.kind == "subscribe" else {}),
+        **({"hub.lease_seconds": str(job.details["lease"])} if mode == "subscribe" else {}),
     }
-    separator = "&" if "?" in task.callback else "?"
-    response = client.request("GET", f"{task.callback}{separator}{urlencode(query)}")
+    separator = "&" if "?" in job.target else "?"
+    response = client.request("GET", f"{job.target}{separator}{urlencode(query)}")
     if not 200 <= response.status < 300:
         # 404 is a refusal (§5.3.1); server errors may be temporary.
         return _TaskResult(error=f"responds with {response.status}", is_final=response.status < 500)
@@ -209,49 +205,50 @@ def _verify_intent(site: Site, client: CallbackClient, task: HubTask) -> _TaskRe
     return _TaskResult(is_done=True)
 
 
-def _deliver_content(site: Site, client: CallbackClient, task: HubTask) -> _TaskResult:
+def _deliver_content(site: Site, client: CallbackClient, job: Job) -> _TaskResult:
     """Deliver a feed to the callback (§7)."""
     try:
-        body = (site.feeds_dir / task.topic).read_bytes()
+        body = (site.feeds_dir / job.subject).read_bytes()
     except OSError:
         return _TaskResult(error="the feed was removed", is_final=True)
-    url = f"{site.feeds_url}/{url_path(task.topic)}"
+    url = f"{site.feeds_url}/{url_path(job.subject)}"
     headers = {
-        "Content-Type": TYPES_BY_SUFFIX[task.topic.rpartition(".")[2]],
+        "Content-Type": TYPES_BY_SUFFIX[job.subject.rpartition(".")[2]],
         "Link": link_header(url, site.hubs),
     }
-    if task.secret:
+    if secret := job.details["secret"]:
         # §7.1: the HMAC of the body, with the secret of the subscription.
-        headers["X-Hub-Signature"] = f"sha256={hmac.new(task.secret.encode(), body, hashlib.sha256).hexdigest()}"
-    response = client.request("POST", task.callback, headers=headers, body=body)
+        headers["X-Hub-Signature"] = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+    response = client.request("POST", job.target, headers=headers, body=body)
     if response.status == 410:
         return _TaskResult(is_gone=True)
     return _TaskResult(is_done=200 <= response.status < 300, error=f"responds with {response.status}")
 
 
-def _record_result(connection: Connection, task: HubTask, result: _TaskResult, now: int, report: HubReport) -> None:
+def _record_result(connection: Connection, job: Job, result: _TaskResult, now: int, report: HubReport) -> None:
+    topic, callback, details = job.subject, job.target, job.details
+    mode = details.get("mode", "content")
     if result.is_gone:
         report.dropped += 1
-        hub.delete_callback(connection, task.topic, task.callback)
+        hub.delete_callback(connection, topic, callback)
     elif result.is_done:
-        hub.finish_task(connection, task)
-        if task.kind == "content":
+        job_queue.finish(connection, job)
+        if job.kind == hub.CONTENT:
             report.delivered += 1
-        elif task.kind == "subscribe":
+        elif mode == "subscribe":
             report.subscribed += 1
-            hub.save_subscription(connection, task, now + task.lease)
+            hub.save_subscription(connection, topic, callback, details["secret"], now + details["lease"])
         else:
             report.unsubscribed += 1
-            hub.delete_subscription(connection, task.topic, task.callback)
+            hub.delete_subscription(connection, topic, callback)
     else:
-        report.failed.append(f"{_origin_of(task.callback)} ({task.kind}, {task.topic}): {result.error}")
-        retry_at = (DELIVERY_RETRIES if task.kind == "content" else VERIFICATION_RETRIES).retry_at(
-            task.attempts + 1, now
-        )
+        report.failed.append(f"{_origin_of(callback)} ({mode}, {topic}): {result.error}")
+        retries, attempts = DELIVERY_RETRIES if job.kind == hub.CONTENT else VERIFICATION_RETRIES, job.attempts + 1
+        retry_at = retries.retry_at(attempts, now)
         if result.is_final or retry_at is None:
-            hub.finish_task(connection, task)
+            job_queue.finish(connection, job)
         else:
-            hub.reschedule_task(connection, task, retry_at, result.error)
+            job_queue.reschedule(connection, job, retry_at, attempts=attempts, answer=result.error)
 
 
 def _origin_of(callback: str) -> str:

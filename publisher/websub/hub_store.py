@@ -1,74 +1,43 @@
-"""Subscriptions of the site's hub, and its queued requests to callback URLs."""
+"""Subscriptions of the site's hub, and its jobs: requests to callback URLs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select
 
-from publisher.storage.bulk import insert_rows
-from publisher.storage.tables.websub import hub_subscription, hub_task
+from publisher.storage import job_queue
+from publisher.storage.job_queue import Job, dump_payload
+from publisher.storage.tables.jobs import job
+from publisher.storage.tables.websub import hub_subscription
 
 __all__ = [
-    "HubTask",
-    "add_task",
-    "claim_tasks",
+    "CONTENT",
+    "HUB_KINDS",
     "count_rows",
     "delete_callback",
     "delete_expired_subscriptions",
     "delete_subscription",
-    "finish_task",
-    "next_task_time",
     "queue_content",
-    "reschedule_task",
+    "queue_verification",
     "save_subscription",
     "subscriptions_by_topic",
 ]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubTask:
-    """A queued request to a callback URL."""
-
-    topic: str
-    callback: str
-    #: ``subscribe``, ``unsubscribe`` or ``content``.
-    kind: str
-    secret: str
-    #: Seconds.
-    lease: int
-    attempts: int
-    due_at: int
-    answer: str
+#: The kinds of the jobs. The subject is the topic, a feed's file relative to feeds/; the target is the callback; the
+#: payload has the secret and, for a verification, the mode (``subscribe`` or ``unsubscribe``) and the lease in seconds.
+CONTENT: Final = "hub content"
+_VERIFICATION: Final = "hub verification"
+HUB_KINDS: Final = (_VERIFICATION, CONTENT)
 
 
-def _is_subscription(table: Any, topic: str, callback: str) -> Any:
-    return (table.c.topic == topic) & (table.c.callback == callback)
-
-
-def _is_task(task: HubTask) -> Any:
-    # A task that was queued again meanwhile has another due time, and must not be changed.
-    return (
-        _is_subscription(hub_task, task.topic, task.callback)
-        & (hub_task.c.kind == task.kind)
-        & (hub_task.c.due_at == task.due_at)
-    )
-
-
-def add_task(
-    connection: Connection, topic: str, callback: str, kind: str, now: int, *, secret: str = "", lease: int = 0
+def queue_verification(
+    connection: Connection, topic: str, callback: str, mode: str, now: int, *, secret: str = "", lease: int = 0
 ) -> None:
     """Queue the verification of a subscription or unsubscription; it replaces an earlier one of the callback."""
-    connection.execute(
-        delete(hub_task).where(_is_subscription(hub_task, topic, callback), hub_task.c.kind != "content")
-    )
-    connection.execute(insert(hub_task).values(_new_task(topic, callback, kind, now, secret, lease)))
-
-
-def _new_task(topic: str, callback: str, kind: str, now: int, secret: str, lease: int = 0) -> dict[str, Any]:
-    values = {"topic": topic, "callback": callback, "kind": kind, "secret": secret, "lease": lease}
-    return {**values, "attempts": 0, "due_at": now, "answer": ""}
+    payload = dump_payload(mode=mode, secret=secret, lease=lease)
+    verification = Job(kind=_VERIFICATION, subject=topic, target=callback, due_at=now, payload=payload)
+    job_queue.queue(connection, [verification])
 
 
 def queue_content(connection: Connection, topic: str, now: int) -> int:
@@ -76,55 +45,35 @@ def queue_content(connection: Connection, topic: str, now: int) -> int:
     query = select(hub_subscription.c.callback, hub_subscription.c.secret).where(
         hub_subscription.c.topic == topic, hub_subscription.c.leased_until > now
     )
-    rows = connection.execute(query).all()
+    jobs = [
+        Job(kind=CONTENT, subject=topic, target=row.callback, due_at=now, payload=dump_payload(secret=row.secret))
+        for row in connection.execute(query)
+    ]
     # These deliveries replace the open ones of an older version.
-    connection.execute(delete(hub_task).where(hub_task.c.topic == topic, hub_task.c.kind == "content"))
-    insert_rows(connection, hub_task, [_new_task(topic, row.callback, "content", now, row.secret) for row in rows])
-    return len(rows)
+    connection.execute(delete(job).where(job.c.kind == CONTENT, job.c.subject == topic))
+    job_queue.queue(connection, jobs)
+    return len(jobs)
 
 
-def claim_tasks(connection: Connection, now: int, *, lease: int, limit: int) -> list[HubTask]:
-    """Claim at most LIMIT due tasks for LEASE seconds."""
-    query = select(hub_task).where(hub_task.c.due_at <= now).order_by(hub_task.c.due_at, hub_task.c.callback)
-    rows = connection.execute(query.limit(limit).with_for_update(skip_locked=True)).mappings()
-    claimed = [HubTask(**{**row, "due_at": now + lease}) for row in rows]
-    for task in claimed:
-        is_claimed = _is_subscription(hub_task, task.topic, task.callback) & (hub_task.c.kind == task.kind)
-        connection.execute(update(hub_task).where(is_claimed).values(due_at=task.due_at))
-    return claimed
-
-
-def finish_task(connection: Connection, task: HubTask) -> None:
-    """Delete a task that succeeded or was given up; a task that was queued again meanwhile stays."""
-    connection.execute(delete(hub_task).where(_is_task(task)))
-
-
-def reschedule_task(connection: Connection, task: HubTask, due_at: int, answer: str) -> None:
-    """Reschedule a task, with the error of the last attempt."""
-    connection.execute(
-        update(hub_task).where(_is_task(task)).values(due_at=due_at, attempts=task.attempts + 1, answer=answer[:200])
-    )
-
-
-def save_subscription(connection: Connection, task: HubTask, until: int) -> None:
+def save_subscription(connection: Connection, topic: str, callback: str, secret: str, until: int) -> None:
     """Save a verified subscription that expires at UNTIL (Unix time)."""
-    delete_subscription(connection, task.topic, task.callback)
+    delete_subscription(connection, topic, callback)
     connection.execute(
-        insert(hub_subscription).values(
-            topic=task.topic, callback=task.callback, secret=task.secret, leased_until=until
-        )
+        insert(hub_subscription).values(topic=topic, callback=callback, secret=secret, leased_until=until)
     )
 
 
 def delete_subscription(connection: Connection, topic: str, callback: str) -> None:
     """Delete the subscription of a callback to a feed."""
-    connection.execute(delete(hub_subscription).where(_is_subscription(hub_subscription, topic, callback)))
+    query = delete(hub_subscription).where(hub_subscription.c.topic == topic, hub_subscription.c.callback == callback)
+    connection.execute(query)
 
 
 def delete_callback(connection: Connection, topic: str, callback: str) -> None:
-    """Delete the subscription and the tasks of a callback that no longer exists."""
+    """Delete the subscription and the jobs of a callback that no longer exists."""
     delete_subscription(connection, topic, callback)
-    connection.execute(delete(hub_task).where(_is_subscription(hub_task, topic, callback)))
+    is_of_callback = (job.c.subject == topic) & (job.c.target == callback)
+    connection.execute(delete(job).where(job.c.kind.in_(HUB_KINDS), is_of_callback))
 
 
 def subscriptions_by_topic(connection: Connection, now: int) -> dict[str, int]:
@@ -134,14 +83,9 @@ def subscriptions_by_topic(connection: Connection, now: int) -> dict[str, int]:
 
 
 def count_rows(connection: Connection) -> int:
-    """Return how many subscriptions and tasks there are."""
-    first = connection.execute(select(func.count()).select_from(hub_subscription)).scalar_one()
-    return int(first) + int(connection.execute(select(func.count()).select_from(hub_task)).scalar_one())
-
-
-def next_task_time(connection: Connection) -> int | None:
-    """Return when the next task is due; None where there is none."""
-    return connection.execute(select(func.min(hub_task.c.due_at))).scalar()
+    """Return how many subscriptions and jobs there are."""
+    subscriptions = connection.execute(select(func.count()).select_from(hub_subscription)).scalar_one()
+    return int(subscriptions) + job_queue.count(connection, *HUB_KINDS)
 
 
 def delete_expired_subscriptions(connection: Connection, now: int) -> int:

@@ -1,113 +1,49 @@
-"""Queued notifications about changed feeds."""
+"""Queued notifications about changed feeds: jobs with a feed's file and a recipient."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, update
 
-from publisher.storage.bulk import insert_rows
-from publisher.storage.tables.websub import notification
+from publisher.storage import job_queue
+from publisher.storage.job_queue import Job, dump_payload
+from publisher.storage.tables.jobs import job
 
 __all__ = [
-    "Notification",
-    "count_notifications",
+    "NOTIFICATION",
     "delete_feed_notifications",
-    "delete_notification",
     "delete_other_recipients",
-    "due_notifications",
-    "next_notification_time",
     "queue_notifications",
-    "reschedule_notification",
     "update_hash",
 ]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
-    """A queued notification of one recipient about one changed feed."""
-
-    #: The feed's file, relative to feeds/.
-    path: str
-    #: ``websub ADDRESS`` or ``rsscloud ADDRESS``.
-    recipient: str
-    #: The hash of the bytes that the server must serve before the notification is sent.
-    sha256: str
-    attempts: int
-    due_at: int
-    #: The error of the last attempt; empty before the first.
-    answer: str
+#: The kind of the jobs. The subject is the feed's file, relative to feeds/; the target is ``websub URL`` or
+#: ``rsscloud URL``; the payload is the hash of the bytes that must be served before the notification is sent.
+NOTIFICATION: Final = "notification"
 
 
 def queue_notifications(connection: Connection, recipients: Iterable[str], path: str, sha256: str) -> None:
     """Queue notifications about a changed feed; they replace older ones about the same feed."""
-    names = list(recipients)
-    if not names:
-        return
-    is_of_feed = notification.c.path == path
-    connection.execute(delete(notification).where(is_of_feed, notification.c.recipient.in_(names)))
-    insert_rows(
+    payload = dump_payload(sha256=sha256)
+    job_queue.queue(
         connection,
-        notification,
-        [
-            {"path": path, "recipient": name, "sha256": sha256, "attempts": 0, "due_at": 0, "answer": ""}
-            for name in names
-        ],
+        [Job(kind=NOTIFICATION, subject=path, target=name, due_at=0, payload=payload) for name in recipients],
     )
 
 
 def update_hash(connection: Connection, path: str, sha256: str) -> None:
     """Let the queued notifications about a feed wait for these newer bytes, without queueing others."""
-    connection.execute(update(notification).where(notification.c.path == path).values(sha256=sha256))
-
-
-def due_notifications(connection: Connection, now: int | None) -> list[Notification]:
-    """Return the notifications that are due at NOW (all if None), by recipient and path."""
-    query = select(notification).order_by(notification.c.recipient, notification.c.path)
-    if now is not None:
-        query = query.where(notification.c.due_at <= now)
-    return [Notification(**row) for row in connection.execute(query).mappings()]
-
-
-def next_notification_time(connection: Connection) -> int | None:
-    """Return when the next notification is due (Unix time, 0 for at once); None if there is none."""
-    return connection.execute(select(func.min(notification.c.due_at))).scalar()
-
-
-def count_notifications(connection: Connection) -> int:
-    """Return the number of queued notifications."""
-    return int(connection.execute(select(func.count()).select_from(notification)).scalar_one())
-
-
-def delete_notification(connection: Connection, queued: Notification) -> None:
-    """Delete a notification that was sent or given up; a newer one about the same feed stays."""
-    connection.execute(
-        delete(notification).where(
-            notification.c.path == queued.path,
-            notification.c.recipient == queued.recipient,
-            notification.c.sha256 == queued.sha256,
-        )
-    )
-
-
-def reschedule_notification(
-    connection: Connection, queued: Notification, attempts: int, due_at: int, answer: str
-) -> None:
-    """Reschedule a notification, with the error of the last attempt."""
-    query = update(notification).where(
-        notification.c.path == queued.path,
-        notification.c.recipient == queued.recipient,
-        notification.c.sha256 == queued.sha256,
-    )
-    connection.execute(query.values(due_at=due_at, answer=answer, attempts=attempts))
+    query = update(job).where(job.c.kind == NOTIFICATION, job.c.subject == path)
+    connection.execute(query.values(payload=dump_payload(sha256=sha256)))
 
 
 def delete_feed_notifications(connection: Connection, path: str) -> None:
     """Delete the notifications about a feed that was removed."""
-    connection.execute(delete(notification).where(notification.c.path == path))
+    connection.execute(delete(job).where(job.c.kind == NOTIFICATION, job.c.subject == path))
 
 
 def delete_other_recipients(connection: Connection, recipients: Iterable[str]) -> None:
     """Delete the notifications of recipients that are no longer in the settings."""
-    connection.execute(delete(notification).where(notification.c.recipient.not_in(list(recipients))))
+    connection.execute(delete(job).where(job.c.kind == NOTIFICATION, job.c.target.not_in(list(recipients))))

@@ -21,9 +21,12 @@ from publisher.http_client import HttpClient
 from publisher.model.feeds import FeedFormat
 from publisher.model.report import NotificationResult, Progress
 from publisher.settings import Site
+from publisher.storage import job_queue
+from publisher.storage.job_queue import Job
 from publisher.websub import notifications_store as notifications
-from publisher.websub.hub import queue_content, run_hub_tasks
-from publisher.websub.notifications_store import Notification
+from publisher.websub.hub import run_hub_tasks
+from publisher.websub.hub_store import queue_content
+from publisher.websub.notifications_store import NOTIFICATION
 from publisher.websub.recipients import recipients
 
 __all__ = ["RETRIES", "send_notifications"]
@@ -75,8 +78,8 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
     named = {name for form in FeedFormat for name in recipients(site, form)}
     with db.write() as connection:
         notifications.delete_other_recipients(connection, named)
-        due = notifications.due_notifications(connection, None if at_once else int(now.timestamp()))
-        own = [queued for queued in due if queued.recipient == f"websub {site.hub_url}"]
+        due = job_queue.due(connection, NOTIFICATION, None if at_once else int(now.timestamp()))
+        own = [queued for queued in due if queued.target == f"websub {site.hub_url}"]
         _queue_own_hub(connection, own, now)
     due = [queued for queued in due if queued not in own]
     sent, failed = 0, list[str]()
@@ -99,34 +102,34 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
                 sent += outcome.status is _Status.DONE
                 failed += _record_outcome(connection, queued, outcome, context.seconds)
     with db.read() as connection:
-        waiting = notifications.count_notifications(connection)
+        waiting = job_queue.count(connection, NOTIFICATION)
     return NotificationResult(sent=sent, waiting=waiting, failed=tuple(failed))
 
 
-def _queue_own_hub(connection: Connection, own: Sequence[Notification], now: datetime) -> None:
+def _queue_own_hub(connection: Connection, own: Sequence[Job], now: datetime) -> None:
     """Queue the deliveries of the site's own hub, which needs no notification over HTTP."""
-    queue_content(connection, dict.fromkeys(queued.path for queued in own), int(now.timestamp()))
     for queued in own:
-        notifications.delete_notification(connection, queued)
+        queue_content(connection, queued.subject, int(now.timestamp()))
+        job_queue.finish(connection, queued)
 
 
-def _record_outcome(connection: Connection, queued: Notification, outcome: _Outcome, now: int) -> list[str]:
+def _record_outcome(connection: Connection, queued: Job, outcome: _Outcome, now: int) -> list[str]:
     """Store the result of an attempt, and return the failure as a line of text, if it is one."""
-    name = queued.recipient.partition(" ")[2]
+    name = queued.target.partition(" ")[2]
     if outcome.status is _Status.DONE:
-        notifications.delete_notification(connection, queued)
+        job_queue.finish(connection, queued)
         return []
     attempts = queued.attempts + 1
     if not outcome.counts:
         attempts = min(attempts, _MAX_LOOK_ATTEMPTS)
     again = RETRIES.retry_at(attempts, now)
     if outcome.status is _Status.NEVER or again is None:
-        notifications.delete_notification(connection, queued)
-        return [f"{name} was not notified of {queued.path}: {outcome.error}. It was the last attempt"]
-    notifications.reschedule_notification(connection, queued, attempts, again, outcome.error)
+        job_queue.finish(connection, queued)
+        return [f"{name} was not notified of {queued.subject}: {outcome.error}. It was the last attempt"]
+    job_queue.reschedule(connection, queued, again, attempts=attempts, answer=outcome.error)
     if not outcome.counts:
         return []
-    return [f"{name} was not notified of {queued.path}: {outcome.error}. It will be retried"]
+    return [f"{name} was not notified of {queued.subject}: {outcome.error}. It will be retried"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,10 +143,11 @@ class _NotificationRun:
     #: Why the server of the feeds does not respond; empty while it does.
     server_error: str = ""
 
-    def run(self, due: Sequence[Notification]) -> list[tuple[Notification, _Outcome]]:
+    def run(self, due: Sequence[Job]) -> list[tuple[Job, _Outcome]]:
         """Return the result of each notification; those that there was no time for are omitted."""
         failed_servers: dict[str, str] = {}
-        wanted = list(dict.fromkeys((queued.path, queued.sha256) for queued in due))
+        versions = {queued: (queued.subject, str(queued.details["sha256"])) for queued in due}
+        wanted = list(dict.fromkeys(versions.values()))
         with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
             checks = self._report_progress(
                 "checking that feeds are served", pool.map(lambda pair: self._check_served(*pair), wanted)
@@ -151,7 +155,7 @@ class _NotificationRun:
             checked = dict(zip(wanted, checks, strict=True))
             ready, results = [], []
             for queued in due:
-                check = checked[queued.path, queued.sha256]
+                check = checked[versions[queued]]
                 if check is not None and check.status is _Status.DONE:
                     ready.append(queued)
                 else:
@@ -188,14 +192,14 @@ class _NotificationRun:
             return _Outcome(status=_Status.LATER, error="the server does not serve the new bytes yet", counts=False)
         return _Outcome(status=_Status.DONE)
 
-    def _notify(self, queued: Notification, failed_servers: dict[str, str]) -> _Outcome | None:
+    def _notify(self, queued: Job, failed_servers: dict[str, str]) -> _Outcome | None:
         """Notify one recipient of one feed; None if there was no time."""
-        kind, _, recipient_url = queued.recipient.partition(" ")
+        kind, _, recipient_url = queued.target.partition(" ")
         if self.is_over():
             return None
         if recipient_url in failed_servers:
             return _Outcome(status=_Status.LATER, error=failed_servers[recipient_url])
-        url = self._feed_url(queued.path)
+        url = self._feed_url(queued.subject)
         # https://www.w3.org/TR/websub/#publishing leaves the fields to the hub; all known hubs accept these.
         fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
         try:

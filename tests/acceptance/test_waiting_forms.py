@@ -7,14 +7,14 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import Any
 
 import pytest
 
 from publisher.errors import StoreBusy
+from publisher.storage import job_queue
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as confirmations
 from tests.acceptance.test_serve import Serving, get
@@ -84,7 +84,7 @@ def test_pages_are_served_while_forms_wait_for_the_database(any_mail_kit: MailKi
     assert set(answers) == {(503, "10")}
     until(lambda: join(serving.url, 1)[0] == 200)
     with kit.open() as db, db.read() as connection:
-        assert confirmations.next_due_time(connection) is not None
+        assert job_queue.next_due_time(connection, confirmations.CONFIRMATION) is not None
     assert "request failed" not in serving.log.read_text()
 
 
@@ -123,11 +123,10 @@ def test_a_wait_for_the_database_has_a_timeout(any_mail_kit: MailKit) -> None:
     """A write that another process holds up is an error of its own kind after the time that was asked for."""
     kit = any_mail_kit
     kit.open().close()
-    add: Callable[..., Any] = confirmations.next_due_time
     with (
         held(kit),
         Database.open(kit.site.database_url, wait_seconds=1) as db,
         pytest.raises(StoreBusy, match="another process is writing to it"),
         db.write() as connection,
     ):
-        add(connection)
+        confirmations.find(connection, 1)

@@ -11,6 +11,6 @@ from sqlalchemy import (
 __all__ = ["REVISION", "metadata"]
 
 #: The newest migration. Older databases are upgraded, newer ones rejected.
-REVISION: Final = "0015"
+REVISION: Final = "0016"
 
 metadata = MetaData()

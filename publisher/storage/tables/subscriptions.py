@@ -23,9 +23,6 @@ confirmation_email = Table(
     #: What to do once it is confirmed, JSON.
     Column("request", Text, nullable=False),
     Column("made_at", BigInteger, nullable=False),
-    #: When to send it; NULL if it was sent, or never will be.
-    Column("due_at", BigInteger, index=True),
-    Column("attempts", Integer, nullable=False),
     #: When its link was used; NULL for not yet.
     Column("used_at", BigInteger),
 )

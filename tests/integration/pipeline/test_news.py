@@ -8,7 +8,8 @@ import pytest
 
 from publisher.cli.now import summary
 from publisher.errors import SettingsError
-from publisher.websub import notifications_store as announcements
+from publisher.storage import job_queue
+from publisher.websub.notifications_store import NOTIFICATION
 from tests.conftest import NOW, MailKit, SiteKit, issues, titles
 from tests.support.smtp import Server
 from tests.support.use_cases import check_site, set_note
@@ -30,7 +31,7 @@ def daily(kit: SiteKit, text: str) -> None:
 
 def announced(kit: SiteKit) -> set[str]:
     with kit.open() as db, db.read() as connection:
-        return {one.path for one in announcements.due_notifications(connection, None)}
+        return {job.subject for job in job_queue.due(connection, NOTIFICATION, None)}
 
 
 def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) -> None:
@@ -145,8 +146,8 @@ def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
     kit.open_issue()
     assert "all.atom" in announced(kit) and "tag/old.atom" in announced(kit)
     with kit.open() as db, db.write() as connection:
-        for one in announcements.due_notifications(connection, None):
-            announcements.delete_notification(connection, one)
+        for job in job_queue.due(connection, NOTIFICATION, None):
+            job_queue.finish(connection, job)
     archive(kit)
     kit.publish(LATER)
     assert announced(kit) == set() and b"Of 2011" in (kit.root / "feeds/all.atom").read_bytes()
@@ -160,8 +161,9 @@ def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
     with kit.open() as db, db.read() as connection:
         import hashlib
 
-        for one in announcements.due_notifications(connection, None):
-            assert hashlib.sha256((kit.root / "feeds" / one.path).read_bytes()).hexdigest() == one.sha256
+        for job in job_queue.due(connection, NOTIFICATION, None):
+            sha256 = hashlib.sha256((kit.root / "feeds" / job.subject).read_bytes()).hexdigest()
+            assert job.details == {"sha256": sha256}
     kit.article("more.md", title="More", date="2026-11-25", tags="[Old]")
     archive(kit, 2003, 2003)
     kit.publish(LATER + 3 * DAY)
@@ -175,8 +177,8 @@ def test_hubs_are_notified_of_an_archive_before_any_issue(kit: SiteKit) -> None:
     kit.publish(with_issues=False)
     archive(kit, 2001, 2002)
     with kit.open() as db, db.write() as connection:
-        for one in announcements.due_notifications(connection, None):
-            announcements.delete_notification(connection, one)
+        for job in job_queue.due(connection, NOTIFICATION, None):
+            job_queue.finish(connection, job)
     kit.publish(LATER, with_issues=False)
     assert "all.atom" in announced(kit)
 

@@ -14,7 +14,12 @@ from publisher.runner import jobs as jobs_module
 from publisher.runner.background_job import BackgroundJob
 from publisher.runner.runner import Runner, _signature
 from publisher.runner.timers import Timers
+from publisher.storage import job_queue
+from publisher.storage.job_queue import Job
 from publisher.subscriptions.confirmation_emails import ConfirmationEmailResult
+from publisher.subscriptions.confirmation_store import CONFIRMATION
+from publisher.websub.hub_store import CONTENT
+from publisher.websub.notifications_store import NOTIFICATION
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.integration.runner.test_jobs import JobHarness
 from tests.support.smtp import Server
@@ -36,16 +41,18 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[SiteKit], JobHar
         harness.db.close()
 
 
-def use_due_time(monkeypatch: pytest.MonkeyPatch, module: str, function: str) -> None:
-    """Let a queue have something that is due at DUE."""
-    monkeypatch.setattr(f"publisher.runner.jobs.{module}.{function}", lambda connection: int(DUE.timestamp()))
+def queue_job(kit: SiteKit, kind: str) -> None:
+    """Queue a job that is due at DUE."""
+    with kit.open() as db, db.write() as connection:
+        job = Job(kind=kind, subject="all.rss", target="https://hub.example/", due_at=int(DUE.timestamp()))
+        job_queue.queue(connection, [job])
 
 
 def test_confirmation_emails_that_wait_are_sent_at_their_time(
     mail_kit: MailKit, make: Callable[[SiteKit], JobHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure is one of the job, which is then repeated."""
-    use_due_time(monkeypatch, "confirmations", "next_due_time")
+    queue_job(mail_kit, CONFIRMATION)
     result = ConfirmationEmailResult()
     monkeypatch.setattr("publisher.subscriptions.confirmation_emails.send_confirmation_emails", lambda *_, **__: result)
     with Server() as server:
@@ -63,7 +70,7 @@ def test_a_hub_that_does_not_answer_is_logged(
 ) -> None:
     """And asked again later."""
     kit.add_settings('\n[announce]\nhubs = ["https://hub.example/"]\n')
-    use_due_time(monkeypatch, "notifications", "next_notification_time")
+    queue_job(kit, NOTIFICATION)
     result = SimpleNamespace(sent=0, waiting=1, failed=["hub.example: no answer"])
     monkeypatch.setattr(jobs_module, "send_notifications", lambda *_, **__: result)
     harness = make(kit)
@@ -77,7 +84,7 @@ def test_a_subscriber_of_the_hub_that_fails_is_logged(
 ) -> None:
     """The next attempt has a timer; nothing is logged about nothing."""
     kit.add_settings("\n[web]\nhub = true\n")
-    use_due_time(monkeypatch, "hub", "next_task_time")
+    queue_job(kit, CONTENT)
     result = SimpleNamespace(delivered=0, subscribed=0, unsubscribed=0, dropped=0, failed=["a.example: status 500"])
     monkeypatch.setattr("publisher.websub.hub.run_hub_tasks", lambda *_, **__: result)
     harness = make(kit)

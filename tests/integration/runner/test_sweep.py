@@ -48,17 +48,7 @@ def fill(db: Database) -> None:
             made_at = int((NOW - timedelta(days=days)).timestamp())
             confirmations.add(connection, ConfirmationKind.SUBSCRIBE, f"hash of {address}", address, made_at)
         for seconds, callback in ((0, "https://old.example/"), (60, "https://new.example/")):
-            task = hub.HubTask(
-                topic="all.atom",
-                callback=callback,
-                kind="subscribe",
-                secret="",
-                lease=60,
-                attempts=0,
-                due_at=0,
-                answer="",
-            )
-            hub.save_subscription(connection, task, int(NOW.timestamp()) + seconds)
+            hub.save_subscription(connection, "all.atom", callback, "", int(NOW.timestamp()) + seconds)
         listening.add_feed_requests(connection, [feed_requests(401), feed_requests(399)])
 
 

@@ -11,8 +11,10 @@ from sqlalchemy import text
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.runner.sweep import sweep
 from publisher.schedule import store as slots
+from publisher.storage import job_queue
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as confirmations
+from publisher.subscriptions.confirmation_store import CONFIRMATION
 from tests.conftest import NOW, MailKit, issues
 from tests.support.clocks import ManualClock
 from tests.support.smtp import Script, Server
@@ -71,9 +73,10 @@ def test_a_jump_within_the_gap_deletes_nothing_new(db: Database) -> None:
 def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
     """A delivery deferred in 2037 is due now instead of eleven years later."""
     sweep(db, FUTURE)
-    number = add_confirmation(db, FUTURE)
+    add_confirmation(db, FUTURE)
     with db.write() as connection:
-        confirmations.retry_later(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
+        (job,) = job_queue.due(connection, CONFIRMATION, None)
+        job_queue.reschedule(connection, job, int((FUTURE + timedelta(hours=1)).timestamp()), attempts=1)
         slots.save_schedule(connection, "digest:daily", "x", NOW)
         claim = slots.claim_slot(
             connection, "digest:daily", NOW, runner="gone 1", now=FUTURE, until=FUTURE + timedelta(seconds=90)
@@ -82,7 +85,7 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
     result = sweep(db, NOW)
     assert result.repaired == 2
     with db.read() as connection:
-        assert confirmations.next_due_time(connection) == int(NOW.timestamp())
+        assert job_queue.next_due_time(connection, CONFIRMATION) == int(NOW.timestamp())
         (run,) = slots.open_runs(connection)
     assert run.leased_until == NOW
     assert sweep(db, NOW + timedelta(minutes=1)).repaired == 0

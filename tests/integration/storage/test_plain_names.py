@@ -17,12 +17,14 @@ from publisher.feeds import store as feeds
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.model.taxonomy import FacetKind
 from publisher.schedule import store as schedules
+from publisher.storage import job_queue
 from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact
 from publisher.storage.migrate import upgrade
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_store
-from publisher.websub import hub_store, notifications_store
+from publisher.websub.hub_store import CONTENT
+from publisher.websub.notifications_store import NOTIFICATION
 from tests.conftest import SiteKit
 
 #: Rows of each schema that was released, in the order of the upgrades.
@@ -125,10 +127,12 @@ def test_an_upgrade_to_plain_names_keeps_all_rows(database_url: str) -> None:
         assert "mailbox full" in repr(bounced)
         assert scalar(connection, "SELECT report_hash FROM bounce") == "a hash"
         assert deliveries.count_sent_on(connection, "2026-11-20") == 41
-        (waiting,) = notifications_store.due_notifications(connection, None)
+        (waiting,) = job_queue.due(connection, NOTIFICATION, None)
         assert (waiting.attempts, waiting.due_at, waiting.answer) == (2, 77, "timed out")
-        assert scalar(connection, "SELECT answer FROM hub_task") == "answers 503"
-        assert hub_store.next_task_time(connection) == 80
+        (waiting,) = job_queue.due(connection, CONTENT, None)
+        assert (waiting.attempts, waiting.due_at, waiting.answer) == (3, 80, "answers 503")
+        (waiting,) = job_queue.due(connection, confirmation_store.CONFIRMATION, None)
+        assert (int(waiting.subject), waiting.target, waiting.due_at) == (11, "h1", 20)
         assert int(schedules.load_schedules(connection)["feeds"].effective_from.timestamp()) == 4000
         assert scalar(connection, "SELECT is_rejected FROM problem")
         assert scalar(connection, "SELECT subscribers FROM feed_requests") == 5

@@ -10,9 +10,9 @@ import pytest
 
 from publisher.runner import make_log
 from publisher.runner.jobs import Jobs
-from publisher.storage import facts
-from publisher.subscriptions import confirmation_store as confirmations
+from publisher.storage import facts, job_queue
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
+from publisher.subscriptions.confirmation_store import CONFIRMATION
 from tests.conftest import NOW
 from tests.support.smtp import Drop, Script
 from tests.support.subscriber_site import SubscriberSite
@@ -49,8 +49,8 @@ def test_nothing_is_sent_during_the_pause_and_everything_after_it(paused: Subscr
     for _ in range(10):
         assert subscriber_site.deliver_emails() == []
     assert subscriber_site.server.commands == []
-    with subscriber_site.kit.open() as db, db.write() as connection:
-        (waiting,) = confirmations.claim(connection, int(NOW.timestamp()), lease=0, limit=10)
+    with subscriber_site.kit.open() as db, db.read() as connection:
+        (waiting,) = job_queue.due(connection, CONFIRMATION, int(NOW.timestamp()))
         assert waiting.attempts == 0
     subscriber_site.advance(minutes=16)
     assert len(subscriber_site.deliver_emails()) == 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from publisher.storage import job_queue
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
-from publisher.subscriptions import confirmation_store as confirmations
+from publisher.subscriptions.confirmation_store import CONFIRMATION
 from tests.conftest import NOW
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite, call_at_once, href_of
@@ -228,7 +229,7 @@ def test_confirmation_emails_are_retried_and_given_up_in_the_end(subscriber_site
     subscriber_site.subscribe("nobody@mail.example.org")
     assert subscriber_site.deliver_emails() == []
     with subscriber_site.kit.open() as db, db.read() as connection:
-        assert confirmations.next_due_time(connection) is None
+        assert job_queue.next_due_time(connection, CONFIRMATION) is None
 
 
 def test_two_senders_send_each_confirmation_email_once(subscriber_site: SubscriberSite) -> None:
@@ -236,8 +237,8 @@ def test_two_senders_send_each_confirmation_email_once(subscriber_site: Subscrib
     subscriber_site.subscribe()
     with subscriber_site.kit.open() as db, db.write() as connection:
         now = int(subscriber_site.clock.now().timestamp())
-        assert len(confirmations.claim(connection, now, lease=300, limit=10)) == 1
-        assert confirmations.claim(connection, now, lease=300, limit=10) == []
+        assert len(job_queue.claim(connection, [CONFIRMATION], now, lease=300, limit=10)) == 1
+        assert job_queue.claim(connection, [CONFIRMATION], now, lease=300, limit=10) == []
     assert subscriber_site.deliver_emails() == []
     # The sender that claimed them died: the claim expires.
     subscriber_site.advance(minutes=6)

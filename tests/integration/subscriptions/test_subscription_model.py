@@ -180,6 +180,7 @@ class Real:
                 "subscriber",
                 "suppression",
                 "confirmation_email",
+                "job",
                 "delivery",
                 "attempt",
             ):

@@ -16,6 +16,7 @@ import pytest
 
 from publisher.errors import RemoteError
 from publisher.http_client import CallbackClient
+from publisher.storage import job_queue
 from publisher.web import Web
 from publisher.websub import hub_store as hub
 from tests.conftest import NOW, SiteKit
@@ -368,7 +369,8 @@ def test_an_unresponsive_server_does_not_delay_others(hub_site: HubSite) -> None
     port = free_port()
     with hub_site.kit.open() as db, db.write() as connection:
         for number in range(90):
-            hub.add_task(connection, "all.atom", f"http://127.0.0.1:{port}/{number}", "subscribe", int(NOW.timestamp()))
+            callback, now = f"http://127.0.0.1:{port}/{number}", int(NOW.timestamp())
+            hub.queue_verification(connection, "all.atom", callback, "subscribe", now)
     with subscriber() as one:
         hub_site.request(one.url)
         report = hub_site.work()
@@ -384,8 +386,8 @@ def test_two_runners_deliver_once(hub_site: HubSite) -> None:
         with hub_site.kit.open() as db, db.write() as connection:
             now = int(hub_site.clock.now().timestamp())
             assert hub.queue_content(connection, "all.atom", now) == 1
-            assert len(hub.claim_tasks(connection, now, lease=120, limit=10)) == 1
-            assert hub.claim_tasks(connection, now, lease=120, limit=10) == []
+            assert len(job_queue.claim(connection, hub.HUB_KINDS, now, lease=120, limit=10)) == 1
+            assert job_queue.claim(connection, hub.HUB_KINDS, now, lease=120, limit=10) == []
         assert hub_site.work().delivered == 0
         # The one that took it died.
         hub_site.clock.advance(seconds=timedelta(minutes=3).total_seconds())

@@ -155,6 +155,34 @@ def test_a_newer_change_replaces_a_queued_notification(kit: SiteKit, web: WebSer
     assert send_again(kit, NOW + timedelta(hours=1)).sent == 2
 
 
+def test_a_feed_that_changes_during_its_notification_is_notified_again(any_kit: SiteKit) -> None:
+    """The hub hears of both versions, and a failure of the first notification does not delay the second."""
+    kit = any_kit
+    with run_web_server() as web:
+        kit.add_settings(
+            f'\n[feeds]\nurl = "{web.url}/feeds"\nformats = ["rss"]\n[announce]\nhubs = ["{web.url}/hub"]\n'
+        )
+        kit.article()
+        kit.publish()
+        live = web.folder = kit.root / "feeds"
+        web.post_statuses, changes = [204, 503, 204], ["Second", "Third"]
+
+        def change(label: str, *_: int) -> None:
+            # After the request, and before its result is stored.
+            if label == "notifying hubs" and changes:
+                web.folder = None
+                kit.article(title=changes.pop(0))
+                kit.publish(NOW + timedelta(minutes=2))
+                web.folder = live
+
+        later = NOW + timedelta(hours=1)
+        assert send_again(kit, later, progress=change).waiting == 1
+        failed = send_again(kit, later, progress=change)
+        assert (failed.waiting, len(failed.failed)) == (1, 1)
+        assert send_again(kit, later).waiting == 0
+    assert len(web.posts) == 3
+
+
 class LateClock(ManualClock):
     """A clock that is 100 seconds later at each look but the first."""
 
