@@ -99,6 +99,9 @@ def request_subscription(
         raise RequestRejected("hub.callback must have at most 2,000 characters, all of them visible ASCII")
     if len(secret.encode()) >= _MAX_SECRET_BYTES:
         raise RequestRejected(f"hub.secret must have fewer than {_MAX_SECRET_BYTES} bytes")
+    if "\0" in secret:
+        # PostgreSQL stores none.
+        raise RequestRejected("hub.secret must have no NUL character")
     if lease and not re.fullmatch(r"[0-9]{1,12}", lease):
         raise RequestRejected("hub.lease_seconds must be a whole number")
     seconds = min(

@@ -262,6 +262,7 @@ def test_an_unchanged_feed_is_not_delivered(hub_site: HubSite) -> None:
         ({"callback": "http://example.org:x/"}, "hub.callback"),
         ({"topic": "http://["}, "hub.topic"),
         ({"secret": "x" * 200}, "hub.secret"),
+        ({"secret": "a\0b"}, "hub.secret"),
         ({"lease_seconds": "soon"}, "hub.lease_seconds"),
     ],
 )
