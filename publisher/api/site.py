@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from publisher.clock import Clock
 from publisher.context import Context, WaitCallback, local_now, no_wait
@@ -36,12 +37,31 @@ if TYPE_CHECKING:
 __all__ = ["Publisher"]
 
 
+def _subject(name: str, description: str) -> Any:
+    """Return a property for the class NAME of publisher.api, which is imported on first use."""
+
+    def make(publisher: Publisher) -> object:
+        return getattr(import_module(f"publisher.api.{name.lower()}"), name)(publisher)
+
+    make.__doc__ = description
+    return cached_property(make)
+
+
 class Publisher:
     """A site that is open. Close it, or use it in a ``with`` statement.
 
     It may be used by several threads. Each method is one use case, and its own transaction unless it is called within
     ``transaction()``.
     """
+
+    articles: Articles = _subject("Articles", "The articles: correct, retract.")
+    feeds: Feeds = _subject("Feeds", "The feeds: notify hubs.")
+    digests: Digests = _subject("Digests", "The newsletters: drafts, notes, approval.")
+    issues: Issues = _subject("Issues", "The issues and their deliveries.")
+    reports: Reports = _subject("Reports", "Reports about the site.")
+    schedule: Schedule = _subject("Schedule", "The schedules and their next slots.")
+    subscribers: Subscribers = _subject("Subscribers", "The people on the lists.")
+    websub: WebSub = _subject("WebSub", "The site's own WebSub hub.")
 
     def __init__(
         self,
@@ -199,61 +219,3 @@ class Publisher:
         from publisher.pipeline.check import check_site
 
         return check_site(self.context(), targets, with_browser=with_browser, force=force)
-
-    # -- subjects ------------------------------------------------------------------------------------
-
-    @cached_property
-    def articles(self) -> Articles:
-        """The articles: correct, retract."""
-        from publisher.api.articles import Articles
-
-        return Articles(self)
-
-    @cached_property
-    def feeds(self) -> Feeds:
-        """The feeds: notify hubs."""
-        from publisher.api.feeds import Feeds
-
-        return Feeds(self)
-
-    @cached_property
-    def digests(self) -> Digests:
-        """The newsletters: drafts, notes, approval."""
-        from publisher.api.digests import Digests
-
-        return Digests(self)
-
-    @cached_property
-    def issues(self) -> Issues:
-        """The issues and their deliveries."""
-        from publisher.api.issues import Issues
-
-        return Issues(self)
-
-    @cached_property
-    def reports(self) -> Reports:
-        """Reports about the site."""
-        from publisher.api.reports import Reports
-
-        return Reports(self)
-
-    @cached_property
-    def schedule(self) -> Schedule:
-        """The schedules and their next slots."""
-        from publisher.api.schedule import Schedule
-
-        return Schedule(self)
-
-    @cached_property
-    def subscribers(self) -> Subscribers:
-        """The people on the lists."""
-        from publisher.api.subscribers import Subscribers
-
-        return Subscribers(self)
-
-    @cached_property
-    def websub(self) -> WebSub:
-        """The site's own WebSub hub."""
-        from publisher.api.websub import WebSub
-
-        return WebSub(self)

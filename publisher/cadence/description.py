@@ -30,8 +30,8 @@ def describe_cadence(cadence: Cadence) -> str:
     return f"{days or 'every day'} {times}"
 
 
-def _joined(names: Sequence[str], last: str = "and") -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _step(numbers: Sequence[int], size: int) -> int | None:

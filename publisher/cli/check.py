@@ -10,11 +10,10 @@ import click
 
 from publisher import CheckResult, IssueCheck, check_files
 from publisher.cli.common import ProgressLine, count_phrase, open_site, site_option
-from publisher.digests.run_preflight import is_issue_target
 from publisher.findings import Finding
 from publisher.findings.silence import silenced_phrase
 from publisher.html.text import clean_characters, one_line
-from publisher.settings import SETTINGS_FILE, read_site
+from publisher.settings import SETTINGS_FILE
 
 __all__ = ["command"]
 
@@ -43,13 +42,10 @@ def command(
     Exit status: 0 no findings; 1 findings, or an issue is held; 2 usage or settings; 3 failed.
     """
     is_site = (folder / SETTINGS_FILE).exists() or not targets
-    if reason is not None:
-        if not is_site or len(targets) != 1:
-            raise click.UsageError(
-                "--force is for one draft or issue of a site. Name it, for example 'publish check morning --force REASON'"
-            )
-        if not is_issue_target(targets[0], read_site(folder)):
-            raise click.UsageError(f"--force is for a draft or an issue, and {targets[0]} is none")
+    if reason is not None and (not is_site or len(targets) != 1):
+        raise click.UsageError(
+            "--force is for one draft or issue of a site. Name it, for example 'publish check morning --force REASON'"
+        )
     if is_site:
         with open_site(folder) as publisher:
             report = publisher.check(targets, with_browser=browser, force=reason)

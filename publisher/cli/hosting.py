@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
+from publisher import Publisher
 from publisher.cli.common import site_option
-from publisher.feeds.hosting import SERVERS, render_hosting
-from publisher.settings import read_site
 
 __all__ = ["command"]
 
 
 @click.command("hosting")
-@click.argument("server", type=click.Choice(SERVERS))
+@click.argument("server", type=click.Choice(["nginx", "caddy", "apache"]))
 @site_option
 def command(server: str, folder: Path) -> None:
     """Print the configuration of a web server that serves feeds/.
@@ -25,16 +24,4 @@ def command(server: str, folder: Path) -> None:
 
     Exit status: 0 success; 2 usage or settings; 3 failed.
     """
-    site = read_site(folder)
-    text = render_hosting(
-        server,
-        title=site.title,
-        base_url=site.base_url,
-        feeds_url=site.feeds_url,
-        folder=site.feeds_dir,
-        hubs=site.hubs,
-        moved=site.feeds.moved,
-        formats=site.feeds.formats,
-        templates=site.templates_dir,
-    )
-    click.echo(text, nl=False)
+    click.echo(Publisher.open(folder).feeds.hosting(server), nl=False)

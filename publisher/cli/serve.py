@@ -54,8 +54,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
 
     Exit status: 0 stopped; 2 usage or settings; 3 failed.
     """
-    from publisher.reports.permissions import log_exposed_paths
-    from publisher.runner import Runner, make_log
+    from publisher.runner import Runner, log_exposed_paths, make_log
 
     with extra_needed("serve", "publish serve"):
         from publisher.web import Metrics, Web

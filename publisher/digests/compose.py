@@ -167,7 +167,6 @@ def _check_issue(
         name=name,
         number=number,
         subject=whole.subject,
-        articles=tuple(article.id for article in whole.articles),
         files={
             "message.eml": message,
             "index.html": html.encode(),

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blocker",
-    "blockers_for",
     "draft_blockers",
     "is_blocked",
     "issue_blockers",
@@ -74,13 +73,6 @@ class Blocker:
 def setting_blockers(site: Site) -> tuple[Blocker, ...]:
     """Return the settings that hold placeholder values, in the order of ``publisher.toml``."""
     return tuple(_setting_blockers(site))
-
-
-def blockers_for(site: Site, domain: str) -> tuple[Blocker, ...]:
-    """Return why the settings do not allow mail to a recipient at DOMAIN; empty if they do."""
-    if is_reserved_host(domain) or site.delivers_locally:
-        return ()
-    return setting_blockers(site)
 
 
 def _setting_blockers(site: Site) -> Iterator[Blocker]:
@@ -216,14 +208,7 @@ def is_blocked(connection: Connection, site: Site, row: IssueRow) -> bool:
     return False
 
 
-def require_sendable(
-    connection: Connection,
-    site: Site,
-    row: IssueRow,
-    *,
-    is_local: bool,
-    domains: Mapping[str, int] | None = None,
-) -> None:
+def require_sendable(connection: Connection, site: Site, row: IssueRow, *, is_local: bool) -> None:
     """Reject an issue that would be sent to real people with placeholder values.
 
     Args:
@@ -231,23 +216,21 @@ def require_sendable(
         site: the settings.
         row: the issue.
         is_local: whether the transport keeps messages on this machine.
-        domains: domain → number of recipients; by default those of its open deliveries, or of the newsletter before it opens.
 
     Raises:
-        SendingBlocked: a recipient is not at a reserved name, and the settings or the issue have placeholder values.
+        SendingBlocked: a recipient of an open delivery, or a subscriber before it opens, is not at a reserved name, and the settings or the issue have placeholder values.
     """
     if is_local:
         return
     blockers = (*setting_blockers(site), *issue_blockers(connection, site, row))
     if not blockers:
         return
-    if domains is None:
-        is_open = row.opened_at is not None
-        domains = (
-            recipients.open_domains(connection, row.id)
-            if is_open
-            else recipients.subscribed_domains(connection, row.digest)
-        )
+    is_open = row.opened_at is not None
+    domains = (
+        recipients.open_domains(connection, row.id)
+        if is_open
+        else recipients.subscribed_domains(connection, row.digest)
+    )
     require_reserved(row.path, domains, blockers)
 
 

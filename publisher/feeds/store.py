@@ -25,7 +25,6 @@ __all__ = [
     "delete_feed",
     "delete_staged_files",
     "dirty_facets",
-    "facets",
     "feed_rows",
     "feeds_generation",
     "last_change_time",
@@ -84,14 +83,6 @@ class StagedFile:
 
 def _facet(row: Any) -> Facet:
     return Facet(id=row.id, kind=FacetKind(row.kind), label=row.label, slug=row.slug)
-
-
-def facets(connection: Connection, kinds: Collection[FacetKind] | None = None) -> list[Facet]:
-    """Return the facets of KINDS (all if None), by kind and slug."""
-    query = select(facet).order_by(facet.c.kind, facet.c.slug)
-    if kinds is not None:
-        query = query.where(facet.c.kind.in_([kind.value for kind in kinds]))
-    return [_facet(row) for row in connection.execute(query)]
 
 
 def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = False) -> None:

@@ -113,8 +113,6 @@ class Issue:
     #: 1 for the first issue of a digest.
     number: int
     subject: str
-    #: IDs of the articles, in order.
-    articles: tuple[str, ...]
     #: Staged files: name → bytes.
     files: dict[str, bytes]
     #: One variant per distinct set of articles.

@@ -140,11 +140,13 @@ def check_site(
     """
     site = context.site
     names = list(targets) or [os.path.relpath(site.feeds_dir)]
+    mails = [name for name in names if is_issue_target(name, site)]
+    if force is not None and not mails:
+        raise SettingsError(f"--force is for a draft or an issue, and {names[0]} is none")
     if any(_may_be_draft(site, name) for name in names):
         publish(context, may_open=False)
     result = _check(context, names, context.now, with_browser=with_browser, progress=context.progress)
     if force is not None:
-        mails = [name for name in names if is_issue_target(name, site)]
         forced = [
             _with_state(context, replace(issue, forced=force_issue(context, name, force, shown=issue.findings).forced))
             for issue, name in zip(result.issues, mails, strict=True)

@@ -3,7 +3,8 @@
 It decides when work runs, never how: the work itself belongs to the packages below.
 """
 
+from publisher.reports.permissions import log_exposed_paths
 from publisher.runner.logs import make_log
 from publisher.runner.runner import Runner
 
-__all__ = ["Runner", "make_log"]
+__all__ = ["Runner", "log_exposed_paths", "make_log"]

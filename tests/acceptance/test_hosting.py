@@ -20,6 +20,7 @@ from urllib.parse import quote
 import brotli
 import pytest
 
+from publisher.feeds.hosting import render_hosting
 from publisher.settings import read_site
 from tests.acceptance.test_cli import run
 from tests.conftest import NOW, SiteKit
@@ -283,23 +284,8 @@ def test_feeds_on_a_host_of_their_own(server: str, open_folder: Callable[[], Pat
         process.wait(20)
 
 
-def test_a_folder_name_with_a_quote_is_escaped() -> None:
+def test_a_folder_name_with_a_quote_is_escaped(tmp_path: Path) -> None:
     """A quotation mark in a path does not end the string in the configuration."""
-    from publisher.feeds.hosting import render_hosting
-
-    def rendered(server: str) -> str:
-        return render_hosting(
-            server,
-            title="T",
-            base_url="https://t.example",
-            feeds_url="https://t.example/feeds",
-            folder=Path('/srv/a "b"/feeds'),
-            hubs=[],
-            moved={},
-            formats=(),
-            templates=Path("/nowhere"),
-        )
-
-    snippets: list[Callable[[], str]] = [lambda: rendered("nginx"), lambda: rendered("caddy")]
-    for snippet in snippets:
-        assert '"/srv/a \\"b\\"/feeds' in snippet()
+    site = SiteKit(tmp_path / 'a "b"').site
+    for server in ("nginx", "caddy"):
+        assert f'"{tmp_path}/a \\"b\\"/feeds' in render_hosting(site, server)

@@ -71,26 +71,25 @@ def check_feed(data: bytes, *, url: str | None = None, now: datetime | None = No
     return [*_xml_findings(data, root), *_root_findings(data, root, url, now)]
 
 
-def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> list[Finding]:
+def check_entry(form: FeedFormat, entry: bytes) -> list[Finding]:
     """Return the violations of one rendered entry.
 
     Args:
         form: the format.
-        entry: ``<item>…</item>``, ``<entry>…</entry>`` or a JSON object, with its body.
-        now: the current time; None to skip the check for future dates.
+        entry: ``<item>…</item>``, ``<entry>…</entry>`` or a JSON object, with its body. Its dates may be in the future.
     """
     if form is FeedFormat.JSON:
         try:
             item = json.loads(entry)
         except ValueError as error:
             return [finding("well-formed", str(error))]
-        return list(jsonfeed.item_findings(item, now))
+        return list(jsonfeed.item_findings(item, None))
     root = _parse(_ENTRY_WRAPPERS[form] + entry + b"</x>")
     if isinstance(root, Finding):
         return [root]
     if form is FeedFormat.RSS:
-        return [*rss.item_findings(root[0], now), *rss.raw_title_findings(entry)]
-    return list(atom.entry_findings(root[0], now, feed_has_author=True))
+        return [*rss.item_findings(root[0], None), *rss.raw_title_findings(entry)]
+    return list(atom.entry_findings(root[0], None, feed_has_author=True))
 
 
 _ENTRY_WRAPPERS: Final = {
