@@ -62,14 +62,17 @@ def dump_payload(**details: str | int) -> str:
 
 def queue(connection: Connection, jobs: Iterable[Job]) -> None:
     """Queue jobs; each replaces an open one of the same kind, subject and target."""
-    # In one order, so that two processes that queue the same jobs do not wait for each other.
+    # The order of `claim`.
     execute_rows(connection, _QUEUE, _COLUMNS, sorted(map(attrgetter(*_COLUMNS), jobs)))
 
 
 def claim(
     connection: Connection, kinds: Sequence[str], now: int, *, lease: int, limit: int, one_per_target: bool = False
 ) -> list[Job]:
-    """Claim due jobs for LEASE seconds, the oldest first.
+    """Claim the jobs that have been due for longest, for LEASE seconds.
+
+    They are returned by kind, subject and target. Transactions that change several jobs do so in this order, or they
+    would wait for each other.
 
     Args:
         connection: to the store, in a transaction.
@@ -89,7 +92,7 @@ def claim(
     for row in sorted(rows, key=lambda row: [row[column] for column in order]):
         key = row["target"] if one_per_target else tuple(row[name] for name in _KEY)
         claimed.setdefault(key, Job(**{**row, "due_at": now + lease}))
-    jobs = list(claimed.values())[:limit]
+    jobs = sorted(list(claimed.values())[:limit], key=attrgetter(*_KEY))
     execute_rows(connection, _CLAIM, (*_KEY, "due_at"), list(map(attrgetter(*_KEY, "due_at"), jobs)))
     return jobs
 

@@ -42,15 +42,16 @@ def queue_verification(
 
 def queue_content(connection: Connection, topic: str, now: int) -> int:
     """Queue the delivery of a feed to all its subscriptions, and return their number."""
-    query = select(hub_subscription.c.callback, hub_subscription.c.secret).where(
-        hub_subscription.c.topic == topic, hub_subscription.c.leased_until > now
-    )
+    is_subscribed = (hub_subscription.c.topic == topic) & (hub_subscription.c.leased_until > now)
+    query = select(hub_subscription.c.callback, hub_subscription.c.secret).where(is_subscribed)
     jobs = [
         Job(kind=CONTENT, subject=topic, target=row.callback, due_at=now, payload=dump_payload(secret=row.secret))
         for row in connection.execute(query)
     ]
-    # These deliveries replace the open ones of an older version.
-    connection.execute(delete(job).where(job.c.kind == CONTENT, job.c.subject == topic))
+    # They replace the open ones of an older version; those of subscriptions that ended are deleted.
+    is_of_topic = (job.c.kind == CONTENT) & (job.c.subject == topic)
+    callbacks = select(hub_subscription.c.callback).where(is_subscribed)
+    connection.execute(delete(job).where(is_of_topic, job.c.target.not_in(callbacks)))
     job_queue.queue(connection, jobs)
     return len(jobs)
 

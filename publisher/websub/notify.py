@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Final
 
@@ -79,8 +78,13 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
     with db.write() as connection:
         notifications.delete_other_recipients(connection, named)
         due = job_queue.due(connection, NOTIFICATION, None if at_once else int(now.timestamp()))
-        own = [queued for queued in due if queued.target == f"websub {site.hub_url}"]
-        _queue_own_hub(connection, own, now)
+    # One transaction for each notification from here on: a run that queues them in another order must not wait.
+    own = [queued for queued in due if queued.target == f"websub {site.hub_url}"]
+    for queued in own:
+        # The site's own hub needs no notification over HTTP.
+        with db.write() as connection:
+            queue_content(connection, queued.subject, int(now.timestamp()))
+            job_queue.finish(connection, queued)
     due = [queued for queued in due if queued not in own]
     sent, failed = 0, list[str]()
     if site.web.hub:
@@ -97,20 +101,13 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
                 is_over=lambda: context.clock.monotonic() > deadline,
                 progress=context.progress,
             ).run(due)
-        with db.write() as connection:
-            for queued, outcome in outcomes:
-                sent += outcome.status is _Status.DONE
+        for queued, outcome in outcomes:
+            with db.write() as connection:
                 failed += _record_outcome(connection, queued, outcome, context.seconds)
+            sent += outcome.status is _Status.DONE
     with db.read() as connection:
         waiting = job_queue.count(connection, NOTIFICATION)
     return NotificationResult(sent=sent, waiting=waiting, failed=tuple(failed))
-
-
-def _queue_own_hub(connection: Connection, own: Sequence[Job], now: datetime) -> None:
-    """Queue the deliveries of the site's own hub, which needs no notification over HTTP."""
-    for queued in own:
-        queue_content(connection, queued.subject, int(now.timestamp()))
-        job_queue.finish(connection, queued)
 
 
 def _record_outcome(connection: Connection, queued: Job, outcome: _Outcome, now: int) -> list[str]:

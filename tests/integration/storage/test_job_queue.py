@@ -42,8 +42,8 @@ def subjects(jobs: list[Job]) -> list[str]:
 
 def test_due_jobs_are_claimed_the_oldest_first(db: Database) -> None:
     """A job that is overdue does not wait behind newer ones, of whichever kind they are."""
-    queue(db, job("c"), job("b"), job("a", due_at=NOW - 1, kind="hub"), job("d", due_at=NOW + 1), job("e", kind="x"))
-    assert subjects(claim(db, "mail", "hub", limit=2)) == ["a", "b"]
+    queue(db, job("c"), job("b"), job("z", due_at=NOW - 1, kind="hub"), job("d", due_at=NOW + 1), job("e", kind="x"))
+    assert subjects(claim(db, "mail", "hub", limit=2)) == ["z", "b"]
     assert subjects(claim(db, "mail", "hub")) == ["c"]
     assert claim(db, "mail", "hub") == []
     assert subjects(claim(db, "mail", now=NOW + 1)) == ["d"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import re
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import pytest
 from publisher.errors import RemoteError
 from publisher.http_client import CallbackClient
 from publisher.storage import job_queue
+from publisher.storage.engine import Database
 from publisher.web import Web
 from publisher.websub import hub_store as hub
 from tests.conftest import NOW, SiteKit
@@ -393,3 +397,39 @@ def test_two_runners_deliver_once(hub_site: HubSite) -> None:
         # The one that took it died.
         hub_site.clock.advance(seconds=timedelta(minutes=3).total_seconds())
         assert hub_site.work().delivered == 1
+
+
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
+def test_runs_that_queue_deliveries_do_not_block_runs_that_record_them(prepared_database_url: str) -> None:
+    """Transactions that change the same jobs in different orders end each other, and callbacks get a feed twice."""
+    topics, moments = ("all.atom", "all.rss"), itertools.count(int(NOW.timestamp()))
+    is_done = threading.Event()
+    with Database.open(prepared_database_url) as db, db.write() as connection:
+        for topic, number in itertools.product(topics, range(150, 0, -1)):
+            hub.save_subscription(connection, topic, f"https://{number}.example/", "", int(NOW.timestamp()) + 86_400)
+
+    def queue_often() -> None:
+        with Database.open(prepared_database_url) as db:
+            for now in itertools.islice(moments, 12):
+                with db.write() as connection:
+                    for topic in topics:
+                        assert hub.queue_content(connection, topic, now) == 150
+
+    def record() -> None:
+        with Database.open(prepared_database_url) as db:
+            while not is_done.is_set():
+                with db.write() as connection:
+                    jobs = job_queue.claim(connection, hub.HUB_KINDS, next(moments), lease=300, limit=32)
+                with db.write() as connection:
+                    for job in jobs:
+                        job_queue.finish(connection, job)
+
+    with ThreadPoolExecutor(4) as pool:
+        recorders = [pool.submit(record) for _ in range(2)]
+        try:
+            for queuer in [pool.submit(queue_often) for _ in range(2)]:
+                queuer.result(120)
+        finally:
+            is_done.set()
+        for recorder in recorders:
+            recorder.result(60)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 
 from publisher.model.report import NotificationResult
+from publisher.websub import notifications_store as notifications
 from publisher.websub.notify import RETRIES
 from tests.conftest import NOW, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.http_servers import WebServer, run_web_server
 from tests.support.use_cases import retract, send_notifications
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -181,6 +184,26 @@ def test_a_feed_that_changes_during_its_notification_is_notified_again(any_kit: 
         assert (failed.waiting, len(failed.failed)) == (1, 1)
         assert send_again(kit, later).waiting == 0
     assert len(web.posts) == 3
+
+
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
+def test_a_run_that_queues_notifications_does_not_wait_for_their_sending(any_kit: SiteKit) -> None:
+    """Each result is stored by itself, so that a publishing run may queue notifications in any order."""
+    kit = any_kit
+    with run_web_server() as web, ThreadPoolExecutor(1) as pool, kit.open() as db:
+        kit.add_settings(
+            f'\n[feeds]\nurl = "{web.url}/feeds"\nformats = ["rss", "atom"]\n[announce]\nhubs = ["{web.url}/hub"]\n'
+        )
+        kit.article()
+        kit.publish()
+        web.folder, hubs = kit.root / "feeds", [f"websub {web.url}/hub"]
+        with db.write() as publishing:
+            notifications.queue_notifications(publishing, hubs, "all.rss", "new")
+            sending = pool.submit(send_again, kit, NOW + timedelta(hours=1))
+            # The result about all.atom is stored, and the one about all.rss waits for this transaction.
+            until(lambda: bool(publishing.exec_driver_sql("SELECT 1 FROM pg_locks WHERE NOT granted").all()))
+            notifications.queue_notifications(publishing, hubs, "all.atom", "new")
+        assert (sending.result(60).sent, sending.result().waiting) == (2, 2)
 
 
 class LateClock(ManualClock):
