@@ -14,7 +14,7 @@ from publisher.errors import SettingsError
 from publisher.model.articles import Article
 from publisher.settings import Site
 
-__all__ = ["find_article", "require_no_draft"]
+__all__ = ["find_article", "find_published_article", "require_no_draft"]
 
 
 def find_article(connection: Connection, site: Site, name: str) -> tuple[ArticleRow, Article]:
@@ -36,6 +36,19 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
     seq = matches[0].seq
     article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
     return store.rows_by_seq(connection, [seq])[seq], article
+
+
+def find_published_article(connection: Connection, site: Site, name: str) -> tuple[ArticleRow, Article]:
+    """Return the one article that a name matches, which is neither a draft nor withdrawn.
+
+    Raises:
+        SettingsError: as for `find_article`, or the article is a draft or withdrawn.
+    """
+    row, article = find_article(connection, site, name)
+    require_no_draft(row, article)
+    if row.retracted_at is not None:
+        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract ARTICLE --undo'.")
+    return row, article
 
 
 def require_no_draft(row: ArticleRow, article: Article) -> None:

@@ -182,7 +182,7 @@ def _is_stopped(site: Site, draft: IssueDraft) -> bool:
 
 def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) -> _Report | None:
     """Return the mail about a draft; None if it has too few articles for an issue."""
-    digest = site.digests[draft.digest].digest(draft.digest)
+    digest = site.digest(draft.digest)
     composed, content = render_draft(db, site, digest, draft, now)
     is_stopped = _is_stopped(site, draft)
     if content.reason and is_stopped:

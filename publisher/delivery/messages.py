@@ -89,7 +89,7 @@ class DeliveryMessages:
             )
         self._site = site
         self._row = row
-        self._digest: Digest = site.digests[row.digest].digest(row.digest)
+        self._digest: Digest = site.digest(row.digest)
         self._load_variant = load_variant
         self._ring = ring
         self._signers = signers

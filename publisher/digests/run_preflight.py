@@ -180,7 +180,7 @@ def _check_draft(
 ) -> IssueCheck:
     """Check a draft as it would be mailed now, and save the findings."""
     site, db = context.site, context.db
-    composed, _ = render_draft(db, site, site.digests[draft.digest].digest(draft.digest), draft, now)
+    composed, _ = render_draft(db, site, site.digest(draft.digest), draft, now)
     measured, unmeasured = _split(
         site, _in_browser(composed.issue.files["message.eml"], browser), issue_scopes(draft.digest, composed.issue.name)
     )
@@ -248,7 +248,7 @@ def _stories(connection: Connection, site: Site, row: IssueRow) -> dict[str, tup
         return {}
     texts = approvals.approved_texts(connection, row.id)
     articles = [article_from_text(text, site.base_url, site.tz) for text in texts.values()]
-    return links_of_stories(site, site.digests[row.digest].digest(row.digest), row.name, row.number, articles)
+    return links_of_stories(site, site.digest(row.digest), row.name, row.number, articles)
 
 
 def _in_browser(data: bytes, browser: Browser | None) -> Iterator[Finding]:

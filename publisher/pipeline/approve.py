@@ -119,8 +119,7 @@ def plan_approval(context: Context, target: str, *, time: ApprovalTime = Approva
 def _current_draft(context: Context, target: str, time: ApprovalTime) -> Iterator[tuple[PublishResult, DraftUpdate]]:
     """Read articles/ and bring all drafts up to date, this one for TIME, while the site is locked."""
     site, slug = context.site, target.strip("/").removesuffix("/next")
-    if slug not in site.digests:
-        raise SettingsError(f"there is no digest {target!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+    site.digest(slug)
     with context.exclusive():
         result = regenerate(context)
         drafts_result, updates = update_drafts(context)
@@ -142,7 +141,7 @@ def _current_draft(context: Context, target: str, time: ApprovalTime) -> Iterato
 def _draft_of_passed_slot(context: Context, before: DraftUpdate) -> DraftUpdate:
     """Return a draft for its slot that has passed, if that was not run yet; else as it is."""
     site, db, now = context.site, context.db, context.now
-    digest = site.digests[before.digest].digest(before.digest)
+    digest = site.digest(before.digest)
     schedule = next((one for one in site.schedules if one.name == f"digest:{digest.slug}"), None)
     if schedule is None or before.draft is None:
         return before
@@ -161,7 +160,7 @@ def _draft_of_passed_slot(context: Context, before: DraftUpdate) -> DraftUpdate:
 def _draft_of_this_minute(context: Context, before: DraftUpdate, time: ApprovalTime) -> Iterator[DraftUpdate]:
     """Render a draft as of now; afterwards it waits for its slot as before, unless it was approved."""
     site, db, now = context.site, context.db, context.now
-    digest = site.digests[before.digest].digest(before.digest)
+    digest = site.digest(before.digest)
     is_out_of_turn = time is ApprovalTime.OUT_OF_TURN
     with db.read() as connection:
         known = issues.issue_ids(connection)
@@ -201,7 +200,7 @@ def _opens_now(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime)
 
 def _count_people(context: Context, update: DraftUpdate) -> int:
     """Return how many people would get a draft if its send opened now."""
-    digest = context.site.digests[update.digest].digest(update.digest)
+    digest = context.site.digest(update.digest)
     with context.db.read() as connection:
         return count_audience(connection, digest, update.content.articles, context.seconds)
 

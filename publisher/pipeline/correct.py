@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import corrections_store as corrections
 from publisher.articles import store
-from publisher.articles.lookup import find_article, require_no_draft
+from publisher.articles.lookup import find_article, find_published_article, require_no_draft
 from publisher.articles.store import ArticleRow
 from publisher.context import Context
 from publisher.errors import SettingsError
@@ -155,10 +155,7 @@ def _with_issues(connection: Connection, site: Site, row: ArticleRow, article: A
 
 def _find_published(connection: Connection, site: Site, name: str, now: datetime) -> tuple[ArticleRow, Article]:
     """Return the published article of a name."""
-    row, article = find_article(connection, site, name)
-    require_no_draft(row, article)
-    if row.retracted_at is not None:
-        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract ARTICLE --undo'.")
+    row, article = find_published_article(connection, site, name)
     if article.published > now:
         raise SettingsError(f"{article.title!r} is not published yet: edit its file")
     return row, article

@@ -26,6 +26,6 @@ def send_draft_test(context: Context, target: str, address: str) -> Outcome:
     publish(context, may_open=False)
     with db.read() as connection:
         draft = find_draft(connection, target)
-    composed, _ = render_draft(db, site, site.digests[draft.digest].digest(draft.digest), draft, context.now)
+    composed, _ = render_draft(db, site, site.digest(draft.digest), draft, context.now)
     with db.write() as connection:
         return send_test(context, connection, composed, address)

@@ -57,7 +57,7 @@ def run_slot(context: Context, claim: ClaimedSlot, *, as_of: datetime | None) ->
 def _run_slot(context: Context, claim: ClaimedSlot, as_of: datetime | None) -> tuple[PublishResult, str]:
     site, db, now = context.site, context.db, context.now
     slug = claim.schedule.partition(":")[2]
-    digest, settings = site.digests[slug].digest(slug), site.digests[slug]
+    digest, settings = site.digest(slug), site.digests[slug]
     with db.read() as connection:
         if claim.slot in issues.slots_with_issues(connection, slug, claim.slot):
             return PublishResult(), "it has an issue already"

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.lookup import find_article, require_no_draft
+from publisher.articles.lookup import find_article, find_published_article
 from publisher.context import Context
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
@@ -121,7 +121,7 @@ def _apply(connection: Connection, site: Site, slug: str, now: datetime, change:
     if change.lead is not None:
         stored = replace(stored, lead_seq=_choose(connection, site, slug, change.lead))
     if (change.add or change.order or change.leave_out) and not pending.has_started(connection, slug):
-        start_digest_queue(connection, site.digests[slug].digest(slug), site, now)
+        start_digest_queue(connection, site.digest(slug), site, now)
     if change.order:
         seqs = [_choose(connection, site, slug, name) for name in change.order]
         stored = replace(stored, order=tuple(dict.fromkeys(seqs)))
@@ -140,9 +140,7 @@ def _apply(connection: Connection, site: Site, slug: str, now: datetime, change:
 
 def _checked(site: Site, digest: str, text: str | None) -> str | None:
     """Return the cleaned note, or None without one."""
-    if digest not in site.digests:
-        known = ", ".join(site.digests) or "none"
-        raise SettingsError(f"there is no digest {digest!r}. publisher.toml has: {known}")
+    site.digest(digest)
     cleaned = None if text is None else clean_characters(text)[0].strip()
     if cleaned is not None and len(cleaned) > _MAX_NOTE_LENGTH:
         raise SettingsError(
@@ -164,7 +162,7 @@ def _require_renderable(text: str) -> None:
 
 def _load_result(context: Context, slug: str) -> NoteResult:
     site, now = context.site, context.now
-    digest = site.digests[slug].digest(slug)
+    digest = site.digest(slug)
     with context.db.read() as connection:
         content = next_content(connection, site, digest, now)
         stored = content.note
@@ -214,7 +212,7 @@ def _choose(connection: Connection, site: Site, digest: str, name: str) -> int:
 def _leave_out(connection: Connection, site: Site, slug: str, name: str, now: datetime) -> int:
     """Leave an article of the next issue to the one after it; return its arrival number."""
     row, article = find_article(connection, site, name)
-    digest = site.digests[slug].digest(slug)
+    digest = site.digest(slug)
     content = next_content(connection, site, digest, now)
     reference = skip_slot(connection, site, digest, content.slot)
     known = {one.seq for one in content.pending} | set(pending.skipped_articles(connection, slug, reference))
@@ -226,13 +224,9 @@ def _leave_out(connection: Connection, site: Site, slug: str, name: str, now: da
 
 def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int:
     """Return the arrival number of an article that the digest may still send."""
-    row, article = find_article(connection, site, name)
-    require_no_draft(row, article)
-    if row.retracted_at is not None:
-        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract ARTICLE --undo'.")
+    row, article = find_published_article(connection, site, name)
     if not pending.without_carried(connection, [(digest, row.seq)]):
         raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get an article once")
-    definition = site.digests[digest].digest(digest)
-    if not matches_query(definition.query, article):
+    if not matches_query(site.digest(digest).query, article):
         raise SettingsError(f"{article.title!r} does not match the query of {digest}: change its topic or the query")
     return row.seq

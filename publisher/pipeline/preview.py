@@ -89,9 +89,7 @@ def preview(
         StageError: the folder is not writable.
     """
     site = context.site
-    digest = next((digest for digest in site.all_digests() if digest.slug == slug), None)
-    if digest is None:
-        raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+    digest = site.digest(slug)
     target = folder or site.outbox_dir / "_preview" / slug
     # A browser takes as long to start as the issue takes to compose.
     with ExitStack() as stack:

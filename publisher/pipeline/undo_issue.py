@@ -53,7 +53,7 @@ def _stage(context: Context, slug: str, *, slot: datetime | None = None) -> None
     """Bring the draft of a digest up to date and stage the outbox."""
     site = context.site
     if slug in site.digests:
-        update_draft(context.db, site, site.digests[slug].digest(slug), context.now, slot=slot)
+        update_draft(context.db, site, site.digest(slug), context.now, slot=slot)
     stage_outbox(context)
 
 
@@ -103,7 +103,7 @@ def discard(context: Context, target: str, *, until_next: bool = False) -> Disca
             draft = find_draft(connection, target)
             if draft.digest not in context.site.digests:
                 raise SettingsError(f"digests.{draft.digest} is no longer in publisher.toml. Restore it first")
-            digest = context.site.digests[draft.digest].digest(draft.digest)
+            digest = context.site.digest(draft.digest)
             pending.add_pending(connection, [(draft.digest, seq) for seq in draft.articles])
             why, slot = SkipKind.DISCARDED, None
             if until_next:
@@ -123,7 +123,7 @@ def undo_discard(context: Context, slug: str) -> Discarded:
         with context.db.write() as connection:
             seqs = pending.restore_skipped(connection, slug, [SkipKind.DISCARDED])
             if slug in context.site.digests:
-                digest = context.site.digests[slug].digest(slug)
+                digest = context.site.digest(slug)
                 content = next_content(connection, context.site, digest, context.now)
                 slot = skip_slot(connection, context.site, digest, content.slot)
                 seqs += pending.restore_skipped(connection, slug, [SkipKind.DRAFT_LATER], since=slot)

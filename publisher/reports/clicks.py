@@ -47,4 +47,4 @@ def _article_url(
     # Clicks of editors on an issue that is not public are not counted.
     if row is not None and is_counted and public_issues(connection, site, digest, name=name, limit=1):
         statistics.add_click(connection, row.id, seq, is_program=is_program)
-    return with_tracking(articles[seq].link, tracking_parameters(site.digests[digest].digest(digest), number))
+    return with_tracking(articles[seq].link, tracking_parameters(site.digest(digest), number))

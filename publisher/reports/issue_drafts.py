@@ -91,7 +91,7 @@ def list_draft_status(context: Context) -> list[DraftStatus]:
 
 def _draft_status(context: Context, draft: IssueDraft) -> DraftStatus:
     site, now = context.site, context.now
-    digest = site.digests[draft.digest].digest(draft.digest)
+    digest = site.digest(draft.digest)
     with context.db.read() as connection:
         known = store.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
         content = load_content(connection, site, digest, now, waiting_slot=draft.waiting_slot)

@@ -13,7 +13,6 @@ from publisher.delivery.brakes_store import Brake, resume_advice
 from publisher.delivery.issue_life.approval import hold_reason
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
-from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.model.result import Result
@@ -137,6 +136,6 @@ def list_issues(context: Context, digest: str | None = None) -> list[OutboxIssue
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),
                 )
             )
-    if not listed and digest is not None and digest not in site.digests:
-        raise SettingsError(f"there is no digest {digest!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+    if not listed and digest is not None:
+        site.digest(digest)
     return listed

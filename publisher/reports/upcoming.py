@@ -57,8 +57,7 @@ def _chosen(site: Site, only: str | None) -> list[Schedule]:
     if only is None:
         return list(named.values())
     if only not in named:
-        if only not in site.digests:
-            raise SettingsError(f"there is no digest {only!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+        site.digest(only)
         raise SettingsError(f"digest {only!r} has no cadence. Add one under [digests.{only}] in publisher.toml")
     return [named[only]]
 

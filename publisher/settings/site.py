@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
+from publisher.errors import SettingsError
 from publisher.model.digests import CatchUp, Digest, SendPolicy
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import validators
@@ -278,6 +279,16 @@ class Site(SettingsTable):
             limit = self.feeds.channels[slug].limit
         limit = limit if limit is not None else self.feeds.limit
         return None if isinstance(limit, str) else limit
+
+    def digest(self, slug: str) -> Digest:
+        """Return the definition of a newsletter.
+
+        Raises:
+            SettingsError: there is no such newsletter.
+        """
+        if slug not in self.digests:
+            raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(self.digests) or 'none'}")
+        return self.digests[slug].digest(slug)
 
     def all_digests(self) -> tuple[Digest, ...]:
         """Return the newsletters, in the order of the settings."""

@@ -61,8 +61,7 @@ def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
     """
     slugs = tuple(dict.fromkeys(names))
     for slug in slugs:
-        if slug not in site.digests:
-            raise SettingsError(f"there is no digest {slug!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+        site.digest(slug)
     return slugs
 
 

@@ -112,7 +112,7 @@ def test_note_names_its_slot_and_an_approved_issue_that_keeps_its_own(kit: SiteK
     now = datetime.now(UTC)
     first = done(kit, "note", "daily", "Early.").splitlines()[0]
     with kit.open() as db, db.exclusive(kit.root):
-        update = update_draft(db, kit.site, kit.site.digests["daily"].digest("daily"), now)
+        update = update_draft(db, kit.site, kit.site.digest("daily"), now)
         assert update.draft is not None
         assert first == f"The next issue of daily: No. 1, {update.draft.slot:%a %Y-%m-%d %H:%M}"
         path = fix_draft(db, kit.site, update, now).path

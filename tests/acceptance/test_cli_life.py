@@ -101,7 +101,7 @@ def test_a_draft_that_waits_for_a_missed_slot_still_waits_after_the_answer_no(si
 
     missed = now().replace(second=0) - timedelta(hours=2)
     with site.open() as db, db.exclusive(site.root):
-        update_draft(db, site.site, site.site.digests["daily"].digest("daily"), now(), slot=missed)
+        update_draft(db, site.site, site.site.digest("daily"), now(), slot=missed)
     for command in (("now", "daily"), ("approve", "daily", "--now")):
         assert run(site, *command, answer="n").status == 2
         draft = json.loads(done(site, "now", "--json"))["issue_drafts"][0]

@@ -20,7 +20,7 @@ __all__ = ["force_draft", "open_draft"]
 def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) -> IssueRow:
     """Approve the draft of a digest as an issue of this minute, and open its send, whoever subscribes to it."""
     with Database.open(site.database_url) as db, db.exclusive(site.root):
-        update = update_draft(db, site, site.digests[digest].digest(digest), now, as_of=now, out_of_turn=True)
+        update = update_draft(db, site, site.digest(digest), now, as_of=now, out_of_turn=True)
         assert update.draft is not None, update.content.reason
         row = fix_draft(db, site, update, now)
         if opens:

@@ -49,7 +49,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
     """
     draft, content = update.draft, update.content
     assert draft is not None
-    digest = site.digests[update.digest].digest(update.digest)
+    digest = site.digest(update.digest)
     with db.read() as connection:
         audience = load_audience(connection, digest, content.articles, int(now.timestamp()))
     shown = [article for article in content.articles if article.seq in draft.articles]

@@ -73,7 +73,7 @@ def open_issue(
     """
     if not row.may_be_sent:
         raise IssueHeld(f"{row.path} is held: {error_reason(row)}")
-    digest = site.digests[row.digest].digest(row.digest)
+    digest = site.digest(row.digest)
     articles = _approved_articles(db, site, row)
     for _ in range(_MAX_ATTEMPTS):
         try:

@@ -230,7 +230,7 @@ def test_a_test_mail_has_the_time_at_which_it_is_sent(mail_kit: MailKit) -> None
     with mail_kit.open() as db:
         with db.read() as connection:
             draft = find_draft(connection, "daily")
-        composed, _ = render_draft(db, site, site.digests["daily"].digest("daily"), draft, NOW)
+        composed, _ = render_draft(db, site, site.digest("daily"), draft, NOW)
         at = NOW + timedelta(minutes=7)
     with open_context(site, at, transport=Recorder(ManualClock(at))) as context, context.db.write() as connection:
         send_test(context, connection, composed, "ann@mail.example")

@@ -63,7 +63,7 @@ def test_each_delivery_has_the_variant_of_its_topics_and_the_time_of_its_zone(ki
     """Subscribers whose topics select nothing have none; an unknown zone counts as that of the site."""
     kit.approve_issue()
     row = kit.newest_issue()
-    digest = kit.site.digests["daily"].digest("daily")
+    digest = kit.site.digest("daily")
     with kit.open() as db, db.write() as connection:
         chosen = approved_articles(kit, connection, row.id)
         titles = {article.seq: article.title for article in chosen}
@@ -118,7 +118,7 @@ def test_an_audience_that_a_failed_delivery_changes_is_not_settled(kit: MailKit)
     assert not import_list(kit.site, path, NOW).rejected
     kit.article("three.md", "Three")
     kit.approve_issue("notes")
-    row, digest = kit.newest_issue("notes"), kit.site.digests["notes"].digest("notes")
+    row, digest = kit.newest_issue("notes"), kit.site.digest("notes")
     with kit.open() as db, db.write() as connection:
         chosen = approved_articles(kit, connection, row.id)
         now = int(NOW.timestamp())

@@ -18,7 +18,7 @@ def open_draft_of_its_articles(kit: SiteKit, now: datetime) -> IssueRow:
     kit.publish(now, may_open=False)
     site = kit.site
     with kit.open() as db, db.exclusive(site.root):
-        update = update_draft(db, site, site.digests["daily"].digest("daily"), now)
+        update = update_draft(db, site, site.digest("daily"), now)
         opened = open_issue(db, site, fix_draft(db, site, update, now), now)
     assert opened is not None
     return opened.row
