@@ -202,9 +202,7 @@ def _interests_id(connection: Connection, text: str, known: dict[str, int]) -> i
     return known[text]
 
 
-def upsert_subscriber(
-    connection: Connection, site: Site, row: SubscriberRow, change: StateChange, now: datetime
-) -> Subscriber:
+def upsert_subscriber(context: Context, connection: Connection, row: SubscriberRow, change: StateChange) -> Subscriber:
     """Add or update a subscriber in the caller's transaction; return them.
 
     The caller has checked consent: by the person's own act, or by an operator's reason.
@@ -214,7 +212,8 @@ def upsert_subscriber(
     if known is None:
         insert_subscriber_rows(connection, [row], (), change, {})
     else:
-        change_subscriber(connection, known, row, change, {}, reschedule_on_zone_change(connection, site, now))
+        on_zone_change = reschedule_on_zone_change(connection, context.site, context.now)
+        change_subscriber(connection, known, row, change, {}, on_zone_change)
     subscriber = store.find_by_key(connection, row.address.key)
     assert subscriber is not None
     return subscriber
@@ -268,7 +267,7 @@ def add_subscriber(
             _require_no_complaint(known, chosen)
         before = known.digests if known is not None else ()
         subscribed = replace(row, digests=tuple(dict.fromkeys((*before, *chosen))))
-        return upsert_subscriber(connection, site, subscribed, change, context.now)
+        return upsert_subscriber(context, connection, subscribed, change)
 
 
 def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, change: StateChange) -> None:

@@ -14,7 +14,6 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.result import Result
 from publisher.model.subscriptions import ConfirmationKind
-from publisher.settings import Site
 from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
@@ -70,12 +69,12 @@ def open_confirmation(context: Context, link_token: str) -> OpenedConfirmation |
     None if the token is not one of this site, or the email was deleted.
     """
     with context.db.read() as connection:
-        return _open(connection, context.site, link_token, context.now)
+        return _open(context, connection, link_token)
 
 
-def _open(connection: Connection, site: Site, link_token: str, now: datetime) -> OpenedConfirmation | None:
+def _open(context: Context, connection: Connection, link_token: str) -> OpenedConfirmation | None:
     # The purpose is part of links in emails that were already sent.
-    link = signed_links(site, connection).verify("letter", link_token, now)
+    link = signed_links(context.site, connection).verify("letter", link_token, context.now)
     if link is None:
         return None
     number, is_valid = link
@@ -89,35 +88,35 @@ def answer_confirmation(context: Context, link_token: str) -> ConfirmationResult
     None if the token is not one of this site, or has expired.
     """
     with context.db.write() as connection:
-        return _answer(context.site, connection, link_token, context.now)
+        return _answer(context, connection, link_token)
 
 
-def _answer(site: Site, connection: Connection, link_token: str, now: datetime) -> ConfirmationResult | None:
+def _answer(context: Context, connection: Connection, link_token: str) -> ConfirmationResult | None:
     # Two requests at once must not both be the first: the lock is taken before the email is read.
     subscribers.lock_subscribers(connection)
-    opened = _open(connection, site, link_token, now)
+    opened = _open(context, connection, link_token)
     if opened is None or not opened.is_valid:
         return None
     confirmation = opened.confirmation
     is_first = confirmation.used_at is None
     if confirmation.kind is ConfirmationKind.DOWNLOAD:
-        confirmations.mark_used(connection, confirmation.id, int(now.timestamp()))
-        return ConfirmationResult(data=_data(site, connection, confirmation))
+        confirmations.mark_used(connection, confirmation.id, context.seconds)
+        return ConfirmationResult(data=_data(context, connection, confirmation))
     if confirmation.kind is ConfirmationKind.ERASE:
-        _erase(site, connection, confirmation, now)
+        _erase(context, connection, confirmation)
         return ConfirmationResult()
     if is_first:
-        confirmations.mark_used(connection, confirmation.id, int(now.timestamp()))
+        confirmations.mark_used(connection, confirmation.id, context.seconds)
     if confirmation.kind is ConfirmationKind.SUBSCRIBE:
-        return _subscribe(site, connection, confirmation, now, is_first=is_first)
-    return _confirm_address_change(site, connection, confirmation, now)
+        return _subscribe(context, connection, confirmation, is_first=is_first)
+    return _confirm_address_change(context, connection, confirmation)
 
 
-def _erase(site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime) -> None:
+def _erase(context: Context, connection: Connection, confirmation: ConfirmationEmail) -> None:
     """Erase the recipient of the email, at that address and at their current one."""
     subscriber = _current_subscriber(connection, confirmation)
     for text in dict.fromkeys([confirmation.address, *([subscriber.address] if subscriber is not None else [])]):
-        erase_address(connection, site, parse_address(text), now)
+        erase_address(context, connection, parse_address(text))
 
 
 def _current_subscriber(connection: Connection, confirmation: ConfirmationEmail) -> Subscriber | None:
@@ -126,13 +125,13 @@ def _current_subscriber(connection: Connection, confirmation: ConfirmationEmail)
 
 
 def _subscribe(
-    site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime, *, is_first: bool
+    context: Context, connection: Connection, confirmation: ConfirmationEmail, *, is_first: bool
 ) -> ConfirmationResult:
     """Subscribe the owner of a confirmed address; repeated, return the preferences link only."""
-    result = confirm_subscription(connection, site, confirmation, now) if is_first else None
+    result = confirm_subscription(context, connection, confirmation) if is_first else None
     number = result.subscriber_id if result is not None else _subscriber_id(connection, confirmation)
     return ConfirmationResult(
-        preferences=preferences_link(site, connection, number, now) if number is not None else "",
+        preferences=preferences_link(context.site, connection, number, context.now) if number is not None else "",
         subscribed=result.digests if result is not None else (),
     )
 
@@ -143,7 +142,7 @@ def _subscriber_id(connection: Connection, confirmation: ConfirmationEmail) -> i
 
 
 def _confirm_address_change(
-    site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime
+    context: Context, connection: Connection, confirmation: ConfirmationEmail
 ) -> ConfirmationResult:
     """Change a subscriber's address once both addresses have confirmed."""
     other = confirmations.find(connection, int(confirmation.request["other"]))
@@ -153,22 +152,20 @@ def _confirm_address_change(
     if other.used_at is None:
         return ConfirmationResult(is_done=False)
     address = parse_address(str(confirmation.request["to"]))
-    link = preferences_link(site, connection, subscriber.id, now)
+    link = preferences_link(context.site, connection, subscriber.id, context.now)
     if subscriber.key == address.key:
         return ConfirmationResult(preferences=link)
     if subscribers.find_by_key(connection, address.key) is not None:
         trouble = "The new address is subscribed already. Unsubscribe it first, then ask again."
         return ConfirmationResult(is_done=False, trouble=trouble, preferences=link)
-    if not _change_address(site, connection, subscriber, address, now):
+    if not _change_address(context, connection, subscriber, address):
         return ConfirmationResult(is_done=False, trouble="One of the two addresses gets no mail from us any more.")
     return ConfirmationResult(preferences=link)
 
 
-def _change_address(
-    site: Site, connection: Connection, subscriber: Subscriber, address: Address, now: datetime
-) -> bool:
+def _change_address(context: Context, connection: Connection, subscriber: Subscriber, address: Address) -> bool:
     """Change a subscriber's address; return False if either address is suppressed."""
-    ring, seconds = keyring(site, connection), int(now.timestamp())
+    ring, seconds = keyring(context.site, connection), context.seconds
     hashed = suppression_hash(ring, address.key)
     if subscriber.is_suppressed or not may_confirm(connection, hashed):
         return False
@@ -181,7 +178,7 @@ def _change_address(
     return True
 
 
-def _data(site: Site, connection: Connection, confirmation: ConfirmationEmail) -> str:
+def _data(context: Context, connection: Connection, confirmation: ConfirmationEmail) -> str:
     """Return all stored data about a subscriber as JSON."""
     subscriber = _current_subscriber(connection, confirmation)
     if subscriber is None:
@@ -203,7 +200,7 @@ def _data(site: Site, connection: Connection, confirmation: ConfirmationEmail) -
         "added_at": _iso(subscriber.added_at),
         "paused_until": _iso(subscriber.paused_until),
         "has_own_feed": subscriber.feed_since is not None,
-        "address_hash": suppression_hash(keyring(site, connection), subscriber.key),
+        "address_hash": suppression_hash(keyring(context.site, connection), subscriber.key),
         "history": [event.as_dict() for event in subscriptions.load_history(connection, subscriber.id)],
         "copies": messages,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -13,7 +12,6 @@ from sqlalchemy import Connection
 
 from publisher.context import Context
 from publisher.model.subscriptions import SubscriptionState
-from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
@@ -71,17 +69,16 @@ def erase_subscriber(context: Context, address: str) -> bool:
     """
     checked = require_address(address)
     with context.db.write() as connection:
-        return erase_address(connection, context.site, checked, context.now)
+        return erase_address(context, connection, checked)
 
 
-def erase_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
+def erase_address(context: Context, connection: Connection, address: Address) -> bool:
     """Erase a person in the caller's transaction; return False if there is no such person."""
     store.lock_subscribers(connection)
-    ring = keyring(site, connection)
+    ring, seconds = keyring(context.site, connection), context.seconds
     subscriber = store.find_by_key(connection, address.key)
     hashed = suppression_hash(ring, address.key)
     # The note of an earlier suppression may contain the address.
-    seconds = int(now.timestamp())
     suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.ERASURE, seconds))
     suppress_address(connection, ring, address.key, "forgotten", SuppressionChannel.ERASURE, "", seconds)
     confirmations.delete_for_address(connection, hashed, subscriber.id if subscriber is not None else None)

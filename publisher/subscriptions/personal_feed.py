@@ -43,7 +43,7 @@ def render_personal_feed(context: Context, token: str, form: FeedFormat) -> byte
         subscriber = _subscriber(site, connection, token)
         if subscriber is None:
             return None
-        seqs = _article_seqs(site, connection, subscriber, context.now)
+        seqs = _article_seqs(context, connection, subscriber)
         fingerprint = entries_fingerprint(site)
         is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
     if is_stale:
@@ -99,12 +99,13 @@ def _subscriber(site: Site, connection: Connection, token: str) -> Subscriber | 
     return subscriber if is_valid else None
 
 
-def _article_seqs(site: Site, connection: Connection, subscriber: Subscriber, now: datetime) -> Sequence[int]:
+def _article_seqs(context: Context, connection: Connection, subscriber: Subscriber) -> Sequence[int]:
     """Return the arrival numbers of the articles in the feed, newest first."""
+    site = context.site
     limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _DEFAULT_LIMIT
     digests = [digest.query for digest in site.all_digests() if digest.slug in subscriber.digests]
     interests = subscribers.interest_query(subscriber)
-    newest = store.newest_seqs(connection, int(now.timestamp()), _MAX_SEARCHED) if digests else []
+    newest = store.newest_seqs(connection, context.seconds, _MAX_SEARCHED) if digests else []
     seqs: list[int] = []
     for at in range(0, len(newest), _PAGE):
         page = newest[at : at + _PAGE]

@@ -136,12 +136,13 @@ def save_preferences(context: Context, access: Access, request: SubscriptionRequ
     these newsletters need a confirmation email.
     """
     with context.db.write() as connection:
-        return _save(context.site, connection, access, request, context.now)
+        return _save(context, connection, access, request)
 
 
 def _save(
-    site: Site, connection: Connection, access: Access, request: SubscriptionRequest, now: datetime
+    context: Context, connection: Connection, access: Access, request: SubscriptionRequest
 ) -> PreferencesResult | None:
+    site = context.site
     subscriber = subscribers.find_subscriber(connection, access.subscriber_id)
     if subscriber is None or subscriber.is_suppressed:
         return None
@@ -155,11 +156,11 @@ def _save(
         follows={name: request.follows.get(name, ()) for name in subscribers.INTEREST_KINDS},
         zone=request.zone,
     )
-    upsert_subscriber(connection, site, row, StateChange(ChangeSource.PREFERENCES, int(now.timestamp())), now)
+    upsert_subscriber(context, connection, row, StateChange(ChangeSource.PREFERENCES, context.seconds))
     if request.zone is None and subscriber.zone is not None:
         subscribers.update_subscribers(connection, [(subscriber.id, {"zone": None})])
     if awaiting:
-        request_resubscription(connection, site, subscriber, awaiting, now)
+        request_resubscription(context, connection, subscriber, awaiting)
     return PreferencesResult(
         subscribed=tuple(slug for slug in new_digests if slug not in awaiting),
         unsubscribed=tuple(slug for slug in subscriber.digests if slug in site.digests and slug not in request.digests),
@@ -211,18 +212,18 @@ def set_personal_feed(context: Context, subscriber_id: int, *, is_on: bool) -> N
 def request_data(context: Context, subscriber_id: int, kind: ConfirmationKind) -> None:
     """Send a link that shows or erases a subscriber's data, to their mailbox only."""
     with context.db.write() as connection:
-        _queue(context.site, connection, subscriber_id, kind, {}, context.now)
+        _queue(context, connection, subscriber_id, kind, {})
 
 
 def _queue(
-    site: Site, connection: Connection, number: int, kind: ConfirmationKind, request: Mapping[str, Any], now: datetime
+    context: Context, connection: Connection, number: int, kind: ConfirmationKind, request: Mapping[str, Any]
 ) -> int | None:
     subscribers.lock_subscribers(connection)
     subscriber = subscribers.find_subscriber(connection, number)
     if subscriber is None or subscriber.is_suppressed:
         return None
-    seconds = int(now.timestamp())
-    hashed = suppression_hash(keyring(site, connection), subscriber.key)
+    seconds = context.seconds
+    hashed = suppression_hash(keyring(context.site, connection), subscriber.key)
     if confirmations.latest(connection, hashed, [kind], seconds - int(COOL_DOWN.total_seconds())) is not None:
         return None
     return confirmations.add(
@@ -237,11 +238,10 @@ def request_address_change(context: Context, subscriber_id: int, address: str) -
         ValueError: the text is not an address; the message says why.
     """
     new_address = parse_address(address)
-    site, number = context.site, subscriber_id
+    number = subscriber_id
     with context.db.write() as connection:
         subscribers.lock_subscribers(connection)
-        ring = keyring(site, connection)
-        hashed, seconds = suppression_hash(ring, new_address.key), context.seconds
+        hashed, seconds = suppression_hash(keyring(context.site, connection), new_address.key), context.seconds
         is_recent = (
             confirmations.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds()))
             is not None
@@ -251,7 +251,7 @@ def request_address_change(context: Context, subscriber_id: int, address: str) -
             # The page shows the same text in every case, so that nobody learns which addresses are
             # subscribed.
             return
-        old = _queue(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": new_address.text}, context.now)
+        old = _queue(context, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": new_address.text})
         if old is not None:
             request = {"to": new_address.text, "other": old}
             new = confirmations.add(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -13,7 +13,6 @@ from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.feeds import facets_store as facets
 from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
-from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import Address, parse_address
@@ -95,19 +94,16 @@ def request_subscription(context: Context, address: str, request: SubscriptionRe
     checked = parse_address(address)
     require_digests(context.site, request.digests)
     with context.db.write() as connection:
-        _request(connection, context.site, checked, request, context.now)
+        _request(context, connection, checked, request)
 
 
-def _request(connection: Connection, site: Site, address: Address, request: SubscriptionRequest, now: datetime) -> None:
+def _request(context: Context, connection: Connection, address: Address, request: SubscriptionRequest) -> None:
     subscribers.lock_subscribers(connection)
-    seconds = int(now.timestamp())
-    hashed = suppression_hash(keyring(site, connection), address.key)
+    hashed = suppression_hash(keyring(context.site, connection), address.key)
     if not may_confirm(connection, hashed):
         return
     subscriber = subscribers.find_by_key(connection, address.key)
-    before = confirmations.latest(
-        connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, subscriber, now)
-    )
+    before = _latest_request(context, connection, hashed, subscriber)
     if before is not None:
         if before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
             # The email was sent or is queued: it confirms the latest request.
@@ -120,7 +116,7 @@ def _request(connection: Connection, site: Site, address: Address, request: Subs
         ConfirmationKind.ALREADY_SUBSCRIBED if is_known else ConfirmationKind.SUBSCRIBE,
         hashed,
         address.text,
-        seconds,
+        context.seconds,
         subscriber_id=subscriber.id if subscriber is not None else None,
         request=request.as_dict(),
     )
@@ -133,31 +129,29 @@ def may_confirm(connection: Connection, hashed: str) -> bool:
     return all(why.is_undoable for why in load_suppressions(connection, [hashed]).values())
 
 
-def _cool_down_start(
-    connection: Connection, hashed: str, subscriber: subscribers.Subscriber | None, now: datetime
-) -> int:
-    """Return the time (seconds since 1970) after which an address may have had no confirmation email."""
+def _latest_request(
+    context: Context, connection: Connection, hashed: str, subscriber: subscribers.Subscriber | None
+) -> ConfirmationEmail | None:
+    """Return the confirmation email because of which an address gets no further one; None if it may get one."""
     is_doubtful = any(why.channel.is_mail for why in load_suppressions(connection, [hashed]).values())
     if subscriber is not None:
         is_doubtful = is_doubtful or subscriber.has_complained
-    return int((now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)).timestamp())
+    since = context.now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)
+    return confirmations.latest(connection, hashed, SUBSCRIBE_KINDS, int(since.timestamp()))
 
 
 def request_resubscription(
-    connection: Connection, site: Site, subscriber: subscribers.Subscriber, digests: Sequence[str], now: datetime
+    context: Context, connection: Connection, subscriber: subscribers.Subscriber, digests: Sequence[str]
 ) -> None:
     """Send a subscriber a confirmation email for these digests, in the caller's transaction.
 
     They get one a day at most, or one a week after a complaint. A suppressed address gets none.
     """
     subscribers.lock_subscribers(connection)
-    seconds = int(now.timestamp())
-    hashed = suppression_hash(keyring(site, connection), subscriber.key)
+    hashed = suppression_hash(keyring(context.site, connection), subscriber.key)
     if load_suppressions(connection, [hashed]) or brakes.is_provisionally_suppressed(connection, hashed):
         return
-    before = confirmations.latest(
-        connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, subscriber, now)
-    )
+    before = _latest_request(context, connection, hashed, subscriber)
     if before is None:
         request = SubscriptionRequest(digests=tuple(digests)).as_dict()
         confirmations.add(
@@ -165,7 +159,7 @@ def request_resubscription(
             ConfirmationKind.SUBSCRIBE,
             hashed,
             subscriber.address,
-            seconds,
+            context.seconds,
             subscriber_id=subscriber.id,
             request=request,
         )
@@ -184,18 +178,16 @@ class SubscribeResult:
     digests: tuple[str, ...]
 
 
-def confirm_subscription(
-    connection: Connection, site: Site, confirmation: ConfirmationEmail, now: datetime
-) -> SubscribeResult:
+def confirm_subscription(context: Context, connection: Connection, confirmation: ConfirmationEmail) -> SubscribeResult:
     """Subscribe a person who has confirmed, to the digests of the email and no others."""
     request, address = request_from(confirmation), parse_address(confirmation.address)
-    hashed = suppression_hash(keyring(site, connection), address.key)
-    act = StateChange(ChangeSource.FORM, int(now.timestamp()))
+    hashed = suppression_hash(keyring(context.site, connection), address.key)
+    act = StateChange(ChangeSource.FORM, context.seconds)
     if any(why.is_undoable for why in load_suppressions(connection, [hashed]).values()):
         lift_suppression(connection, hashed, address.key, act)
     known = subscribers.find_by_key(connection, address.key)
     before = known.digests if known is not None else ()
-    requested = tuple(slug for slug in request.digests if slug in site.digests)
+    requested = tuple(slug for slug in request.digests if slug in context.site.digests)
     row = SubscriberRow(
         number=0,
         address=address,
@@ -204,30 +196,25 @@ def confirm_subscription(
         zone=request.zone,
         language=None,
     )
-    subscriber = upsert_subscriber(connection, site, row, act, now)
+    subscriber = upsert_subscriber(context, connection, row, act)
     confirmations.set_subscriber(connection, confirmation.id, subscriber.id)
     new_digests = tuple(slug for slug in requested if slug not in before)
     if subscriber.status is SubscriptionState.ACTIVE:
-        _welcome(connection, site, confirmation, subscriber.id, new_digests, now)
+        _welcome(context, connection, confirmation, subscriber.id, new_digests)
     return SubscribeResult(subscriber.id, new_digests)
 
 
 def _welcome(
-    connection: Connection,
-    site: Site,
-    confirmation: ConfirmationEmail,
-    subscriber: int,
-    digests: Sequence[str],
-    now: datetime,
+    context: Context, connection: Connection, confirmation: ConfirmationEmail, subscriber: int, digests: Sequence[str]
 ) -> None:
     for slug in sorted(digests):
-        if site.digests[slug].welcome:
+        if context.site.digests[slug].welcome:
             confirmations.add(
                 connection,
                 ConfirmationKind.WELCOME,
                 confirmation.hash,
                 confirmation.address,
-                int(now.timestamp()),
+                context.seconds,
                 subscriber_id=subscriber,
                 request={"digest": slug},
             )

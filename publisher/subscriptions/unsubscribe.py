@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from publisher.context import Context
 from publisher.digests import store as issues
 from publisher.model.result import Result
-from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
@@ -45,9 +44,9 @@ class LinkStatus(Result):
     was_asked: bool = False
 
 
-def _owner_of_token(connection: Connection, site: Site, token: str) -> tuple[str, int] | None:
+def _owner_of_token(context: Context, connection: Connection, token: str) -> tuple[str, int] | None:
     """Return (digest, subscriber ID) of a delivery token; None if it is not one of this site."""
-    numbers = keyring(site, connection).delivery_of_token(token)
+    numbers = keyring(context.site, connection).delivery_of_token(token)
     if numbers is None:
         return None
     rows = issues.list_issues(connection, only=[numbers[0]])
@@ -57,10 +56,11 @@ def _owner_of_token(connection: Connection, site: Site, token: str) -> tuple[str
 def _owner(context: Context, token: str) -> tuple[str, int] | None:
     # Anybody can post: a request without a valid token must not wait for the write lock.
     with context.db.read() as connection:
-        return _owner_of_token(connection, context.site, token)
+        return _owner_of_token(context, connection, token)
 
 
-def _status(connection: Connection, site: Site, digest: str, number: int, now: datetime) -> LinkStatus:
+def _status(context: Context, connection: Connection, digest: str, number: int) -> LinkStatus:
+    site = context.site
     title = site.digests[digest].title if digest in site.digests else digest
     subscriber = subscribers.find_subscriber(connection, number)
     if subscriber is None or subscriber.is_suppressed:
@@ -74,13 +74,13 @@ def _status(connection: Connection, site: Site, digest: str, number: int, now: d
         others=len(set(subscriber.digests) - {digest}),
         can_undo=is_offered
         and state is not None
-        and subscriptions.can_undo(state, _undo_since(now), int(now.timestamp())),
+        and subscriptions.can_undo(state, _undo_since(context), context.seconds),
         is_offered=is_offered,
     )
 
 
-def _undo_since(now: datetime) -> int:
-    return int((now - UNDO_PERIOD).timestamp())
+def _undo_since(context: Context) -> int:
+    return int((context.now - UNDO_PERIOD).timestamp())
 
 
 def mask_address(address: str) -> str:
@@ -96,8 +96,8 @@ def link_status(context: Context, token: str) -> LinkStatus | None:
     None if the token is not one of this site.
     """
     with context.db.read() as connection:
-        owner = _owner_of_token(connection, context.site, token)
-        return _status(connection, context.site, *owner, context.now) if owner is not None else None
+        owner = _owner_of_token(context, connection, token)
+        return _status(context, connection, *owner) if owner is not None else None
 
 
 def unsubscribe_by_link(context: Context, token: str, *, everything: bool = False) -> LinkStatus | None:
@@ -106,13 +106,12 @@ def unsubscribe_by_link(context: Context, token: str, *, everything: bool = Fals
     if owner is None:
         return None
     digest, number = owner
-    site, now = context.site, context.now
     with context.db.write() as connection:
         changed: list[str] = []
         if subscribers.find_subscriber(connection, number) is not None:
             change = StateChange(ChangeSource.LINK, context.seconds)
             changed = subscriptions.unsubscribe(connection, number, change, None if everything else [digest])
-        return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
+        return replace(_status(context, connection, digest, number), changed=tuple(changed))
 
 
 def resubscribe_by_link(context: Context, token: str) -> LinkStatus | None:
@@ -124,15 +123,16 @@ def resubscribe_by_link(context: Context, token: str) -> LinkStatus | None:
     if owner is None:
         return None
     digest, number = owner
-    site, now = context.site, context.now
     with context.db.write() as connection:
-        before = _status(connection, site, digest, number, now)
+        before = _status(context, connection, digest, number)
         if before.can_undo:
             change = StateChange(ChangeSource.LINK, context.seconds)
-            changed = subscriptions.restore_subscriptions(connection, number, digest, change, since=_undo_since(now))
-            return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
+            changed = subscriptions.restore_subscriptions(
+                connection, number, digest, change, since=_undo_since(context)
+            )
+            return replace(_status(context, connection, digest, number), changed=tuple(changed))
         subscriber = subscribers.find_subscriber(connection, number)
         if subscriber is None or not before.is_offered or before.is_subscribed:
             return before
-        request_resubscription(connection, site, subscriber, [digest], now)
+        request_resubscription(context, connection, subscriber, [digest])
         return replace(before, was_asked=True)

@@ -256,7 +256,7 @@ class Real:
             )
             email = confirmations.find(connection, number)
             assert email is not None
-            confirm_subscription(connection, self.kit.site, email, self.now)
+            confirm_subscription(context_of(self.kit.site, self.db, self.now), connection, email)
 
     def suppress(self, reason: str) -> None:
         with self.db.write() as connection:
