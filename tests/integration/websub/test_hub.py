@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import itertools
 import re
 import socket
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -19,26 +13,13 @@ import pytest
 
 from publisher.errors import RemoteError
 from publisher.http_client import CallbackClient
-from publisher.storage import job_queue
-from publisher.storage.engine import Database
 from publisher.web import Web
 from publisher.websub import hub_store as hub
 from tests.conftest import NOW, SiteKit
-from tests.support.copies import Copies
 from tests.support.hub_subscriber import TOPIC, HubSite, configure_hub, subscriber
 from tests.support.ports import free_port
 from tests.support.use_cases import send_notifications
 from tests.support.web_visitor import Visitor
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def hub_site(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[HubSite]:
-    """A site with a hub, with SQLite and with PostgreSQL."""
-    with copies.copy(request.param, configure_hub, tmp_path / "site") as kit:
-        made = HubSite(kit)
-        yield made
-        made.web.close()
-
 
 # -- https://websub.rocks/hub --------------------------------------------------------------------------
 
@@ -381,55 +362,3 @@ def test_an_unresponsive_server_does_not_delay_others(hub_site: HubSite) -> None
         report = hub_site.work()
     assert report.subscribed == 1 and len(report.failed) == 90
     assert sum("a moment ago" in line for line in report.failed) > 60
-
-
-def test_two_runners_deliver_once(hub_site: HubSite) -> None:
-    """A task is claimed by one of them."""
-    with subscriber() as one:
-        hub_site.request(one.url)
-        hub_site.work()
-        with hub_site.kit.open() as db, db.write() as connection:
-            now = int(hub_site.clock.now().timestamp())
-            assert hub.queue_content(connection, "all.atom", now) == 1
-            assert len(job_queue.claim(connection, hub.HUB_KINDS, now, lease=120, limit=10)) == 1
-            assert job_queue.claim(connection, hub.HUB_KINDS, now, lease=120, limit=10) == []
-        assert hub_site.work().delivered == 0
-        # The one that took it died.
-        hub_site.clock.advance(seconds=timedelta(minutes=3).total_seconds())
-        assert hub_site.work().delivered == 1
-
-
-@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
-def test_runs_that_queue_deliveries_do_not_block_runs_that_record_them(prepared_database_url: str) -> None:
-    """Transactions that change the same jobs in different orders end each other, and callbacks get a feed twice."""
-    topics, moments = ("all.atom", "all.rss"), itertools.count(int(NOW.timestamp()))
-    is_done = threading.Event()
-    with Database.open(prepared_database_url) as db, db.write() as connection:
-        for topic, number in itertools.product(topics, range(150, 0, -1)):
-            hub.save_subscription(connection, topic, f"https://{number}.example/", "", int(NOW.timestamp()) + 86_400)
-
-    def queue_often() -> None:
-        with Database.open(prepared_database_url) as db:
-            for now in itertools.islice(moments, 12):
-                with db.write() as connection:
-                    for topic in topics:
-                        assert hub.queue_content(connection, topic, now) == 150
-
-    def record() -> None:
-        with Database.open(prepared_database_url) as db:
-            while not is_done.is_set():
-                with db.write() as connection:
-                    jobs = job_queue.claim(connection, hub.HUB_KINDS, next(moments), lease=300, limit=32)
-                with db.write() as connection:
-                    for job in jobs:
-                        job_queue.finish(connection, job)
-
-    with ThreadPoolExecutor(4) as pool:
-        recorders = [pool.submit(record) for _ in range(2)]
-        try:
-            for queuer in [pool.submit(queue_often) for _ in range(2)]:
-                queuer.result(120)
-        finally:
-            is_done.set()
-        for recorder in recorders:
-            recorder.result(60)
