@@ -66,9 +66,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hold every ``slow`` marker to a reason, and give slow tests their own time limit."""
+    """Mark the slow half of tests with two databases, hold every ``slow`` marker to a reason, and give slow tests time."""
     for item in items:
+        if _is_second_database(item) and not any(item.iter_markers("postgresql")):
+            item.add_marker(pytest.mark.slow(reason="the default run has the same test with SQLite"))
         marker = item.get_closest_marker("slow")
         if marker is None:
             continue
@@ -76,6 +79,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: slow needs a reason: pytest.mark.slow(reason=...)")
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
+
+def _is_second_database(item: pytest.Item) -> bool:
+    """Tell whether a test runs with SQLite and PostgreSQL, and this is the one with PostgreSQL."""
+    return (
+        isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and "postgresql" in item.callspec.params.values()
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -154,7 +166,6 @@ class SiteKit:
     def publish(self, now: datetime = NOW, **options: Any) -> PublishResult:
         if not options.get("dry_run"):
             self.prepare_store()
-        options.setdefault("parser_process", parsers.shared_parser())
         return publish(self.site, now, **options)
 
     def draft_issue(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> str:
@@ -359,35 +370,3 @@ def chromium_address() -> Iterator[str]:
         pytest.skip("no Chromium: apt-get install chromium")
     with running() as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for ``localhost`` with its key, which no program trusts by default."""
-    from datetime import timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("certificate") / "localhost.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path

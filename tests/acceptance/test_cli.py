@@ -207,6 +207,7 @@ def test_status_shows_articles_feeds_and_issues(kit: SiteKit) -> None:
     assert json.loads(run("status", "--json", "--site", str(kit.root)).stdout)["articles"] == 1
 
 
+@pytest.mark.postgresql
 def test_two_runs_at_the_same_moment_wait_for_each_other(any_kit: SiteKit) -> None:
     """Of three concurrent runs one stages the feeds, and one, perhaps another, renders the draft."""
     kit = any_kit

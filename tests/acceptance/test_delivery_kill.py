@@ -124,6 +124,7 @@ def test_a_killed_sender_leaves_at_most_one_uncertain_delivery_per_connection(ma
         assert 0 < len(uncertain(kit)) <= CONNECTIONS
 
 
+@pytest.mark.postgresql
 def test_two_concurrent_processes_send_each_delivery_once(any_mail_kit: MailKit) -> None:
     """Two senders of one issue share its deliveries."""
     kit = any_mail_kit

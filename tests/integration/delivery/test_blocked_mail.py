@@ -105,6 +105,7 @@ def test_editors_get_only_the_draft_that_waits(mail_kit: MailKit) -> None:
         assert len(server.accepted) == 1
 
 
+@pytest.mark.postgresql
 def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: MailKit) -> None:
     """It is neither sent nor lost, and does not use up its attempts; others are sent meanwhile."""
     kit = any_mail_kit

@@ -189,6 +189,7 @@ def test_an_error_of_the_parser_concerns_one_message(
     assert "RecursionError" in found.problems[0]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("error", [DataError, IntegrityError, OperationalError, ValueError])
 def test_a_database_error_concerns_one_message(
     any_mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Exception]
@@ -219,6 +220,7 @@ def test_a_database_error_concerns_one_message(
     assert statuses(kit) == ["suppressed"] * 3
 
 
+@pytest.mark.postgresql
 def test_words_with_nul_and_surrogates_are_stored(any_mail_kit: MailKit) -> None:
     """What a database cannot store is replaced before it is recorded."""
     kit = any_mail_kit

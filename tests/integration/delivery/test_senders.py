@@ -18,6 +18,8 @@ from tests.support.databases import end_lock_holders
 from tests.support.smtp import Server
 from tests.support.use_cases import deliver
 
+pytestmark = pytest.mark.postgresql
+
 SECONDS = int(NOW.timestamp())
 LIMITS: Final = {"after": 0, "limit": 10, "now": SECONDS, "without": ()}
 

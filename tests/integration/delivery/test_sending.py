@@ -137,6 +137,7 @@ def test_a_test_message_goes_to_one_address_and_changes_nothing(mail_kit: MailKi
     assert states(kit) == before
 
 
+@pytest.mark.postgresql
 def test_two_senders_at_once_send_each_message_once(any_mail_kit: MailKit) -> None:
     """Both share the queue."""
     kit = any_mail_kit

@@ -91,6 +91,7 @@ def test_an_issue_that_is_being_sent_stops(
             deliver(kit.site, "daily")
 
 
+@pytest.mark.postgresql
 def test_a_cancelled_issue_stops_for_good(any_mail_kit: MailKit) -> None:
     """Messages that were handed over by then keep their outcome; nobody gets one of the others later."""
     kit = any_mail_kit

@@ -64,6 +64,7 @@ def provisional(kit: MailKit) -> int:
         return int(connection.execute(select(func.count()).select_from(provisional_suppression)).scalar_one())
 
 
+@pytest.mark.postgresql
 def test_a_server_that_refuses_everybody_suppresses_nobody(any_mail_kit: MailKit) -> None:
     """The run stops after a few refusals, and names the words and the commands that decide."""
     kit = any_mail_kit
@@ -105,6 +106,7 @@ def test_the_operator_accepts_the_refusals(any_mail_kit: MailKit) -> None:
         accept_refusals(kit.site, "daily", NOW)
 
 
+@pytest.mark.postgresql
 def test_the_operator_requeues_the_refused_deliveries(any_mail_kit: MailKit) -> None:
     """After the server is repaired each subscriber gets the issue once, and nobody is suppressed."""
     kit = any_mail_kit
@@ -141,6 +143,7 @@ def test_the_third_of_three_subscribers_is_mailed(any_mail_kit: MailKit) -> None
     assert suppressed(kit) == names[:2]
 
 
+@pytest.mark.postgresql
 def test_a_domain_that_refuses_every_recipient_is_stopped_and_others_get_the_issue(any_mail_kit: MailKit) -> None:
     """The brake of a domain applies to that domain alone."""
     kit = any_mail_kit
@@ -174,6 +177,7 @@ def test_words_that_name_the_address_need_half_of_the_attempts(mail_kit: MailKit
     assert sent.stop_reason == "" and len(suppressed(kit)) == 30
 
 
+@pytest.mark.postgresql
 def test_another_issue_waits_for_the_verdict_about_an_address(any_mail_kit: MailKit) -> None:
     """After the verdict the delivery is sent, or ends as suppressed."""
     kit = any_mail_kit
@@ -226,6 +230,7 @@ def test_refusals_of_an_earlier_run_count(any_mail_kit: MailKit) -> None:
         assert 11 <= states(kit)["failed"] <= 16 and suppressed(kit) == []
 
 
+@pytest.mark.postgresql
 def test_a_sender_stops_with_its_next_refusal_after_another_has_stopped_the_relay(any_mail_kit: MailKit) -> None:
     """The brake of another process counts at once, not at the next look of a clock."""
     kit = any_mail_kit
@@ -264,6 +269,7 @@ def stop_relay(kit: MailKit, port: int) -> None:
         brakes.add_brake(connection, brake)
 
 
+@pytest.mark.postgresql
 def test_several_senders_share_the_verdict(any_mail_kit: MailKit) -> None:
     """Two processes that send at a time stop together, and suppress nobody."""
     kit = any_mail_kit
@@ -280,6 +286,7 @@ def test_several_senders_share_the_verdict(any_mail_kit: MailKit) -> None:
         assert {brake.scope.kind for brake in brakes.open_brakes(connection)} == {"relay", "domain"}
 
 
+@pytest.mark.postgresql
 def test_several_senders_suppress_dead_addresses(any_mail_kit: MailKit) -> None:
     """An ordinary share of dead addresses is suppressed, whichever process sends the last delivery."""
     kit = any_mail_kit

@@ -61,6 +61,7 @@ def test_violations_in_a_browser_are_findings_of_the_issue(kit: SiteKit, monkeyp
     assert check.no_browser == ""
 
 
+@pytest.mark.postgresql
 def test_silenced_findings_of_a_browser_block_no_draft(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check in a browser would store errors that the settings silence, and block the approval."""
     monkeypatch.setattr(run_preflight, "Browser", FakeBrowser)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import SiteKit, titles
 
 
@@ -38,6 +40,7 @@ def test_labels_with_few_articles_get_no_feed_beyond_the_limit(any_kit: SiteKit)
     }
 
 
+@pytest.mark.postgresql
 def test_kinds_without_feeds_do_not_count(any_kit: SiteKit) -> None:
     """A site without feeds of tags may have any number of tags."""
     any_kit.add_settings('\n[feeds]\nmax_feeds = 1\nby = ["topic"]\n')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from tests.integration.issue_life.conftest import OpenNewsroom
 from tests.support.use_cases import plan_approval, reinstate, retract, tick
 
@@ -124,6 +126,7 @@ def test_the_first_tick_claims_no_slot_before_the_first_run_of_the_site(open_new
     assert news.issues("daily") == ["No. 1 of Tue 06:00: sent"]
 
 
+@pytest.mark.postgresql
 def test_ticks_that_race_send_each_message_once(open_any_newsroom: OpenNewsroom) -> None:
     """Three ticks at the slot of an approved issue and of an automatic one, with articles that they share."""
     news = open_any_newsroom(WEEKLY, DAILY.replace("0 6", "0 7"))

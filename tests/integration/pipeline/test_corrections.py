@@ -24,6 +24,7 @@ def entry(kit: SiteKit, title: str = "One", feed: str = "all") -> feedparser.Fee
     return next(one for one in entries if one.title == title)
 
 
+@pytest.mark.postgresql
 def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
     """Readers of the wrong version would never see the correction."""
     kit = any_kit
@@ -202,6 +203,7 @@ def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: S
     assert kit.publish(LATER + timedelta(days=4)).new == 0
 
 
+@pytest.mark.postgresql
 def test_a_withdrawal_can_be_undone(any_kit: SiteKit) -> None:
     """An article that was withdrawn by mistake would be lost, or return as a new one."""
     kit = any_kit

@@ -104,6 +104,7 @@ def test_no_draft_is_in_a_staged_byte(kit: SiteKit, spelled: list[tuple[str, Any
     assert b"Marker" not in staged_text(kit) and titles(kit) == ["Out"]
 
 
+@pytest.mark.postgresql
 def test_an_article_that_becomes_a_draft_is_withdrawn_and_can_return(any_kit: SiteKit) -> None:
     """It leaves feeds, archive pages, lists and pages without a notice, and returns with its old id."""
     kit = any_kit
@@ -211,6 +212,7 @@ def test_a_draft_leads_no_issue(kit: SiteKit) -> None:
     assert issues(kit) == [["One"], ["Three"]]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -299,6 +301,7 @@ def test_a_record_of_many_becomes_a_draft_and_returns(any_kit: SiteKit) -> None:
     assert check_site(kit.site, [], LATER + timedelta(hours=1)).findings == 0
 
 
+@pytest.mark.postgresql
 def test_a_withdrawal_with_a_reason_outlives_a_draft(any_kit: SiteKit) -> None:
     """An article that an editor withdrew stays withdrawn whatever the record says, and a draft stays one after --undo."""
     kit = any_kit

@@ -83,6 +83,7 @@ def test_a_record_that_has_expired_is_a_draft(any_kit: SiteKit) -> None:
     assert listed == [("a.md", "expired on 2026-11-22 00:00"), ("b.jsonl:1", "expired on 2026-11-23 07:00")]
 
 
+@pytest.mark.postgresql
 def test_an_article_is_withdrawn_when_its_time_comes_and_returns_when_it_is_extended(any_kit: SiteKit) -> None:
     """No file needs to change for that, and not even to be there; the article keeps its ID."""
     kit = any_kit

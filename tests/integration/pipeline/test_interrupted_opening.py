@@ -11,6 +11,7 @@ from tests.conftest import NOW, MailKit
 from tests.support.smtp import Server
 
 
+@pytest.mark.postgresql
 def test_the_next_run_opens_an_automatic_issue_that_a_killed_run_approved(
     any_mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_draft_is_as_old_as_when_it_was_first_read(any_kit: SiteKit) -> None:
     assert issues(kit) == [["Now"], ["Three", "Two", "One"]]
 
 
+@pytest.mark.postgresql
 def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
     """A waiting notification waits for the feed that has the old articles."""
     kit = any_kit
@@ -183,6 +184,7 @@ def test_hubs_are_notified_of_an_archive_before_any_issue(kit: SiteKit) -> None:
     assert "all.atom" in announced(kit)
 
 
+@pytest.mark.postgresql
 def test_an_old_article_is_sent_when_an_editor_adds_it(any_kit: SiteKit) -> None:
     """It has precedence over newer ones, makes an issue by itself, and is sent once."""
     kit = any_kit

@@ -8,6 +8,7 @@ import shutil
 from datetime import timedelta
 
 import feedparser
+import pytest
 from lxml import etree
 
 from tests.conftest import NOW, SiteKit, ids, issues, titles
@@ -194,6 +195,7 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
     assert not kit.publish().changed
 
 
+@pytest.mark.postgresql
 def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
     """An operator who only wants to look would publish."""
     kit = any_kit

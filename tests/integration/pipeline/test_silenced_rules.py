@@ -120,6 +120,7 @@ def test_other_errors_of_the_article_still_block(kit: SiteKit) -> None:
     assert counted(check(kit, "daily")) == []
 
 
+@pytest.mark.postgresql
 def test_an_issue_that_was_approved_with_errors_is_released_by_a_check(any_kit: SiteKit) -> None:
     """An issue would stay blocked although the settings silence what it was blocked for."""
     kit = any_kit

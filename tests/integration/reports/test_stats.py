@@ -31,6 +31,7 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0
 FEED = "https://review.example/feeds/all.rss"
 
 
+@pytest.mark.postgresql
 def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
     """A restart resets the clients and counts no one twice."""
     any_kit.article()
@@ -140,6 +141,7 @@ def test_clicks_in_a_draft_are_not_counted(mail_kit: MailKit) -> None:
     assert issue.clicks == (0, 0)
 
 
+@pytest.mark.postgresql
 def test_clicks_are_counted_if_the_settings_enable_it(any_mail_kit: MailKit) -> None:
     """People and programs are counted separately."""
     kit = any_mail_kit

@@ -86,6 +86,7 @@ def sweep_by_runner(kit: SiteKit, at: datetime) -> None:
         jobs.sweep()
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("sweep_site", [sweep_by_tick, sweep_by_runner])
 def test_expired_rows_are_deleted_by_tick_as_by_the_runner(
     any_kit: SiteKit, sweep_site: Callable[[SiteKit, datetime], None]

@@ -52,6 +52,7 @@ def test_a_run_without_a_due_slot_does_nothing(newsroom: Newsroom) -> None:
         assert run_due_slots(newsroom.kit.site, db, newsroom.clock, always=False) is None
 
 
+@pytest.mark.postgresql
 def test_one_of_many_runners_claims_a_slot(newsroom: Newsroom) -> None:
     """Two machines would make the same issue, and subscribers would get it twice."""
     newsroom.clock.at = slot(23)
@@ -74,6 +75,7 @@ def test_one_of_many_runners_claims_a_slot(newsroom: Newsroom) -> None:
     ]
 
 
+@pytest.mark.postgresql
 def test_an_expired_claim_of_a_dead_runner_is_taken_over(newsroom: Newsroom) -> None:
     """The issue of a machine that died would never be made."""
     newsroom.clock.at = slot(23)
@@ -87,6 +89,7 @@ def test_an_expired_claim_of_a_dead_runner_is_taken_over(newsroom: Newsroom) -> 
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
+@pytest.mark.postgresql
 def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
     """A long run would be repeated by another machine while it is going on."""
     newsroom.clock.at = slot(23)
@@ -98,6 +101,7 @@ def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
     assert newsroom.ran() == []
 
 
+@pytest.mark.postgresql
 def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
     """A machine that wakes from suspension would finish a slot that another one has run."""
     kit = newsroom.kit
@@ -145,6 +149,7 @@ def test_missed_slots_run_as_catch_up_says(newsroom: Newsroom, catch_up: str, ho
         assert [sorted(one) for one in carried] == [["Day 23", "Day 24"], ["Day 25"], ["Day 26"]]
 
 
+@pytest.mark.postgresql
 def test_a_started_slot_that_became_too_old_is_skipped(newsroom: Newsroom) -> None:
     """Subscribers would get the news of the day before yesterday as today's issue."""
     newsroom.clock.at = slot(23)
@@ -211,6 +216,7 @@ def test_a_missed_slot_survives_an_edit_of_the_cadence_that_keeps_it(newsroom: N
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
+@pytest.mark.postgresql
 def test_a_removed_digest_has_no_slots_and_returns_as_a_new_one(newsroom: Newsroom) -> None:
     """A newsletter that returns would send an issue for a slot from before it was removed."""
     newsroom.clock.at = slot(23)
@@ -235,6 +241,7 @@ def test_a_manual_issue_of_the_same_minute_is_the_issue_of_the_slot(newsroom: Ne
     assert len(load_status(newsroom.kit.site, slot(23)).issues) == 1
 
 
+@pytest.mark.postgresql
 def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) -> None:
     """A faulty template of one newsletter would stop the others, or be tried without a pause."""
     newsroom.base += '\n[digests.other]\ntitle = "The Other"\ncadence = "0 7 * * *"\n'
@@ -283,6 +290,7 @@ def test_feeds_that_cannot_be_staged_delay_no_issue(newsroom: Newsroom) -> None:
     assert (newsroom.kit.root / "feeds" / "all.rss").exists()
 
 
+@pytest.mark.postgresql
 def test_a_stopped_runner_releases_its_slots_at_once(newsroom: Newsroom) -> None:
     """A restart of the service would delay the issue until its claim expires."""
     newsroom.clock.at = slot(23)
@@ -295,6 +303,7 @@ def test_a_stopped_runner_releases_its_slots_at_once(newsroom: Newsroom) -> None
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
+@pytest.mark.postgresql
 def test_a_claim_is_renewed_during_a_long_run(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another machine would take over a slot whose run takes longer than a lease."""
     newsroom.clock.at = slot(23)

@@ -22,6 +22,8 @@ from publisher.storage.tables import REVISION, metadata
 from tests.conftest import SiteKit, ids, titles
 from tests.support.databases import end_lock_holders
 
+pytestmark = pytest.mark.postgresql
+
 
 def test_the_migrations_build_the_schema(database_url: str) -> None:
     """An upgraded database and a new one have the same tables."""

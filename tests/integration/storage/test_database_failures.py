@@ -22,6 +22,8 @@ from publisher.storage.failures import quiet_psycopg, translate_errors
 from publisher.storage.tables.meta import meta
 from tests.conftest import SiteKit
 
+pytestmark = pytest.mark.postgresql
+
 ROOT = Path(__file__).parents[3]
 MALFORMED = "database disk image is malformed"
 

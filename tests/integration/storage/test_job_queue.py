@@ -12,6 +12,8 @@ from publisher.storage import job_queue
 from publisher.storage.engine import Database
 from publisher.storage.job_queue import Job, dump_payload
 
+pytestmark = pytest.mark.postgresql
+
 NOW = 1_000
 
 

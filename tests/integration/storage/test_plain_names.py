@@ -109,6 +109,7 @@ def scalar(connection: Connection, query: str) -> Any:
     return connection.execute(text(query)).scalar_one()
 
 
+@pytest.mark.postgresql
 def test_an_upgrade_to_plain_names_keeps_all_rows(database_url: str) -> None:
     """Every renamed table and column holds what the table and column of the old name held."""
     old_database(database_url)
@@ -172,6 +173,7 @@ def test_custom_feeds_keep_their_definition_and_members(database_url: str) -> No
         assert get_fact(connection, "archive_kinds") == "all custom topic"
 
 
+@pytest.mark.postgresql
 def test_a_custom_feed_keeps_its_id_and_archive(kit: SiteKit, database_url: str) -> None:
     """The Atom ID of a custom feed holds the old name of its kind for ever."""
     kit.add_settings('\n[feeds]\narchive = ["channel"]\n[feeds.channels.water]\ntitle = "Water"\ntopic = ["Water"]\n')

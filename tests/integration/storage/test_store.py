@@ -29,6 +29,8 @@ from publisher.storage import facts
 from publisher.storage.engine import Database
 from publisher.storage.tables import feeds as feed_tables
 
+pytestmark = pytest.mark.postgresql
+
 ZONE = ZoneInfo("UTC")
 NOW = 1_800_000_000
 

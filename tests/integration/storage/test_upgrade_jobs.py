@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from publisher.model.subscriptions import ConfirmationKind
@@ -44,6 +45,7 @@ def old_database(url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.postgresql
 def test_open_work_is_done_after_the_upgrade(database_url: str) -> None:
     """Hubs, callbacks and people get what was queued, after the same pause and with the same number of attempts left."""
     old_database(database_url)

@@ -106,6 +106,7 @@ def test_an_upgrade_derives_subscription_states(database_url: str) -> None:
     assert all(history[number] for number in people)
 
 
+@pytest.mark.postgresql
 def test_guessed_states_of_an_upgrade_are_listed_for_review(kit: SiteKit, database_url: str) -> None:
     """People suppressed as unsubscribed become unsubscribed people; guesses are listed with their reason."""
     (kit.root / "publisher.key").write_text("k" * 32)
@@ -158,6 +159,7 @@ ACTS = {
 }
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ACTS)
 @pytest.mark.parametrize("state", ["queued", "deferred"])
 def test_a_claim_skips_unsubscribed_people_and_records_why(any_mail_kit: MailKit, name: str, state: str) -> None:
@@ -176,6 +178,7 @@ def test_a_claim_skips_unsubscribed_people_and_records_why(any_mail_kit: MailKit
     assert row is not None and (row.state, row.answer) == (DeliveryState.SUPPRESSED, ACTS[name])
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ACTS)
 def test_a_claimed_delivery_is_not_sent_after_an_unsubscription(any_mail_kit: MailKit, name: str) -> None:
     """Minutes may pass after the claim if a domain is throttled: the state is read again before sending."""

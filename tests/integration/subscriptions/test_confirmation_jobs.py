@@ -57,6 +57,7 @@ def test_an_email_of_a_killed_process_is_sent_when_its_claim_ends(
     assert open_jobs(site) == []
 
 
+@pytest.mark.postgresql
 def test_processes_at_once_send_each_email_once(subscriber_site: SubscriberSite) -> None:
     """They share the due emails, as runners on several machines do."""
     site = subscriber_site

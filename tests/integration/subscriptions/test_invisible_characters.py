@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import NOW, MailKit
 from tests.support import use_cases as action
 from tests.support.smtp import Server
@@ -13,6 +15,7 @@ def addresses(kit: MailKit) -> list[str]:
     return sorted(one.address for one in action.list_subscribers(kit.site, status="active"))
 
 
+@pytest.mark.postgresql
 def test_a_pasted_address_is_the_same_subscriber_in_every_command(any_mail_kit: MailKit) -> None:
     """Import, add, trace, test message, suppress and forget read an address alike."""
     kit = any_mail_kit

@@ -94,6 +94,7 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
     assert statuses(mail_kit) == {names[0]: "suppressed"}
 
 
+@pytest.mark.postgresql
 def test_a_request_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
     """After ``publish subscribers suppress`` no review lifts the suppression, also if it was listed before."""
     names = any_mail_kit.add_subscribers(1)

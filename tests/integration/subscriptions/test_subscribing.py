@@ -52,6 +52,7 @@ def test_a_confirmation_email_has_no_list_headers(subscriber_site: SubscriberSit
     assert "ignore this message" in email.text and "Monday, 30 November 2026" in email.words
 
 
+@pytest.mark.postgresql
 def test_the_form_does_not_reveal_whether_an_address_is_subscribed(subscriber_site: SubscriberSite) -> None:
     """The page is the same for known and unknown addresses."""
     add_subscriber(subscriber_site.kit.site, "known@mail.example.org", NOW, digests=["daily"])
@@ -232,6 +233,7 @@ def test_confirmation_emails_are_retried_and_given_up_in_the_end(subscriber_site
         assert job_queue.next_due_time(connection, CONFIRMATION) is None
 
 
+@pytest.mark.postgresql
 def test_two_senders_send_each_confirmation_email_once(subscriber_site: SubscriberSite) -> None:
     """A claimed email is not sent by another process."""
     subscriber_site.subscribe()
@@ -248,6 +250,7 @@ def test_two_senders_send_each_confirmation_email_once(subscriber_site: Subscrib
 # -- at the same moment ----------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_concurrent_forms_of_several_people_all_send_an_email(subscriber_site: SubscriberSite) -> None:
     """Requests at the same time do not lose an email."""
     names = [f"reader{number}@mail.example.org" for number in range(8)]
@@ -270,6 +273,7 @@ def test_concurrent_forms_of_several_people_all_send_an_email(subscriber_site: S
     assert len({getattr(subscriber_site.subscriber(name), "id", None) for name in names} - {None}) == 8
 
 
+@pytest.mark.postgresql
 def test_concurrent_forms_for_one_address_send_one_email(subscriber_site: SubscriberSite) -> None:
     """Requests at the same time do not send duplicates."""
     visitors = [Visitor(subscriber_site.web, f"203.0.{number}.9") for number in range(8)]

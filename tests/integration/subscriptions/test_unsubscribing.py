@@ -118,6 +118,7 @@ def test_a_one_click_post_unsubscribes(leaving: Leaving, body: bytes) -> None:
     assert leaving.follows == {"other"}
 
 
+@pytest.mark.postgresql
 def test_an_unsubscription_can_be_undone_or_extended_to_everything(leaving: Leaving) -> None:
     """The page of the link offers both."""
     leaving.ask("POST", b"leave=yes")
@@ -142,6 +143,7 @@ def test_a_forged_delivery_token_does_nothing(leaving: Leaving, method: str, cop
     assert leaving.follows == {"daily", "other"}
 
 
+@pytest.mark.postgresql
 def test_a_forged_token_does_not_take_the_write_lock(leaving: Leaving) -> None:
     """Anybody can post: such requests must not block others."""
     leaving.ask("GET")

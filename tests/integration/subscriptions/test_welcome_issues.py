@@ -44,6 +44,7 @@ def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_s
         assert person.id not in {number for number, _ in audience_of(connection, row.id)}
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_stopped_issue_is_no_welcome(subscriber_site: SubscriberSite, is_cancelled: bool) -> None:
     """Neither an issue that was cancelled, nor one with an article that was withdrawn since."""

@@ -126,6 +126,7 @@ def test_1_2_3_feeds_have_hub_and_self_links_in_headers_and_body(hub_site: HubSi
 # -- what may go wrong ------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(("status", "returns_challenge"), [(200, False), (404, True), (302, True)])
 def test_an_unverified_callback_gets_no_delivery(hub_site: HubSite, status: int, returns_challenge: bool) -> None:
     """Errors and wrong challenges are refusals."""
@@ -182,6 +183,7 @@ def test_a_retried_delivery_has_the_newest_bytes(hub_site: HubSite) -> None:
         assert [b"Three" in content.body for content in one.received] == [False, True]
 
 
+@pytest.mark.postgresql
 def test_a_callback_that_responds_410_is_deleted(hub_site: HubSite) -> None:
     """With its subscriptions and tasks."""
     with subscriber() as one:
@@ -194,6 +196,7 @@ def test_a_callback_that_responds_410_is_deleted(hub_site: HubSite) -> None:
         assert len(one.received) == 1
 
 
+@pytest.mark.postgresql
 def test_a_redirect_is_not_followed(hub_site: HubSite) -> None:
     """It could lead to a private address."""
     with subscriber() as one:
@@ -214,6 +217,7 @@ def test_a_subscription_ends_with_its_lease(hub_site: HubSite) -> None:
         assert one.received == [] and hub_site.subscriptions == {}
 
 
+@pytest.mark.postgresql
 def test_an_unchanged_feed_is_not_delivered(hub_site: HubSite) -> None:
     """Only new bytes are."""
     with subscriber() as one:

@@ -15,6 +15,7 @@ from tests.conftest import NOW
 from tests.support.hub_subscriber import HubSite, subscriber
 
 
+@pytest.mark.postgresql
 def test_two_runners_deliver_once(hub_site: HubSite) -> None:
     """A task is claimed by one of them."""
     with subscriber() as one:
@@ -31,6 +32,7 @@ def test_two_runners_deliver_once(hub_site: HubSite) -> None:
         assert hub_site.work().delivered == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
 def test_runs_that_queue_deliveries_do_not_block_runs_that_record_them(prepared_database_url: str) -> None:
     """Transactions that change the same jobs in different orders end each other, and callbacks get a feed twice."""

@@ -186,6 +186,7 @@ def test_a_feed_that_changes_during_its_notification_is_notified_again(any_kit: 
     assert len(web.posts) == 3
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
 def test_a_run_that_queues_notifications_does_not_wait_for_their_sending(any_kit: SiteKit) -> None:
     """Each result is stored by itself, so that a publishing run may queue notifications in any order."""
