@@ -10,7 +10,6 @@ from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due_slots
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
-from tests.support.parsers import shared_parser
 from tests.support.use_cases import run_due_slots
 
 # A Monday; the cadence is 07:00 each day.
@@ -49,7 +48,7 @@ class Newsroom:
 
     def turn(self, **options: Any) -> PublishResult | None:
         with self.kit.open() as db:
-            return run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser(), **options)
+            return run_due_slots(self.kit.site, db, self.clock, always=True, **options)
 
     def ran(self, **options: Any) -> list[tuple[str, int, str]]:
         report = self.turn(**options)

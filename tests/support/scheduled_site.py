@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Self
 
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -15,7 +17,6 @@ from publisher.model.report import PublishResult
 from publisher.pipeline.approve import Approval, ApprovalTime
 from tests.conftest import MailKit
 from tests.support.clocks import ManualClock
-from tests.support.parsers import shared_parser
 from tests.support.smtp import Server
 from tests.support.use_cases import add_subscriber, approve, import_list, run_due_slots, send_due_issues
 
@@ -66,6 +67,15 @@ class ScheduledSite:
         # The cadence counts from the first run.
         self.tick()
 
+    @classmethod
+    def again(cls, kit: MailKit, server: Server) -> Self:
+        """Return a site that was set up before, with another mail server; its clock is at the start."""
+        site = cls.__new__(cls)
+        site.kit, site.server, site.clock = kit, server, ManualClock(FRIDAY)
+        settings = (kit.root / "publisher.toml").read_text("utf-8")
+        kit.settings(re.sub(r"(?m)^port = \d+$", f"port = {server.port}", settings))
+        return site
+
     def replace_setting(self, old: str, new: str) -> None:
         """Replace text in ``publisher.toml``."""
         path = self.kit.root / "publisher.toml"
@@ -91,7 +101,7 @@ class ScheduledSite:
         self.clock.at = at or self.clock.at
         site = self.kit.site
         with self.kit.open() as db:
-            report = run_due_slots(site, db, self.clock, always=True, parser_process=shared_parser())
+            report = run_due_slots(site, db, self.clock, always=True)
             assert report is not None
             return report + send_due_issues(site, db, self.clock.now(), clock=self.clock)
 

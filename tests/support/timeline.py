@@ -31,7 +31,6 @@ from publisher.schedule.processes import record_tick
 from tests.conftest import SiteKit
 from tests.support import use_cases as approving
 from tests.support.clocks import ManualClock
-from tests.support.parsers import shared_parser
 from tests.support.use_cases import deliver, import_list, open_publisher, run_due_slots, send_due_issues
 
 __all__ = ["Newsroom", "SentMail"]
@@ -200,7 +199,7 @@ class Newsroom:
         site = self.kit.site
         with self.db.write() as connection:
             record_tick(connection, self.clock.now())
-        report = run_due_slots(site, self.db, self.clock, always=True, parser_process=shared_parser())
+        report = run_due_slots(site, self.db, self.clock, always=True)
         assert report is not None
         if site.can_send:
             report += send_due_issues(site, self.db, self.clock.now(), clock=self.clock)

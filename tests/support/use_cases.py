@@ -34,6 +34,7 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.websub import notify
 from publisher.workers.pool import Workers
+from tests.support import parsers
 
 __all__ = [
     "accept_refusals",
@@ -86,7 +87,7 @@ __all__ = [
 def open_publisher(site: Site, now: datetime | None = None, **options: Any) -> Publisher:
     """Open a site at a fixed time; at the current time without one."""
     clock = FixedClock(now) if now is not None else Clock()
-    return Publisher(site, **{"clock": clock, **options})
+    return Publisher(site, **{"clock": clock, "parser_process": parsers.shared_parser(), **options})
 
 
 @contextmanager
@@ -139,7 +140,7 @@ def tick(site: Site, **options: Any) -> PublishResult:
 
 def run_due_slots(site: Site, db: Database, clock: Clock, **options: Any) -> PublishResult | None:
     """Run due slots on an open database."""
-    with Workers(parser_process=options.pop("parser_process", None)) as workers:
+    with Workers(parser_process=options.pop("parser_process", parsers.shared_parser())) as workers:
         now = local_now(site, clock)
         context = Context(site=site, db=db, now=now, clock=clock, workers=workers)
         names = ("on_wait", "progress")

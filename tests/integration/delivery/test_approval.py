@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,21 +13,26 @@ from publisher.digests.variants_store import load_variants
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError
 from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import MailKit
+from tests.support.copies import Copies
 from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
 from tests.support.use_cases import deliver, pause, plan_approval, publish, reopen, resume
 
 
-@pytest.fixture
-def site(any_mail_kit: MailKit) -> Iterator[ScheduledSite]:
-    """A weekly newsletter with two articles and two subscribers, on the Friday before its slot."""
+def write_two_articles(kit: MailKit) -> None:
+    """Set up a weekly newsletter with two articles and two subscribers."""
     with Server() as server:
-        made = ScheduledSite(any_mail_kit, server)
-        made.subscribe("ann", "bert")
-        made.kit.article("one.md", "One")
-        made.kit.article("two.md", "Two")
-        yield made
+        ScheduledSite(kit, server).subscribe("ann", "bert")
+    kit.article("one.md", "One")
+    kit.article("two.md", "Two")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, copies: Copies, tmp_path: Path) -> Iterator[ScheduledSite]:
+    """A weekly newsletter with two articles and two subscribers, on the Friday before its slot."""
+    with copies.copy(request.param, write_two_articles, tmp_path / "site") as kit, Server() as server:
+        yield ScheduledSite.again(kit, server)
 
 
 @pytest.fixture
@@ -159,6 +165,7 @@ def test_an_unknown_version_is_refused(lone_site: ScheduledSite, expect: str) ->
     assert lone_site.issues() == []
 
 
+@pytest.mark.postgresql
 def test_a_changed_draft_is_refused_with_its_changes(site: ScheduledSite) -> None:
     """Articles that were added, left out and edited, the order, the subject and settings are named."""
     kit = site.kit
@@ -258,6 +265,7 @@ def test_placeholder_values_stop_the_approval_of_mail_to_real_people(lone_site: 
     assert site.issues() == []
 
 
+@pytest.mark.postgresql
 def test_errors_stop_the_approval_until_they_are_forced(site: ScheduledSite) -> None:
     """The reason covers the errors that were shown; with another one, it lapses."""
     site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.")
@@ -306,6 +314,7 @@ def test_an_issue_that_is_reopened_after_its_slot_waits_for_a_person(site: Sched
     assert site.recipients == ["ann", "bert"]
 
 
+@pytest.mark.postgresql
 def test_a_paused_issue_does_not_open_at_its_slot(site: ScheduledSite) -> None:
     """Once it is resumed within ``catch_up_hours``, it does."""
     site.approve()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from publisher.errors import SettingsError
 from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import MailKit
+from tests.support.copies import Copies
 from tests.support.deliveries import states
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
@@ -25,14 +27,19 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def site(any_mail_kit: MailKit, server: Server) -> ScheduledSite:
+def write_two_articles(kit: MailKit) -> None:
+    """Set up a weekly newsletter with two articles and four subscribers, and another newsletter."""
+    with Server() as server:
+        ScheduledSite(kit, server, more=NOTES).subscribe("ann", "bert", "carl", "dora")
+    kit.article("one.md", "One")
+    kit.article("two.md", "Two")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, copies: Copies, tmp_path: Path, server: Server) -> Iterator[ScheduledSite]:
     """A weekly newsletter with two articles and four subscribers, and another newsletter."""
-    made = ScheduledSite(any_mail_kit, server, more=NOTES)
-    made.subscribe("ann", "bert", "carl", "dora")
-    made.kit.article("one.md", "One")
-    made.kit.article("two.md", "Two")
-    return made
+    with copies.copy(request.param, write_two_articles, tmp_path / "site") as kit:
+        yield ScheduledSite.again(kit, server)
 
 
 def send_some(site: ScheduledSite, digest: str = "weekly", *, limit: int) -> None:
@@ -47,6 +54,7 @@ def titles(site: ScheduledSite, name: str) -> list[list[str]]:
     return [[title for title in TITLES if title in text_of(message)] for message in site.messages(name)]
 
 
+@pytest.mark.postgresql
 def test_what_was_not_handed_over_is_not_sent(site: ScheduledSite) -> None:
     """The others keep what they have; a second cancellation has nothing to do."""
     send_some(site, limit=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,21 +14,27 @@ from publisher.delivery.issue_life.approval import hold_reason, stop_reason
 from publisher.errors import IssueHeld
 from publisher.settings import RereadSettings
 from tests.conftest import MailKit
+from tests.support.copies import Copies
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
 from tests.support.use_cases import correct, deliver, force_issue, list_issues, reinstate, reopen, retract
 
 
-@pytest.fixture
-def site(mail_kit: MailKit) -> Iterator[ScheduledSite]:
-    """An issue of two articles that was approved on Friday and leaves on Monday, for two subscribers."""
+def approve_on_friday(kit: MailKit) -> None:
+    """Approve an issue of two articles for Monday."""
     with Server() as server:
-        made = ScheduledSite(mail_kit, server)
+        made = ScheduledSite(kit, server)
         made.subscribe("ann", "bert")
-        made.kit.article("one.md", "One")
-        made.kit.article("two.md", "Two")
+        kit.article("one.md", "One")
+        kit.article("two.md", "Two")
         made.approve()
-        yield made
+
+
+@pytest.fixture
+def site(copies: Copies, tmp_path: Path) -> Iterator[ScheduledSite]:
+    """An issue of two articles that was approved on Friday and is sent on Monday, for two subscribers."""
+    with copies.copy("default", approve_on_friday, tmp_path / "site") as kit, Server() as server:
+        yield ScheduledSite.again(kit, server)
 
 
 def reason_of(site: ScheduledSite) -> str:

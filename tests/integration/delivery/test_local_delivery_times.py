@@ -20,7 +20,6 @@ from publisher.subscribers import store
 from tests.conftest import MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.examples import examples
-from tests.support.parsers import shared_parser
 from tests.support.use_cases import add_subscriber, deliver, list_issues, run_due_slots
 
 CADENCE = "0 18 * * *"
@@ -63,7 +62,7 @@ class LocalTimeSite:
 
     def run_slots(self) -> list[str]:
         with self.kit.open() as db:
-            report = run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser())
+            report = run_due_slots(self.kit.site, db, self.clock, always=True)
         assert report is not None
         return [warning for opened in report.opened for warning in opened.warnings]
 
@@ -119,6 +118,7 @@ def test_deliveries_are_due_at_the_same_local_time_in_every_zone(any_kit: SiteKi
     assert site.times["a"] == ["24 18:00", "25 18:00"]
 
 
+@pytest.mark.postgresql
 def test_a_new_time_zone_reschedules_queued_deliveries(any_kit: SiteKit) -> None:
     """A delivery whose new local time has passed is sent at once."""
     site = LocalTimeSite(any_kit)

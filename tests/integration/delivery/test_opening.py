@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from publisher.digests import store as issues
 from publisher.digests.compose import ComposedIssue
 from publisher.digests.variants_store import load_variants
 from tests.conftest import MailKit
+from tests.support.copies import Copies
 from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
@@ -30,22 +32,26 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def site(any_mail_kit: MailKit, server: Server) -> ScheduledSite:
+def write_two_articles(kit: MailKit) -> None:
+    """Set up a weekly newsletter with two articles, and a second one at the same slots."""
+    with Server() as server:
+        ScheduledSite(kit, server, more=NOTES)
+    kit.article("one.md", "One", topic="Water")
+    kit.article("two.md", "Two", topic="Trade")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, copies: Copies, tmp_path: Path, server: Server) -> Iterator[ScheduledSite]:
     """A weekly newsletter with two articles, and a second one at the same slots."""
-    made = ScheduledSite(any_mail_kit, server, more=NOTES)
-    made.kit.article("one.md", "One", topic="Water")
-    made.kit.article("two.md", "Two", topic="Trade")
-    return made
+    with copies.copy(request.param, write_two_articles, tmp_path / "site") as kit:
+        yield ScheduledSite.again(kit, server)
 
 
 @pytest.fixture
-def lone_site(mail_kit: MailKit, server: Server) -> ScheduledSite:
+def lone_site(copies: Copies, tmp_path: Path, server: Server) -> Iterator[ScheduledSite]:
     """The same with SQLite only."""
-    made = ScheduledSite(mail_kit, server, more=NOTES)
-    made.kit.article("one.md", "One", topic="Water")
-    made.kit.article("two.md", "Two", topic="Trade")
-    return made
+    with copies.copy("default", write_two_articles, tmp_path / "site") as kit:
+        yield ScheduledSite.again(kit, server)
 
 
 def variants(site: ScheduledSite, digest: str = "weekly") -> int:
@@ -234,6 +240,7 @@ def test_a_subscriber_who_comes_while_a_send_opens_gets_it_too(
     assert variants(site) == 3
 
 
+@pytest.mark.postgresql
 def test_an_issue_opens_once(site: ScheduledSite) -> None:
     """A second process that opens it gets nothing, and queues nothing."""
     site.subscribe("ann")
@@ -258,6 +265,7 @@ def open_at_once(site: ScheduledSite) -> list[OpenedIssue | None]:
         return list(pool.map(open_one, rows))
 
 
+@pytest.mark.postgresql
 def test_two_newsletters_that_open_at_once_bring_an_article_once(site: ScheduledSite) -> None:
     """To each subscriber of both; the other one brings the rest."""
     site.subscribe("both", digests=("weekly", "notes"))
@@ -297,6 +305,7 @@ def test_what_another_newsletter_brought_since_the_approval_is_left_out(site: Sc
         assert [title for title in ("One", "Two", "Three") if title in text_of(message)] == ["One", "Two", "Three"]
 
 
+@pytest.mark.postgresql
 def test_an_issue_that_is_held_after_its_approval_does_not_open(site: ScheduledSite) -> None:
     """The hold is read before the send opens."""
     site.subscribe("ann")

@@ -20,7 +20,6 @@ from publisher.model.report import PublishResult
 from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import SiteKit
 from tests.support.clocks import ManualClock
-from tests.support.parsers import shared_parser
 from tests.support.use_cases import (
     add_subscriber,
     approve,
@@ -99,7 +98,7 @@ class WeeklySite:
     def run(self) -> PublishResult:
         """Do what a runner does: run slots, open what is due, mail."""
         with self.kit.open() as db:
-            report = run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser())
+            report = run_due_slots(self.kit.site, db, self.clock, always=True)
             assert report is not None
             return report + send_due_issues(self.kit.site, db, self.clock.now(), clock=self.clock)
 
@@ -302,6 +301,7 @@ def test_a_new_time_zone_counts_from_a_late_opening(kit: SiteKit, days_late: int
     assert times["london"] == times["honolulu"] == f"{opened_at + timedelta(hours=21):%a %d %H:%M}"
 
 
+@pytest.mark.postgresql
 def test_retries_count_from_the_opening_and_not_from_the_slot(any_kit: SiteKit) -> None:
     """Sent by hand five days after its slot: a deferred delivery is tried for two days from then, and no longer."""
     site = WeeklySite(any_kit, delivery="retry_days = 2")

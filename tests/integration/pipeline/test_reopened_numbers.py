@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from publisher.pipeline.approve import ApprovalTime
 from tests.conftest import MailKit
+from tests.support.copies import Copies
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite
 from tests.support.smtp import Server
 from tests.support.use_cases import reopen, retract
@@ -16,13 +18,18 @@ from tests.support.use_cases import reopen, retract
 WEEK = timedelta(days=7)
 
 
-@pytest.fixture
-def site(mail_kit: MailKit) -> Iterator[ScheduledSite]:
-    """A weekly newsletter with a subscriber, whose first issue was sent out of turn."""
+def write_an_article(kit: MailKit) -> None:
+    """Set up a weekly newsletter with a subscriber and an article."""
     with Server() as server:
-        made = ScheduledSite(mail_kit, server)
-        made.subscribe("ann")
-        mail_kit.article("one.md", "One", date="2026-11-19")
+        ScheduledSite(kit, server).subscribe("ann")
+    kit.article("one.md", "One", date="2026-11-19")
+
+
+@pytest.fixture
+def site(copies: Copies, tmp_path: Path) -> Iterator[ScheduledSite]:
+    """A weekly newsletter with a subscriber, whose first issue was sent out of turn."""
+    with copies.copy("default", write_an_article, tmp_path / "site") as kit, Server() as server:
+        made = ScheduledSite.again(kit, server)
         made.approve(time=ApprovalTime.OUT_OF_TURN)
         made.tick()
         yield made

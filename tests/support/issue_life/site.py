@@ -26,7 +26,6 @@ from tests.support.issue_life.mail_server import MailObserver, RecordedMail, Rec
 from tests.support.issue_life.newsletters import Newsletter
 from tests.support.issue_life.processes import CommitKill, Killed, Process, SenderKill
 from tests.support.issue_life.templates import write_templates
-from tests.support.parsers import shared_parser
 
 __all__ = ["START", "LifeSite", "NoteOptions"]
 
@@ -128,7 +127,7 @@ class LifeSite:
     @property
     def _options(self) -> dict[str, Any]:
         """The clock, the mail server and the parsers of each command."""
-        return {"clock": self.clock, "transport": self._transport, "parser_process": shared_parser()}
+        return {"clock": self.clock, "transport": self._transport}
 
     def publish(self) -> PublishResult:
         """Do the work of ``publish now``."""
