@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import notification_lines, open_site, site_option
+from publisher.cli.common import notification_lines, open_site, print_result, site_option
 
 __all__ = ["command"]
 
@@ -26,11 +25,7 @@ def command(folder: Path, as_json: bool) -> None:
     """
     with open_site(folder) as publisher:
         result = publisher.feeds.notify_hubs(at_once=True, seconds=300)
-    if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
-        return
+    lines = notification_lines(result) or ["Nothing to announce."]
     if not publisher.site.notifies_hubs:
-        click.echo("No hubs to notify. Add them under [announce] in publisher.toml.")
-        return
-    for line in notification_lines(result) or ["Nothing to announce."]:
-        click.echo(line)
+        lines = ["No hubs to notify. Add them under [announce] in publisher.toml."]
+    print_result(result, lines, as_json=as_json)

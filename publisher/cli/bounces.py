@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from publisher import BounceResult
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.mail.mailboxes import UNREADABLE_FOLDER
 from publisher.mail.mime import MAX_MESSAGE_BYTES
 
@@ -40,11 +39,7 @@ def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, 
             result = publisher.issues.process_messages([sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)])
         else:
             result = publisher.issues.process_mailbox(path=mailbox, keep=keep)
-    if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in lines(result, is_stdin=is_stdin):
-            click.echo(line)
+    print_result(result, lines(result, is_stdin=is_stdin), as_json=as_json)
     ctx.exit(1 if result.skipped else 0)
 
 

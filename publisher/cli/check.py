@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from publisher import CheckResult, IssueCheck, check_files
-from publisher.cli.common import ProgressLine, count_phrase, open_site, site_option
+from publisher.cli.common import ProgressLine, count_phrase, open_site, print_result, site_option
 from publisher.findings import Finding
 from publisher.findings.silence import silenced_phrase
 from publisher.html.text import clean_characters, one_line
@@ -52,11 +51,7 @@ def command(
     else:
         with ProgressLine() as progress:
             report = check_files(targets, datetime.now(UTC), with_browser=browser, progress=progress)
-    if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in lines(report):
-            click.echo(line)
+    print_result(report, lines(report), as_json=as_json)
     ctx.exit(1 if report.findings or any(issue.is_blocked or issue.held for issue in report.issues) else 0)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,7 @@ from publisher import Publisher
 from publisher.cli.status_line import StatusLine
 from publisher.clock import FixedClock
 from publisher.model.delivery import DeliveryState
+from publisher.model.result import Result
 from publisher.settings import read_site
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ __all__ = [
     "notification_lines",
     "open_site",
     "parse_at",
+    "print_result",
     "raise_descriptor_limit",
     "report_wait",
     "site_option",
@@ -191,6 +194,15 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
         lines.append(f"  {these} the old version, and nothing of it is sent. To bring it up to date:")
         lines += [f"    publish reopen {path}" for path in edited.approved]
     return lines
+
+
+def print_result(result: Result | dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a result as JSON, or as lines of text."""
+    if as_json:
+        values = result if isinstance(result, dict) else result.as_dict()
+        lines = [json.dumps(values, ensure_ascii=False, indent=2)]
+    for line in lines:
+        click.echo(line)
 
 
 def counts_by_state(states: Mapping[DeliveryState, int]) -> str:

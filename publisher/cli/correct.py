@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import (
-    correction_lines,
-    open_site,
-    site_option,
-)
+from publisher.cli.common import correction_lines, open_site, print_result, site_option
 
 __all__ = ["command"]
 
@@ -35,9 +30,5 @@ def command(ctx: click.Context, article: str, folder: Path, note: str, at: str |
     """
     with open_site(folder, at=at) as publisher:
         edited = publisher.articles.correct(article, note)
-    if as_json:
-        click.echo(json.dumps(edited.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in correction_lines("Corrected", edited, folder):
-            click.echo(line)
+    print_result(edited, correction_lines("Corrected", edited, folder), as_json=as_json)
     ctx.exit(edited.report.exit_status if edited.report else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Final
 import click
 
 from publisher import ScheduleDescription, UpcomingIssues, UpcomingRun
-from publisher.cli.common import open_site, parse_at, site_option
+from publisher.cli.common import open_site, parse_at, print_result, site_option
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
@@ -48,17 +47,14 @@ def command(name: str | None, folder: Path, count: int, at: str | None, as_json:
         runs = publisher.schedule.upcoming(count, name, after=now)
         without_cadence = publisher.schedule.digests_without_cadence() if name is None else []
         issues = publisher.reports.upcoming_issues(name, at=now)
-    if as_json:
-        fields = {
-            "cadences": [schedule.as_dict() for schedule in schedules],
-            "slots": [run.as_dict() for run in runs],
-            "without_cadence": without_cadence,
-            **issues.as_dict(),
-        }
-        click.echo(json.dumps(fields, ensure_ascii=False, indent=2))
-        return
-    for line in [*lines(site, schedules, runs, now, without_cadence), *_issue_lines(issues)]:
-        click.echo(line)
+    fields = {
+        "cadences": [schedule.as_dict() for schedule in schedules],
+        "slots": [run.as_dict() for run in runs],
+        "without_cadence": without_cadence,
+        **issues.as_dict(),
+    }
+    shown = [*lines(site, schedules, runs, now, without_cadence), *_issue_lines(issues)]
+    print_result(fields, shown, as_json=as_json)
 
 
 def _issue_lines(issues: UpcomingIssues) -> list[str]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from publisher import ApprovalTime, PublishResult
-from publisher.cli.common import (
-    count_phrase,
-    forked_parser,
-    notification_lines,
-    open_site,
-    site_option,
-)
+from publisher.cli.common import count_phrase, forked_parser, notification_lines, open_site, print_result, site_option
 from publisher.model.problems import Problem
 from publisher.model.report import DraftSummary
 from publisher.settings import Site
@@ -68,11 +61,7 @@ def command(
         raise click.UsageError("--yes needs DIGEST: without one, nothing is asked")
     with forked_parser() as parser, open_site(folder, at=at, dry_run=dry_run, parser_process=parser) as publisher:
         site, report = publisher.site, publisher.publish(feeds_only=feeds_only)
-    if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in summary(site, report, folder):
-            click.echo(line)
+    print_result(report, summary(site, report, folder), as_json=as_json)
     ctx.exit(report.exit_status)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from publisher import DraftStatus, OutboxIssue
-from publisher.cli.common import count_phrase, counts_by_state, issue_state_lines, open_site, site_option
+from publisher.cli.common import count_phrase, counts_by_state, issue_state_lines, open_site, print_result, site_option
 
 __all__ = ["command"]
 
@@ -35,17 +34,11 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
     with open_site(folder, dry_run=True) as publisher:
         issues = publisher.reports.outbox(digest)
         drafts = publisher.reports.upcoming_issues(digest).drafts
-    if as_json:
-        listed = {
-            "drafts": [draft.as_dict() for draft in drafts],
-            "issues": [issue.as_dict() for issue in issues],
-        }
-        click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
-    else:
-        for line in lines(drafts, issues if show_all else issues[:LISTED_ISSUES]):
-            click.echo(line)
-        if len(issues) > LISTED_ISSUES and not show_all:
-            click.echo(f"… and {len(issues) - LISTED_ISSUES:,} older issues; --all shows them")
+    listed = {"drafts": [draft.as_dict() for draft in drafts], "issues": [issue.as_dict() for issue in issues]}
+    shown = lines(drafts, issues if show_all else issues[:LISTED_ISSUES])
+    if len(issues) > LISTED_ISSUES and not show_all:
+        shown.append(f"… and {len(issues) - LISTED_ISSUES:,} older issues; --all shows them")
+    print_result(listed, shown, as_json=as_json)
     ctx.exit(1 if any(issue.uncertain for issue in issues) else 0)
 
 

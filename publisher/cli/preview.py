@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.findings.silence import silenced_phrase
 
 __all__ = ["command"]
@@ -36,22 +35,16 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     """
     with open_site(folder, at=at, dry_run=True) as publisher:
         result = publisher.digests.preview(digest, folder=target)
-    if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
-        return
-    click.echo(f"{result.subject}")
     note = ": no new articles, shown with the newest ones" if result.uses_newest_articles else ""
-    click.echo(f"  {count_phrase(result.articles, 'article')}{note}")
-    if result.hash and at is None:
-        click.echo(f"  version {result.hash}; to approve it: publish approve {digest} --expect {result.hash}")
-    for name in result.files:
-        click.echo(f"  {result.folder / name}")
-    if result.screenshot_error:
-        click.echo(f"  no screenshots: {result.screenshot_error}")
-    for problem in result.refused:
-        click.echo(f"  skipped: {problem}")
-    for finding in result.findings:
-        for line in finding.lines():
-            click.echo(f"  {line}")
-    if result.silenced:
-        click.echo(f"  {silenced_phrase([finding.id for finding in result.silenced])}")
+    version = f"version {result.hash}; to approve it: publish approve {digest} --expect {result.hash}"
+    lines = [
+        result.subject,
+        f"  {count_phrase(result.articles, 'article')}{note}",
+        *([f"  {version}"] if result.hash and at is None else []),
+        *(f"  {result.folder / name}" for name in result.files),
+        *([f"  no screenshots: {result.screenshot_error}"] if result.screenshot_error else []),
+        *(f"  skipped: {problem}" for problem in result.refused),
+        *(f"  {line}" for finding in result.findings for line in finding.lines()),
+        *([f"  {silenced_phrase([finding.id for finding in result.silenced])}"] if result.silenced else []),
+    ]
+    print_result(result, lines, as_json=as_json)

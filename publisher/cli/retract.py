@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import (
-    correction_lines,
-    open_site,
-    site_option,
-)
+from publisher.cli.common import correction_lines, open_site, print_result, site_option
 
 __all__ = ["command"]
 
@@ -43,11 +38,8 @@ def command(
             edited = publisher.articles.reinstate(article)
         else:
             edited = publisher.articles.retract(article, reason)
-    if as_json:
-        click.echo(json.dumps(edited.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in correction_lines("Reinstated" if undo else "Withdrawn", edited, folder):
-            click.echo(line)
-        if not undo and edited.gone is None:
-            click.echo("  Its URL is on another server: make that server respond with status 410.")
+    lines = correction_lines("Reinstated" if undo else "Withdrawn", edited, folder)
+    if not undo and edited.gone is None:
+        lines.append("  Its URL is on another server: make that server respond with status 410.")
+    print_result(edited, lines, as_json=as_json)
     ctx.exit(edited.report.exit_status if edited.report else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import Self
 import click
 
 from publisher import DeliveryCounts, SendResult
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.cli.status_line import StatusLine
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site
@@ -67,11 +66,7 @@ def command(
         policy = UncertainPolicy(uncertain) if uncertain else None
         sent = publisher.issues.send(issue, limit=limit, uncertain=policy, on_progress=progress)
         site = publisher.site
-    if as_json:
-        click.echo(json.dumps(sent.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in sent_lines(site, sent):
-            click.echo(line)
+    print_result(sent, sent_lines(site, sent), as_json=as_json)
     held = any(sent.states.get(state) for state in (DeliveryState.FAILED, DeliveryState.UNCERTAIN))
     ctx.exit(1 if sent.waiting or held else 0)
 

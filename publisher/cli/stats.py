@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from publisher import Stats
-from publisher.cli.common import count_phrase, counts_by_state, open_site, site_option
+from publisher.cli.common import count_phrase, counts_by_state, open_site, print_result, site_option
 from publisher.settings import Site
 
 __all__ = ["command"]
@@ -32,11 +31,7 @@ def command(folder: Path, days: int, as_json: bool) -> None:
     """
     with open_site(folder, dry_run=True) as publisher:
         site, stats = publisher.site, publisher.reports.stats(days=days)
-    if as_json:
-        click.echo(json.dumps(stats.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in lines(site, stats):
-            click.echo(line)
+    print_result(stats, lines(site, stats), as_json=as_json)
 
 
 def lines(site: Site, stats: Stats) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from publisher.cli.common import (
     counts_by_state,
     issue_state_lines,
     open_site,
+    print_result,
     site_option,
     times_phrase,
 )
@@ -40,11 +40,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """
     with open_site(folder, dry_run=True) as publisher:
         site, status = publisher.site, publisher.reports.status()
-    if as_json:
-        click.echo(json.dumps(status.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in lines(site, status):
-            click.echo(line)
+    print_result(status, lines(site, status), as_json=as_json)
     ctx.exit(1 if status.refused else 0)
 
 

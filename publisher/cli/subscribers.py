@@ -14,7 +14,7 @@ import click
 
 from publisher import ImportResult
 from publisher.cli import review
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.private_files import private_opener
@@ -99,11 +99,7 @@ def import_(
             write = lambda row: writer.writerow([row.number, escape_formula(row.reason)])  # noqa: E731
         publisher = stack.enter_context(open_site(folder))
         result = publisher.subscribers.import_list(path, digests=digests, resubscribe=resubscribe, on_rejected=write)
-    if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in import_lines(result, rejected):
-            click.echo(line)
+    print_result(result.as_dict(), import_lines(result, rejected), as_json=as_json)
     ctx.exit(1 if result.rejected or result.skipped else 0)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from publisher import PublishResult
-from publisher.cli.common import open_site, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.cli.now import problem_lines, summary
 from publisher.settings import Site
 
@@ -32,11 +31,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """
     with open_site(folder) as publisher:
         site, report = publisher.site, publisher.tick()
-    if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in report_lines(site, report, folder):
-            click.echo(line)
+    print_result(report, report_lines(site, report, folder), as_json=as_json)
     ctx.exit(report.exit_status)
 
 

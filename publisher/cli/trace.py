@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from publisher import DeliveryHistory
-from publisher.cli.common import open_site, site_option
+from publisher.cli.common import open_site, print_result, site_option
 
 __all__ = ["command"]
 
@@ -31,11 +30,7 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
     """
     with open_site(folder, dry_run=True) as publisher:
         history = publisher.issues.trace(issue, address)
-    if as_json:
-        click.echo(json.dumps(history.as_dict(), ensure_ascii=False, indent=2))
-    else:
-        for line in lines(history):
-            click.echo(line)
+    print_result(history, lines(history), as_json=as_json)
     ctx.exit(0 if history.state is not None else 1)
 
 
