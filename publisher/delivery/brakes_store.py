@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, or_, select, text, update
 
 from publisher.delivery.brake_rules import RefusalGroup
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import OPEN_STATES, DeliveryState
 from publisher.storage.tables.delivery import delivery, provisional_suppression, refusal_window, suppression_brake
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
 
 RELAY: Final = "relay"
 DOMAIN: Final = "domain"
-_OPEN: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
 
 
 class Scope(NamedTuple):
@@ -248,7 +247,7 @@ def has_open_deliveries(connection: Connection, issue_id: int) -> bool:
     """Return whether an issue has open deliveries, without provisionally suppressed people."""
     query = select(delivery.c.subscriber_id).where(
         delivery.c.issue_id == issue_id,
-        delivery.c.state.in_([state.value for state in _OPEN]),
+        delivery.c.state.in_(OPEN_STATES),
         # Otherwise two issues could wait for each other's end.
         ~is_provisional_subscriber(delivery.c.subscriber_id),
     )

@@ -35,7 +35,7 @@ from publisher.html.dates import minute_text
 from publisher.mail.site_transport import make_transport
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
-from publisher.model.delivery import DeliveryState, UncertainPolicy
+from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState, UncertainPolicy
 from publisher.model.digests import IssueVariant, LatePolicy, SendPolicy
 from publisher.model.result import Result
 from publisher.schedule.processes import process_name
@@ -55,7 +55,6 @@ __all__ = ["SendResult", "deliver"]
 ProgressCallback = Callable[[DeliveryCounts, int], None]
 #: Interval of progress reports, in seconds.
 _POLL_SECONDS: Final = 0.1
-_OPEN_STATES: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class SendResult(Result):
     @property
     def waiting(self) -> int:
         """Number of deliveries that are still to be made."""
-        return sum(self.states.get(state, 0) for state in _OPEN_STATES)
+        return sum(self.states.get(state, 0) for state in NOT_HANDED_OVER)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result for JSON output."""

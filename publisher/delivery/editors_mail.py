@@ -17,9 +17,8 @@ from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
 from publisher.delivery.issue_life.approval import hold_reason, unsent_reason
-from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER
 from publisher.delivery.messages import read_signers
-from publisher.delivery.single_messages import parse_recipient, try_messages
+from publisher.delivery.single_messages import try_messages
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -39,12 +38,13 @@ from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
 from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState
 from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.settings import Site
 from publisher.settings.mail import DigestSettings
 from publisher.signing.sample_tokens import sample_token
 from publisher.storage.engine import Database
+from publisher.subscribers.addresses import parse_named_address, require_address
 
 __all__ = ["EditorNotifications", "notify_editors"]
 
@@ -328,7 +328,7 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
     content = hashlib.sha256("\n".join((subject, f"{now:%Y-%m-%d}", *report.note)).encode()).hexdigest()[:12]
     messages: list[OutgoingMessage] = []
     for editor in site.mail.editors:
-        address = parse_recipient(editor)
+        address = require_address(editor, parse_named_address)
         key = f"draft.{report.slot.astimezone(UTC):%Y%m%dT%H%M}.{slug}.{content}.{len(messages)}"
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
         keyed = replace(envelope, message_key=key, date=now.astimezone(site.tz))

@@ -12,18 +12,18 @@ from sqlalchemy import Connection
 from publisher.context import Context
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
-from publisher.errors import RemoteError, SettingsError
+from publisher.errors import RemoteError
 from publisher.mail.outcome import Outcome, RelayFault
 from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.signing.site_key import keyring
-from publisher.subscribers.addresses import Address, parse_named_address
+from publisher.subscribers.addresses import parse_named_address, require_address
 
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["parse_recipient", "send_messages", "send_test", "try_messages"]
+__all__ = ["send_messages", "send_test", "try_messages"]
 
 #: Attempts to find a usable relay.
 _MAX_ATTEMPTS: Final = 5
@@ -94,7 +94,7 @@ def send_test(context: Context, connection: Connection, composed: ComposedIssue,
     """
     site = context.site
     transport = context.transport or make_transport(site)
-    recipient = parse_recipient(address)
+    recipient = require_address(address, parse_named_address)
     issue = composed.issue
     name = f"{issue.digest}/next"
     blockers = (
@@ -105,15 +105,3 @@ def send_test(context: Context, connection: Connection, composed: ComposedIssue,
     builder = DeliveryMessages(site, issue, lambda number: issue.variants[number - 1], ring, read_signers(site))
     message = builder.build_test(recipient.text, recipient.domain, prefix="[Test] ", when=context.now)
     return send_messages(transport, [message])[message.recipient]
-
-
-def parse_recipient(text: str) -> Address:
-    """Return an address, which may have a name.
-
-    Raises:
-        SettingsError: it is invalid.
-    """
-    try:
-        return parse_named_address(text)
-    except ValueError as error:
-        raise SettingsError(f"{text!r} is not an email address: {error}") from error

@@ -56,7 +56,6 @@ class DeliveryUpdate:
 class Delivery:
     """A delivery as it is stored."""
 
-    issue_id: int
     subscriber_id: int
     variant: int
     state: DeliveryState
@@ -209,7 +208,6 @@ def resolve_uncertain(connection: Connection, issue_id: int, now: int, policy: U
 
 def _delivery(row: Any) -> Delivery:
     return Delivery(
-        issue_id=row.issue_id,
         subscriber_id=row.subscriber_id,
         variant=row.variant,
         state=DeliveryState(row.state),

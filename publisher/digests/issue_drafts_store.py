@@ -99,7 +99,6 @@ class IssueDraft:
     notified_slot: datetime | None = None
     #: The errors in that mail, as from `finding_key`.
     notified_errors: str | None = None
-    is_staged: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict, compare=False)
 
     @property
@@ -149,7 +148,6 @@ def _draft(row: Any) -> IssueDraft:
         notified_at=row.notified_at,
         notified_slot=_moment(row.notified_slot),
         notified_errors=row.notified_errors,
-        is_staged=row.is_staged,
     )
 
 

@@ -64,7 +64,6 @@ class FeedRow:
     facet: Facet
     #: Number of articles, including those beyond the limit of the feed.
     articles: int
-    changed_at: int
     #: The newest headlines, as JSON.
     latest: str
 
@@ -253,14 +252,11 @@ def delete_feed(connection: Connection, facet_id: int) -> None:
 def feed_rows(connection: Connection) -> list[FeedRow]:
     """Return all staged feeds, by kind and label."""
     query = (
-        select(facet, feed.c.articles, feed.c.changed_at, feed.c.latest)
+        select(facet, feed.c.articles, feed.c.latest)
         .join(feed, feed.c.facet_id == facet.c.id)
         .order_by(facet.c.kind, facet.c.folded)
     )
-    return [
-        FeedRow(facet=_facet(row), articles=row.articles, changed_at=row.changed_at, latest=row.latest)
-        for row in connection.execute(query)
-    ]
+    return [FeedRow(facet=_facet(row), articles=row.articles, latest=row.latest) for row in connection.execute(query)]
 
 
 def staged_files(connection: Connection, owner: str | None = None, *, below: bool = False) -> list[StagedFile]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["FINAL_STATES", "DeliveryState", "UncertainPolicy"]
+__all__ = ["FINAL_STATES", "NOT_HANDED_OVER", "OPEN_STATES", "DeliveryState", "UncertainPolicy"]
 
 
 class DeliveryState(StrEnum):
@@ -30,6 +30,9 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: States before a message is handed over, and those of all deliveries that are still to be made.
+NOT_HANDED_OVER: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING)
+OPEN_STATES: Final = (*NOT_HANDED_OVER, DeliveryState.HANDED_OVER)
 #: States in which nothing is left to be sent or to be decided, as they are stored.
 FINAL_STATES: Final = (
     DeliveryState.ACCEPTED.value,

@@ -8,7 +8,7 @@ from typing import Final
 
 from publisher.context import Context
 from publisher.delivery import store as deliveries
-from publisher.delivery.issue_life.cancelling import NOT_HANDED_OVER, cancel_issue
+from publisher.delivery.issue_life.cancelling import cancel_issue
 from publisher.delivery.issue_life.fixed_issue import unfix_issue
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
@@ -19,7 +19,7 @@ from publisher.digests.pending_store import SkipKind
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.errors import SettingsError
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState
 from publisher.pipeline.stage_outbox import stage_outbox
 
 __all__ = ["CancelPlan", "Discarded", "cancel", "discard", "plan_cancel", "reopen", "undo_discard"]

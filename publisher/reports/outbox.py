@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
@@ -13,21 +13,13 @@ from publisher.delivery.brakes_store import Brake, resume_advice
 from publisher.delivery.issue_life.approval import hold_reason
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import OPEN_STATES, DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.model.result import Result
 from publisher.reports.issue_drafts import approved_status
 from publisher.reports.issue_fields import issue_dict
 from publisher.settings import Site
 from publisher.subscribers import store as subscribers
-
-#: States of deliveries that are still to be made.
-_OPEN_STATES: Final = (
-    DeliveryState.QUEUED,
-    DeliveryState.SENDING,
-    DeliveryState.HANDED_OVER,
-    DeliveryState.DEFERRED,
-)
 
 __all__ = ["OutboxIssue", "issue_status", "list_issues"]
 
@@ -81,7 +73,7 @@ def issue_status(context: Context, row: IssueRow, states: dict[DeliveryState, in
         return "never approved, and not sent"
     if row.cancelled_at is not None:
         return f"cancelled {datetime.fromtimestamp(row.cancelled_at, site.tz):%a %Y-%m-%d %H:%M}"
-    waiting = sum(states.get(state, 0) for state in _OPEN_STATES)
+    waiting = sum(states.get(state, 0) for state in OPEN_STATES)
     if not waiting:
         return _finished_status(site, row, states)
     with context.db.read() as connection:

@@ -18,7 +18,6 @@ from publisher.digests import approval_store as approvals
 from publisher.digests.lookup import find_issue
 from publisher.digests.store import IssueRow
 from publisher.digests.variants_store import load_variants
-from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.result import Result
 from publisher.model.subscriptions import SubscriptionState
@@ -27,7 +26,7 @@ from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import parse_address
+from publisher.subscribers.addresses import require_address
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
 from publisher.subscribers.suppression import suppression_hash
 
@@ -75,10 +74,7 @@ def delivery_history(context: Context, target: str, address: str) -> DeliveryHis
     Raises:
         SettingsError: there is no such issue, or the address is invalid.
     """
-    try:
-        parsed = parse_address(address)
-    except ValueError as error:
-        raise SettingsError(f"{address!r} is not an email address: {error}") from error
+    parsed = require_address(address)
     site = context.site
     with context.db.write() as connection:
         row = find_issue(connection, target)

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Address", "is_invisible", "mailbox_key", "parse_address", "parse_named_address", "strip_invisible"]
+from publisher.errors import SettingsError
+
+__all__ = [
+    "Address",
+    "is_invisible",
+    "mailbox_key",
+    "parse_address",
+    "parse_named_address",
+    "require_address",
+    "strip_invisible",
+]
 
 #: The form of nearly all addresses: email-validator would change nothing but the case.
 _ORDINARY: Final = re.compile(
@@ -81,6 +92,18 @@ def parse_named_address(text: str) -> Address:
     if "@" in name and name.casefold() != address.text.casefold():
         raise ValueError("the name before the address is a different address: write one address")
     return address
+
+
+def require_address(text: str, parse: Callable[[str], Address] = parse_address) -> Address:
+    """Return an address, as PARSE reads it.
+
+    Raises:
+        SettingsError: the text is not an address.
+    """
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is not an email address: {error}") from error
 
 
 def is_invisible(char: str) -> bool:

@@ -20,7 +20,7 @@ from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import Address, parse_address
+from publisher.subscribers.addresses import Address, require_address
 from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, parse_json_lines
 from publisher.subscribers.subscriptions_store import (
     ChangeSource,
@@ -42,7 +42,6 @@ __all__ = [
     "change_subscriber",
     "describe_inactive_state",
     "insert_subscriber_rows",
-    "require_address",
     "require_digests",
     "require_reason",
     "upsert_subscriber",
@@ -79,18 +78,6 @@ def require_reason(text: str | None) -> str:
             '--resubscribe needs a reason. Name the person who asked, and how: --resubscribe "asked by phone"'
         )
     return reason
-
-
-def require_address(text: str) -> Address:
-    """Return an address.
-
-    Raises:
-        SettingsError: the text is not an address.
-    """
-    try:
-        return parse_address(text)
-    except ValueError as error:
-        raise SettingsError(f"{text!r} is not an email address: {error}") from error
 
 
 def insert_subscriber_rows(

@@ -15,13 +15,13 @@ from publisher.model.subscriptions import SubscriptionState
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import Address
+from publisher.subscribers.addresses import Address, require_address
 from publisher.subscribers.list_parser import COLUMNS, escape_formula
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions.add import add_subscriber, require_address, require_digests
+from publisher.subscriptions.add import add_subscriber, require_digests
 
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring

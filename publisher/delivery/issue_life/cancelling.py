@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
@@ -12,15 +11,12 @@ from publisher.digests import pending_store as pending
 from publisher.digests.pending_store import PendingArticle
 from publisher.digests.store import IssueRow
 from publisher.digests.variants_store import load_variants
-from publisher.model.delivery import DeliveryState
+from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article
 from publisher.storage.tables.subscribers import subscription
 
-__all__ = ["NOT_HANDED_OVER", "cancel_issue"]
-
-#: States before a message is handed over.
-NOT_HANDED_OVER: Final = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING)
+__all__ = ["cancel_issue"]
 
 
 def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: Collection[str] = ()) -> int:
