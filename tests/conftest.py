@@ -25,11 +25,14 @@ from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
 from publisher.workers import timed_worker
 from tests.support import parsers
+from tests.support.certificates import certificate
 from tests.support.chromium import CHROMIUM, running
 from tests.support.databases import PostgresServer, prepare_sqlite, share_statements_and_connections
 from tests.support.disk import skip_fsync, use_memory
 from tests.support.issues import open_draft
 from tests.support.use_cases import publish
+
+__all__ = ["NOW", "SETTINGS", "MailKit", "SiteKit", "certificate", "ids", "issues", "titles"]
 
 # No deadline: the first example of a test may pay for an import. In CI the same examples each time; everywhere else new
 # ones, to find more. ``--hypothesis-profile=ci`` chooses the long run; tests with a number of their own scale it by

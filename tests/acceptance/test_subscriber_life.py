@@ -17,9 +17,9 @@ from tests.acceptance.test_mail_servers import Servers, mail, read_back, servers
 from tests.acceptance.test_mail_servers import pytestmark as with_mail_servers
 from tests.acceptance.test_serve import Serving, get
 from tests.conftest import MailKit, SiteKit
-from tests.integration.websub.test_hub import subscriber
 from tests.readers.clients import CLIENTS
 from tests.support.chromium import connected
+from tests.support.hub_subscriber import subscriber
 from tests.support.ports import free_port
 from tests.support.processes import run_publish
 from tests.support.waiting import until
