@@ -62,7 +62,9 @@ def other_imports(tree: ast.AST) -> list[str]:
 
 def collect(folder: Path, package: str) -> tuple[list[PatternUse], int, list[str]]:
     """Return the patterns of a package, the number of calls of ``re``, and the problems of calls that cannot be checked."""
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(folder.rglob("*.py"))}
+    texts = {path: path.read_text("utf-8") for path in sorted(folder.rglob("*.py"))}
+    # To parse all of a package takes seconds.
+    trees = {path: ast.parse(text) for path, text in texts.items() if re.search(r"\b(re|regex|sre_compile)\b", text)}
     own = {path: _uses(tree) for path, tree in trees.items()}
     uses: dict[str, set[str]] = {}
     for names_used in own.values():

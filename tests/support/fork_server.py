@@ -28,6 +28,8 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from tests.support import processes
@@ -67,9 +69,23 @@ def preload() -> None:
             importlib.import_module(module.name)
     for name in LAZY_IMPORTS:
         importlib.import_module(name)
+    compile_templates()
     # Collected objects would be copied into every child.
     gc.collect()
     gc.freeze()
+
+
+def compile_templates() -> None:
+    """Let the package compile and cache its templates."""
+    from publisher.errors import TemplateError
+    from publisher.templating.environment import render_template
+    from publisher.templating.sources import shipped_templates
+
+    folder = shipped_templates()
+    for path in sorted(folder.rglob("*.j2")):
+        # A template is compiled before the first name that it misses.
+        with suppress(TemplateError):
+            render_template(Path(), path.relative_to(folder).as_posix(), {})
 
 
 def serve(control: socket.socket) -> list[int]:

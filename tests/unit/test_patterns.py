@@ -46,6 +46,7 @@ def test_every_pattern_is_checked() -> None:
     assert len(found) == calls > 150
 
 
+@pytest.mark.slow(reason="it computes the automata of two hundred expressions")
 def test_no_pattern_backtracks_super_linearly() -> None:
     """Neither the automaton of a pattern nor regexploit finds a text that takes more than linear time."""
     reasons = []

@@ -96,6 +96,8 @@ def names_in(node: ast.expr) -> Iterator[str]:
 
 def replaced_private_names(source: str) -> list[str]:
     """Return the private names that a module of tests replaces, or whose attributes it replaces."""
+    if "patch" not in source:
+        return []
     calls = [call for call in ast.walk(ast.parse(source)) if isinstance(call, ast.Call) and is_replacement(call)]
     return [
         name

@@ -13,19 +13,7 @@ from publisher.cli.common import ProgressLine, count_phrase, parse_at
 from publisher.cli.send import SendProgress
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.workers.pool import Workers
-
-
-def double(number: int) -> int:
-    return number * 2
-
-
-PARENT = os.getpid()
-
-
-def die_elsewhere(number: int) -> int:
-    if number == 3 and os.environ.get("TEST_PARENT") != str(os.getpid()):
-        os._exit(9)
-    return number
+from tests.support.worker_functions import die_elsewhere, double
 
 
 @pytest.mark.parametrize(("count", "worth_it"), [(2, True), (2, False), (1, True)])
