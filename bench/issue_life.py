@@ -121,11 +121,12 @@ def open_send(folder: Path, audience: int) -> None:
     before = size(folder)
     Publisher(one, clock=FixedClock(_NOW)).publish()
     with Database.open(one.database_url) as db:
-        draft = update_draft(db, one, one.digests["daily"].digest("daily"), _NOW, as_of=_NOW)
+        context = Context(site=one, db=db, now=_NOW)
+        draft = update_draft(context, "daily", as_of=_NOW)
         with measured(f"approval at {audience:,} subscribers"):
-            row = fix_draft(db, one, draft, _NOW)
+            row = fix_draft(context, draft)
         with measured("opening: audience, selections and deliveries, in one transaction"):
-            opened = open_issue(db, one, row, _NOW)
+            opened = open_issue(context, row)
     assert opened is not None
     assert opened.deliveries == audience
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

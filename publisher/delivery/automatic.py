@@ -59,9 +59,9 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
             result += PublishResult(held=(HeldIssue(issue=row.path, reason=reason),))
             continue
         try:
-            if not _may_open(db, site, row, now, with_audience=with_audience):
+            if not _may_open(context, row, with_audience=with_audience):
                 continue
-            opened = open_issue(db, site, row, now, with_audience=with_audience)
+            opened = open_issue(context, row, with_audience=with_audience)
         except SendingBlocked as error:
             result += PublishResult(blockers=error.blockers)
         except IssueHeld as error:
@@ -75,19 +75,20 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
     return result
 
 
-def _may_open(db: Database, site: Site, row: IssueRow, now: datetime, *, with_audience: bool) -> bool:
+def _may_open(context: Context, row: IssueRow, *, with_audience: bool) -> bool:
     """Return whether the send of an approved issue that nothing holds opens now.
 
     Raises:
         IssueHeld: its time has come, and it has no subscribers.
         SendingBlocked: its time has come, and it has placeholder values and real recipients.
     """
+    site = context.site
     catch_up = timedelta(hours=site.digests[row.digest].catch_up_hours)
-    when = opening_time(row.slot, datetime.fromtimestamp(row.approved_at or 0, UTC), now, catch_up)
+    when = opening_time(row.slot, datetime.fromtimestamp(row.approved_at or 0, UTC), context.now, catch_up)
     if when is not OpeningTime.NOW:
         return False
     if with_audience:
-        with db.read() as connection:
+        with context.db.read() as connection:
             require_subscribers(connection, row)
             require_sendable(connection, site, row, is_local=site.delivers_locally)
     return True
@@ -124,7 +125,7 @@ def send_due_issues(
 
 
 def _notify_editors(context: Context) -> PublishResult:
-    told = notify_editors(context.site, context.db, context.now, transport=context.transport)
+    told = notify_editors(context)
     return PublishResult(draft_errors=tuple(told.errors), blockers=tuple(told.blockers))
 
 

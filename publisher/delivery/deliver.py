@@ -135,7 +135,7 @@ def deliver(
     site, db, clock = context.site, context.db, context.clock
     db.require_commits("sending")
     transport, began = context.transport or make_transport(site), clock.now()
-    row = _open_if_due(db, site, target, began, is_local=transport.is_local)
+    row = _open_if_due(context.at(began), target, is_local=transport.is_local)
     with db.write() as connection:
         ring = keyring(site, connection)
         due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
@@ -153,12 +153,13 @@ def deliver(
     )
 
 
-def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_local: bool) -> IssueRow:
+def _open_if_due(context: Context, target: str, *, is_local: bool) -> IssueRow:
     """Return an issue whose send is open; open it if its slot has come.
 
     Raises:
         SettingsError: it may not be sent, or its slot has not come.
     """
+    site, db, now = context.site, context.db, context.now
     with db.read() as connection:
         row = find_issue(connection, target)
         require_sendable_issue(connection, site, row, now, is_local=is_local)
@@ -174,7 +175,7 @@ def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_loc
     if with_audience:
         with db.read() as connection:
             require_subscribers(connection, row)
-    open_issue(db, site, row, now, with_audience=with_audience)
+    open_issue(context, row, with_audience=with_audience)
     with db.read() as connection:
         current = issues.list_issues(connection, only=[row.id])
     if not current or current[0].opened_at is None:

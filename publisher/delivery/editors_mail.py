@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.context import Context
 from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
@@ -83,22 +84,20 @@ class _Report:
     on_sent: Callable[[Connection], None]
 
 
-def notify_editors(
-    site: Site, db: Database, now: datetime, *, transport: Transport | None = None
-) -> EditorNotifications:
+def notify_editors(context: Context) -> EditorNotifications:
     """Send editors each draft that waits for them, and each issue that is held, once.
 
     A draft of a newsletter with a cadence waits from its slot on; without a cadence from the start. If the mail to an
     editor fails for now, the next run tries that one again.
     """
-    result = EditorNotifications()
+    site, result = context.site, EditorNotifications()
     if site.mail is None or not site.mail.editors or not site.can_send:
         return result
-    reports = [*_draft_reports(site, db, now), *_hold_reports(site, db, now)]
-    _forget_ended(db, reports)
+    reports = [*_draft_reports(context), *_hold_reports(context)]
+    _forget_ended(context.db, reports)
     for report in reports:
         try:
-            result.errors += _notify(site, db, report, now, transport or make_transport(site))
+            result.errors += _notify(context, report, context.transport or make_transport(site))
         except SendingBlocked as error:
             result.errors.append(f"editors were not sent {report.name}, because of placeholder values")
             result.blockers = tuple(dict.fromkeys([*result.blockers, *error.blockers]))
@@ -117,12 +116,15 @@ def _forget_ended(db: Database, reports: Sequence[_Report]) -> None:
             editor_mail.delete_other_topics(connection, topics)
 
 
-def _notify(site: Site, db: Database, report: _Report, now: datetime, transport: Transport) -> list[str]:
+def _notify(context: Context, report: _Report, transport: Transport) -> list[str]:
     """Send a mail to the editors who do not have it yet; return a line for each one who was not reached."""
+    site, db = context.site, context.db
     with db.read() as connection:
         reached = editor_mail.editors_with_mail(connection, report.topic, report.reason)
     messages = {
-        message.recipient: message for message in _messages(site, report, now) if _editor_key(message) not in reached
+        message.recipient: message
+        for message in _messages(site, report, context.now)
+        if _editor_key(message) not in reached
     }
     outcomes, fault = _send(site, report, list(messages.values()), transport) if messages else ({}, "")
     # A refusal is final, and a second mail after an unknown outcome could be a duplicate.
@@ -150,10 +152,10 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _draft_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
-    with db.read() as connection:
-        waiting = [draft for draft in drafts.list_drafts(connection) if _waits_for_editors(site, draft)]
-    reports = [_draft_report(site, db, draft, now) for draft in waiting]
+def _draft_reports(context: Context) -> list[_Report]:
+    with context.db.read() as connection:
+        waiting = [draft for draft in drafts.list_drafts(connection) if _waits_for_editors(context.site, draft)]
+    reports = [_draft_report(context, draft) for draft in waiting]
     return [report for report in reports if report is not None]
 
 
@@ -180,15 +182,15 @@ def _is_stopped(site: Site, draft: IssueDraft) -> bool:
     return not draft.may_be_approved and (draft.opens_by_itself or needs_no_slot)
 
 
-def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) -> _Report | None:
+def _draft_report(context: Context, draft: IssueDraft) -> _Report | None:
     """Return the mail about a draft; None if it has too few articles for an issue."""
-    digest = site.digest(draft.digest)
-    composed, content = render_draft(db, site, digest, draft, now)
+    site = context.site
+    composed, content = render_draft(context, draft)
     is_stopped = _is_stopped(site, draft)
     if content.reason and is_stopped:
         return None
-    with db.read() as connection:
-        subscribers = count_audience(connection, digest, composed.articles, int(now.timestamp()))
+    with context.db.read() as connection:
+        subscribers = count_audience(connection, site.digest(draft.digest), composed.articles, context.seconds)
     is_second = draft.notified_slot not in (None, draft.waiting_slot)
     has_changed = draft.notified_at is not None and not is_second
     note = [
@@ -210,7 +212,7 @@ def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) ->
         variant=composed.issue.variants[0],
         topic=f"draft:{draft.digest}",
         reason=_hash(f"{draft.number} {draft.waiting_slot} {finding_key(draft.findings) if is_stopped else ''}"),
-        on_sent=lambda connection: drafts.mark_editors_notified(connection, draft, int(now.timestamp())),
+        on_sent=lambda connection: drafts.mark_editors_notified(connection, draft, context.seconds),
     )
 
 
@@ -246,12 +248,13 @@ def _finding_lines(draft: IssueDraft) -> list[str]:
     ]
 
 
-def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
+def _hold_reports(context: Context) -> list[_Report]:
     """Return a mail for each issue that is held, stopped or too late, for a reason that the editors do not know.
 
     A paused issue does not become too late: an operator has stopped it. Of an issue that is held again after it
     was released, they are notified again.
     """
+    site, db, now = context.site, context.db, context.now
     reports, released = [], []
     with db.read() as connection:
         for row in [*issues.waiting_issues(connection), *_issues_in_sending(connection, site, now)]:

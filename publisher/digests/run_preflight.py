@@ -146,7 +146,7 @@ def _check_issue(
     with context.db.read() as connection:
         draft = drafts.load_draft(connection, target.strip("/").removesuffix("/next"))
     if draft is not None:
-        return _check_draft(context, draft, now, browser, missing)
+        return _check_draft(context, draft, browser, missing)
     with context.db.read() as connection:
         row = find_issue(connection, target)
         data = issues.issue_files(connection, row.id)["message.eml"]
@@ -175,12 +175,10 @@ def _check_issue(
     )
 
 
-def _check_draft(
-    context: Context, draft: IssueDraft, now: datetime, browser: Browser | None, missing: str
-) -> IssueCheck:
+def _check_draft(context: Context, draft: IssueDraft, browser: Browser | None, missing: str) -> IssueCheck:
     """Check a draft as it would be mailed now, and save the findings."""
     site, db = context.site, context.db
-    composed, _ = render_draft(db, site, site.digest(draft.digest), draft, now)
+    composed, _ = render_draft(context, draft)
     measured, unmeasured = _split(
         site, _in_browser(composed.issue.files["message.eml"], browser), issue_scopes(draft.digest, composed.issue.name)
     )

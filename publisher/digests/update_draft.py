@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from publisher.articles.failure_isolation import render_with_fallback
+from publisher.context import Context
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import pending_store as pending
 from publisher.digests.draft_content import (
@@ -25,7 +26,6 @@ from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.query import Interests
 from publisher.settings import Site
-from publisher.storage.engine import Database
 
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
@@ -77,12 +77,11 @@ def compose_content(
     return compose_issue(site, digest, articles, details, interests=interests)
 
 
-def render_draft(
-    db: Database, site: Site, digest: Digest, draft: IssueDraft, now: datetime
-) -> tuple[ComposedIssue, DraftContent]:
+def render_draft(context: Context, draft: IssueDraft) -> tuple[ComposedIssue, DraftContent]:
     """Return a draft as it is now, rendered with placeholders, and its content."""
-    with db.read() as connection:
-        content = load_content(connection, site, digest, now, waiting_slot=draft.waiting_slot)
+    site, digest = context.site, context.site.digest(draft.digest)
+    with context.db.read() as connection:
+        content = load_content(connection, site, digest, context.now, waiting_slot=draft.waiting_slot)
     composed, _ = render_with_fallback(partial(compose_content, site, digest, content), content.articles)
     return composed, content
 
@@ -100,10 +99,8 @@ def content_hash(site: Site, composed: ComposedIssue) -> str:
 
 
 def update_draft(
-    db: Database,
-    site: Site,
-    digest: Digest,
-    now: datetime,
+    context: Context,
+    slug: str,
     *,
     slot: datetime | None = None,
     as_of: datetime | None = None,
@@ -115,54 +112,53 @@ def update_draft(
     The caller holds the site's lock. No article is consumed.
 
     Args:
-        db: the database.
-        site, digest: the settings.
-        now: the current time.
+        context: the site.
+        slug: the digest.
         slot: a slot that has come: the draft waits for it from now on.
         as_of: the issue has the articles that are published by then; by default its slot, or now if that has passed.
         opens_by_itself: whether the draft of SLOT becomes an issue without a person.
         out_of_turn: True to render it for this minute, which leaves its slot free.
 
     Raises:
-        SettingsError: mail.sender is not set.
+        SettingsError: there is no such digest, or mail.sender is not set.
         TemplateError: a template is missing or broken.
     """
-    _start(db, site, digest, now)
+    site, db, digest = context.site, context.db, context.site.digest(slug)
+    _start(context, digest)
     with db.read() as connection:
-        stored = drafts.load_draft(connection, digest.slug)
+        stored = drafts.load_draft(connection, slug)
         waiting = slot or (stored.waiting_slot if stored is not None else None)
         content = load_content(
-            connection, site, digest, now, waiting_slot=waiting, as_of=as_of, out_of_turn=out_of_turn
+            connection, site, digest, context.now, waiting_slot=waiting, as_of=as_of, out_of_turn=out_of_turn
         )
     if not content.articles:
         if stored is not None:
             with db.write() as connection:
-                drafts.delete_draft(connection, digest.slug)
-        return DraftUpdate(digest=digest.slug, draft=None, content=content, is_changed=stored is not None)
+                drafts.delete_draft(connection, slug)
+        return DraftUpdate(digest=slug, draft=None, content=content, is_changed=stored is not None)
     is_automatic = opens_by_itself if slot is not None else stored is not None and stored.opens_by_itself
     waits = (waiting if waiting == content.slot else None, is_automatic)
     hashed = input_hash(site, digest, content)
     if stored is None or stored.input_hash != hashed:
-        return _render(db, site, digest, content, stored, waits, hashed)
+        return _render(context, digest, content, stored, waits, hashed)
     if slot is not None:
         with db.write() as connection:
-            drafts.mark_waiting(connection, digest.slug, slot, opens_by_itself=opens_by_itself)
+            drafts.mark_waiting(connection, slug, slot, opens_by_itself=opens_by_itself)
     kept = replace(stored, waiting_slot=waits[0], opens_by_itself=waits[1])
-    return DraftUpdate(digest=digest.slug, draft=kept, content=content, is_changed=False)
+    return DraftUpdate(digest=slug, draft=kept, content=content, is_changed=False)
 
 
-def _start(db: Database, site: Site, digest: Digest, now: datetime) -> None:
+def _start(context: Context, digest: Digest) -> None:
     """Start the queue of a digest with its first draft: what arrives from then on is not lost."""
-    with db.read() as connection:
+    with context.db.read() as connection:
         has_started = pending.has_started(connection, digest.slug)
     if not has_started:
-        with db.write() as connection:
-            start_digest_queue(connection, digest, site, now)
+        with context.db.write() as connection:
+            start_digest_queue(connection, digest, context.site, context.now)
 
 
 def _render(
-    db: Database,
-    site: Site,
+    context: Context,
     digest: Digest,
     content: DraftContent,
     stored: IssueDraft | None,
@@ -170,14 +166,15 @@ def _render(
     hashed: str,
 ) -> DraftUpdate:
     """Render a draft and store it, with the slot that it waits for, and whether it opens by itself."""
-    composed, failing = render_with_fallback(partial(compose_content, site, digest, content), content.articles)
+    render = partial(compose_content, context.site, digest, content)
+    composed, failing = render_with_fallback(render, content.articles)
     draft = replace(
-        _draft_of(site, content, composed, failing, stored),
+        _draft_of(context.site, content, composed, failing, stored),
         input_hash=hashed,
         waiting_slot=waits[0],
         opens_by_itself=waits[1],
     )
-    with db.write() as connection:
+    with context.db.write() as connection:
         drafts.save_draft(connection, draft)
     return DraftUpdate(
         digest=digest.slug,

@@ -140,39 +140,35 @@ def _current_draft(context: Context, target: str, time: ApprovalTime) -> Iterato
 
 def _draft_of_passed_slot(context: Context, before: DraftUpdate) -> DraftUpdate:
     """Return a draft for its slot that has passed, if that was not run yet; else as it is."""
-    site, db, now = context.site, context.db, context.now
-    digest = site.digest(before.digest)
-    schedule = next((one for one in site.schedules if one.name == f"digest:{digest.slug}"), None)
+    slug = before.digest
+    schedule = next((one for one in context.site.schedules if one.name == f"digest:{slug}"), None)
     if schedule is None or before.draft is None:
         return before
-    with db.read() as connection:
-        slot = passed_slot(connection, schedule, now)
-        if slot is None or slot in issues.slots_with_issues(connection, digest.slug, slot):
+    with context.db.read() as connection:
+        slot = passed_slot(connection, schedule, context.now)
+        if slot is None or slot in issues.slots_with_issues(connection, slug, slot):
             return before
     if before.draft.waiting_slot is not None and slot <= before.draft.waiting_slot:
         return before
-    update = update_draft(db, site, digest, now, slot=slot)
+    update = update_draft(context, slug, slot=slot)
     # Without an article that is out by now, the draft is that of its next slot.
-    return update if update.draft is not None else update_draft(db, site, digest, now)
+    return update if update.draft is not None else update_draft(context, slug)
 
 
 @contextmanager
 def _draft_of_this_minute(context: Context, before: DraftUpdate, time: ApprovalTime) -> Iterator[DraftUpdate]:
     """Render a draft as of now; afterwards it waits for its slot as before, unless it was approved."""
-    site, db, now = context.site, context.db, context.now
-    digest = site.digest(before.digest)
-    is_out_of_turn = time is ApprovalTime.OUT_OF_TURN
-    with db.read() as connection:
+    slug, is_out_of_turn = before.digest, time is ApprovalTime.OUT_OF_TURN
+    with context.db.read() as connection:
         known = issues.issue_ids(connection)
     try:
-        yield update_draft(db, site, digest, now, as_of=now, out_of_turn=is_out_of_turn)
+        yield update_draft(context, slug, as_of=context.now, out_of_turn=is_out_of_turn)
     finally:
-        with db.read() as connection:
+        with context.db.read() as connection:
             is_approved = issues.issue_ids(connection) != known
         draft = before.draft
         if not is_approved and draft is not None:
-            by_itself = draft.opens_by_itself
-            update_draft(db, site, digest, now, slot=draft.waiting_slot, opens_by_itself=by_itself)
+            update_draft(context, slug, slot=draft.waiting_slot, opens_by_itself=draft.opens_by_itself)
 
 
 def _require_draft(context: Context, update: DraftUpdate) -> IssueDraft:
@@ -266,7 +262,7 @@ def approve(
         stop = next(_stops(context, update, opens_now=opens_now), None)
         if stop is not None:
             raise stop
-        row = fix_draft(context.db, site, update, now)
+        row = fix_draft(context, update)
         with context.db.read() as connection:
             attended = is_attended(connection, site.root, now)
         if not row.may_be_sent:
@@ -284,7 +280,7 @@ def _open(context: Context, row: IssueRow) -> Approval:
     if with_audience and not site.can_send:
         return Approval(row=row, opened=None)
     try:
-        result = open_issue(context.db, site, row, context.now, with_audience=with_audience)
+        result = open_issue(context, row, with_audience=with_audience)
     except PublisherError as error:
         return Approval(row=row, opened=None, trouble=str(error))
     return Approval(row=row, opened=opened_summary(site, result) if result is not None else None)

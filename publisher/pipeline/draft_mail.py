@@ -21,11 +21,11 @@ def send_draft_test(context: Context, target: str, address: str) -> Outcome:
         RemoteError: no relay accepts the message.
         StoreError: the caller has a transaction or a dry run.
     """
-    site, db = context.site, context.db
+    db = context.db
     db.require_commits("sending")
     publish(context, may_open=False)
     with db.read() as connection:
         draft = find_draft(connection, target)
-    composed, _ = render_draft(db, site, site.digest(draft.digest), draft, context.now)
+    composed, _ = render_draft(context, draft)
     with db.write() as connection:
         return send_test(context, connection, composed, address)

@@ -55,14 +55,12 @@ def run_slot(context: Context, claim: ClaimedSlot, *, as_of: datetime | None) ->
 
 
 def _run_slot(context: Context, claim: ClaimedSlot, as_of: datetime | None) -> tuple[PublishResult, str]:
-    site, db, now = context.site, context.db, context.now
-    slug = claim.schedule.partition(":")[2]
-    digest, settings = site.digest(slug), site.digests[slug]
+    db, slug = context.db, claim.schedule.partition(":")[2]
     with db.read() as connection:
         if claim.slot in issues.slots_with_issues(connection, slug, claim.slot):
             return PublishResult(), "it has an issue already"
-    is_automatic = settings.send is not SendPolicy.REVIEW
-    update = update_draft(db, site, digest, now, slot=claim.slot, as_of=as_of, opens_by_itself=is_automatic)
+    is_automatic = context.site.digests[slug].send is not SendPolicy.REVIEW
+    update = update_draft(context, slug, slot=claim.slot, as_of=as_of, opens_by_itself=is_automatic)
     if update.draft is None:
         return describe_update(context, update), update.content.reason
     result, reason = PublishResult(), update.content.reason
@@ -72,7 +70,7 @@ def _run_slot(context: Context, claim: ClaimedSlot, as_of: datetime | None) -> t
         # The next slot decides again; errors may be fixed before it.
         with db.write() as connection:
             drafts.clear_waiting(connection, slug)
-        return result + describe_update(context, update_draft(db, site, digest, now)), reason
+        return result + describe_update(context, update_draft(context, slug)), reason
     result += describe_update(context, update)
     if not is_automatic:
         return result, "its draft waits for approval"
@@ -110,16 +108,15 @@ def _make_issue(context: Context, update: DraftUpdate) -> tuple[PublishResult, s
 
     If what a part of the subscribers would get has errors, it is held.
     """
-    site, db, now = context.site, context.db, context.now
-    with_audience = site.digests[update.digest].send is not SendPolicy.NONE
-    row = fix_draft(db, site, update, now)
+    with_audience = context.site.digests[update.digest].send is not SendPolicy.NONE
+    row = fix_draft(context, update)
     result = PublishResult(approved_drafts=(update.digest,))
     try:
-        opened = open_issue(db, site, row, now, with_audience=with_audience)
+        opened = open_issue(context, row, with_audience=with_audience)
     except IssueHeld as error:
         return result + PublishResult(held=(HeldIssue(issue=row.path, reason=str(error)),)), f"{row.path}, held"
     if opened is not None:
-        result += PublishResult(opened=(opened_summary(site, opened),))
+        result += PublishResult(opened=(opened_summary(context.site, opened),))
     return result, row.path
 
 
@@ -155,8 +152,7 @@ def _open_if_ready(context: Context, update: DraftUpdate) -> PublishResult:
         if is_automatic and context.now > draft.waiting_slot + timedelta(hours=settings.catch_up_hours):
             with context.db.write() as connection:
                 drafts.clear_waiting(connection, draft.digest)
-            digest = settings.digest(draft.digest)
-            return describe_update(context, update_draft(context.db, context.site, digest, context.now))
+            return describe_update(context, update_draft(context, draft.digest))
     else:
         is_automatic = settings.send is SendPolicy.AUTO and not settings.cadence
     if not is_automatic or not update.is_due or not draft.may_be_approved or _waits_for_article(context.db, draft):

@@ -51,9 +51,8 @@ class CancelPlan:
 
 def _stage(context: Context, slug: str, *, slot: datetime | None = None) -> None:
     """Bring the draft of a digest up to date and stage the outbox."""
-    site = context.site
-    if slug in site.digests:
-        update_draft(context.db, site, site.digest(slug), context.now, slot=slot)
+    if slug in context.site.digests:
+        update_draft(context, slug, slot=slot)
     stage_outbox(context)
 
 

@@ -46,24 +46,23 @@ def update_drafts(context: Context, *, without: Collection[str] = ()) -> tuple[P
     result = PublishResult(warnings=tuple(return_unapproved_issues(context)), ended_drafts=tuple(_end_removed(context)))
     result += PublishResult(warnings=tuple(approved_warnings(context)))
     updates: dict[str, DraftUpdate] = {}
-    for digest in site.all_digests():
-        if digest.slug in without:
+    for slug, settings in site.digests.items():
+        if slug in without:
             continue
-        settings = site.digests[digest.slug]
         if settings.send is SendPolicy.REVIEW and settings.catch_up is CatchUp.ALL:
             reason = '"all": with send = "review" it means "latest": one draft waits at a time'
-            where = f"digests.{digest.slug}.catch_up"
+            where = f"digests.{slug}.catch_up"
             result += PublishResult(warnings=(Problem(where=where, is_rejected=False, reason=reason),))
         try:
-            update = update_draft(context.db, site, digest, context.now)
+            update = update_draft(context, slug)
         except (SettingsError, StoreError):
             raise
         except Exception as error:
-            where = f"digests.{digest.slug}"
+            where = f"digests.{slug}"
             problem = failure_problem(context, where, "its draft was not brought up to date", error)
             result += PublishResult(rejected=(problem,))
         else:
-            updates[digest.slug] = update
+            updates[slug] = update
             result += describe_update(context, update)
     return result, updates
 

@@ -16,7 +16,7 @@ from publisher.digests.update_draft import update_draft
 from tests.acceptance.test_cli import run
 from tests.conftest import SiteKit
 from tests.support.cli import CommandResult, run_command
-from tests.support.use_cases import pause, retract
+from tests.support.use_cases import context_of, pause, retract
 
 
 def done(kit: SiteKit, *arguments: str) -> str:
@@ -112,10 +112,10 @@ def test_note_names_its_slot_and_an_approved_issue_that_keeps_its_own(kit: SiteK
     now = datetime.now(UTC)
     first = done(kit, "note", "daily", "Early.").splitlines()[0]
     with kit.open() as db, db.exclusive(kit.root):
-        update = update_draft(db, kit.site, kit.site.digest("daily"), now)
+        update = update_draft(context_of(kit.site, db, now), "daily")
         assert update.draft is not None
         assert first == f"The next issue of daily: No. 1, {update.draft.slot:%a %Y-%m-%d %H:%M}"
-        path = fix_draft(db, kit.site, update, now).path
+        path = fix_draft(context_of(kit.site, db, now), update).path
     shown = done(kit, "note", "daily", "Late.").splitlines()
     assert shown[0] == f"The next issue of daily: No. 2, {update.draft.slot + timedelta(days=1):%a %Y-%m-%d %H:%M}"
     assert shown[1] == f"  {path} is approved, and keeps its own. To change it: publish reopen daily"
@@ -210,7 +210,7 @@ def test_check_of_an_issue_says_what_stops_it(site: SiteKit) -> None:
     assert f"\n{path} is no longer held: It is announced in it.\n" in forced and "errors" not in forced
     assert f"{path} is" not in check().stdout
     with site.open() as db, db.exclusive(site.root):
-        open_issue(db, site.site, site.newest_issue(), datetime.now(UTC))
+        open_issue(context_of(site.site, db, datetime.now(UTC)), site.newest_issue())
     assert f"\n{path} is sent.\n" in check().stdout
     finished = check("--force", "no reason")
     assert finished.status == 2 and f"{path} is sent: there is nothing to force" in finished.stderr

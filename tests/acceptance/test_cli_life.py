@@ -15,6 +15,7 @@ from publisher.schedule.processes import record_tick
 from tests.conftest import MailKit
 from tests.support.cli import CommandResult, run_command
 from tests.support.copies import Copies
+from tests.support.use_cases import context_of
 
 #: A slot that does not come within a test: the first of January at 04:00.
 YEARLY = 'cadence = "0 4 1 1 *"'
@@ -101,7 +102,7 @@ def test_a_draft_that_waits_for_a_missed_slot_still_waits_after_the_answer_no(si
 
     missed = now().replace(second=0) - timedelta(hours=2)
     with site.open() as db, db.exclusive(site.root):
-        update_draft(db, site.site, site.site.digest("daily"), now(), slot=missed)
+        update_draft(context_of(site.site, db, now()), "daily", slot=missed)
     for command in (("now", "daily"), ("approve", "daily", "--now")):
         assert run(site, *command, answer="n").status == 2
         draft = json.loads(done(site, "now", "--json"))["issue_drafts"][0]

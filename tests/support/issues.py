@@ -20,14 +20,15 @@ __all__ = ["force_draft", "open_draft"]
 def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) -> IssueRow:
     """Approve the draft of a digest as an issue of this minute, and open its send, whoever subscribes to it."""
     with Database.open(site.database_url) as db, db.exclusive(site.root):
-        update = update_draft(db, site, site.digest(digest), now, as_of=now, out_of_turn=True)
+        context = Context(site=site, db=db, now=now)
+        update = update_draft(context, digest, as_of=now, out_of_turn=True)
         assert update.draft is not None, update.content.reason
-        row = fix_draft(db, site, update, now)
+        row = fix_draft(context, update)
         if opens:
-            opened = open_issue(db, site, row, now)
+            opened = open_issue(context, row)
             assert opened is not None
             row = opened.row
-        stage_outbox(Context(site=site, db=db, now=now))
+        stage_outbox(context)
     return row
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from publisher.articles import store as articles
+from publisher.context import Context
 from publisher.delivery.audience import load_audience
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
@@ -26,8 +27,6 @@ from publisher.digests.update_draft import DraftUpdate, compose_content, content
 from publisher.errors import StoreError
 from publisher.model.digests import Digest
 from publisher.model.query import is_news
-from publisher.settings import Site
-from publisher.storage.engine import Database
 
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
@@ -35,23 +34,21 @@ if TYPE_CHECKING:
 __all__ = ["content_of_issue", "fix_draft", "unfix_issue"]
 
 
-def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> IssueRow:
+def fix_draft(context: Context, update: DraftUpdate) -> IssueRow:
     """Fix a draft as an issue: its articles with their text, its headers and bytes.
 
     A variant is rendered for each selection of today's subscribers; others are rendered when the send opens. The caller
     holds the site's lock, and has brought the draft up to date under it.
 
     Args:
-        db: the database.
-        site: the settings.
+        context: the site, at the time of the approval.
         update: the draft, up to date.
-        now: the time of the approval.
     """
     draft, content = update.draft, update.content
     assert draft is not None
-    digest = site.digest(update.digest)
-    with db.read() as connection:
-        audience = load_audience(connection, digest, content.articles, int(now.timestamp()))
+    site, digest = context.site, context.site.digest(update.digest)
+    with context.db.read() as connection:
+        audience = load_audience(connection, digest, content.articles, context.seconds)
     shown = [article for article in content.articles if article.seq in draft.articles]
     render = partial(compose_content, site, digest, content, interests=audience.interests)
     composed = render(shown)
@@ -59,7 +56,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
         raise StoreError(
             f"the draft of {digest.slug} changed while it was approved. Look at it again, then approve it."
         )
-    with db.write() as connection:
+    with context.db.write() as connection:
         is_first = not issues.last_issue_number(connection, digest.slug)
         carried = [article.seq for article in composed.articles]
         issue_id = issues.add_issue(
@@ -68,7 +65,7 @@ def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> I
             articles.article_texts(connection, carried),
             ApprovalRecord(
                 hash=draft.hash,
-                at=int(now.timestamp()),
+                at=context.seconds,
                 editorial=json.dumps(_editorial(content, carried, draft.passed_over), ensure_ascii=False),
                 mail_settings=json.dumps(mail_settings(site), ensure_ascii=False),
             ),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.articles.records import article_from_text
+from publisher.context import Context
 from publisher.delivery.audience import AudienceChanged, freeze_audience, load_audience
 from publisher.delivery.audience_store import lock_audience
 from publisher.delivery.issue_life.approval import error_reason
@@ -23,11 +23,10 @@ from publisher.digests.update_draft import compose_content
 from publisher.digests.variants_store import add_variants, load_variants
 from publisher.errors import IssueHeld, StoreError
 from publisher.model.articles import Article
-from publisher.model.digests import Digest, IssueVariant
+from publisher.model.digests import IssueVariant
 from publisher.model.query import Interests, group_by_variant
 from publisher.model.report import OpenedSummary
 from publisher.settings import Site
-from publisher.storage.engine import Database
 from publisher.storage.locks import advisory_lock
 
 __all__ = ["OpenedIssue", "open_issue", "opened_summary"]
@@ -53,19 +52,15 @@ class _SelectionMissing(Exception):
     """Rolls the transaction back, because a subscriber selects articles that no variant has."""
 
 
-def open_issue(
-    db: Database, site: Site, row: IssueRow, now: datetime, *, with_audience: bool = True
-) -> OpenedIssue | None:
+def open_issue(context: Context, row: IssueRow, *, with_audience: bool = True) -> OpenedIssue | None:
     """Open the send of an issue in one transaction; return None if another process did, or it was cancelled.
 
     If a selection has no variant, the transaction is rolled back, and starts again once that is rendered from the approved
     text and checked.
 
     Args:
-        db: the database.
-        site: the settings.
+        context: the site.
         row: an approved issue that nothing holds.
-        now: the current time.
         with_audience: False to publish the issue without mail.
 
     Raises:
@@ -73,22 +68,22 @@ def open_issue(
     """
     if not row.may_be_sent:
         raise IssueHeld(f"{row.path} is held: {error_reason(row)}")
-    digest = site.digest(row.digest)
-    articles = _approved_articles(db, site, row)
+    articles = _approved_articles(context, row)
     for _ in range(_MAX_ATTEMPTS):
         try:
-            with db.write() as connection:
-                return _open(connection, site, digest, row, articles, now, with_audience=with_audience)
+            with context.db.write() as connection:
+                return _open(context, connection, row, articles, with_audience=with_audience)
         except AudienceChanged:
             continue
         except _SelectionMissing:
             # Rarely needed: looking for them first would read the whole audience once more.
-            _render_missing(db, site, digest, row, articles, now)
+            _render_missing(context, row, articles)
     raise IssueHeld(f"{row.path} is held: its audience changes all the time. The next run tries again.")
 
 
-def _approved_articles(db: Database, site: Site, row: IssueRow) -> list[Article]:
-    with db.read() as connection:
+def _approved_articles(context: Context, row: IssueRow) -> list[Article]:
+    site = context.site
+    with context.db.read() as connection:
         texts = approvals.approved_texts(connection, row.id)
     return [article_from_text(text, site.base_url, site.tz) for text in texts.values()]
 
@@ -105,18 +100,17 @@ def _missing(
     ]
 
 
-def _render_missing(
-    db: Database, site: Site, digest: Digest, row: IssueRow, articles: Sequence[Article], now: datetime
-) -> None:
+def _render_missing(context: Context, row: IssueRow, articles: Sequence[Article]) -> None:
     """Render and check the selections of today's subscribers that the issue has no variant for."""
-    with db.read() as connection:
+    digest = context.site.digest(row.digest)
+    with context.db.read() as connection:
         variants = load_variants(connection, row.id)
-        audience = load_audience(connection, digest, articles, int(now.timestamp()), issue_id=row.id)
+        audience = load_audience(connection, digest, articles, context.seconds, issue_id=row.id)
     missing = _missing(articles, variants, audience.interests)
     if not missing:
         return
     try:
-        composed = compose_content(site, digest, content_of_issue(row), articles, missing)
+        composed = compose_content(context.site, digest, content_of_issue(row), articles, missing)
     except StoreError:
         raise
     except Exception as error:
@@ -130,7 +124,7 @@ def _render_missing(
             f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s){unseen}, the first: "
             f"{errors[0].message}. {_repair(row)}"
         )
-    with db.write() as connection:
+    with context.db.write() as connection:
         known = {frozenset(variant.articles) for variant in load_variants(connection, row.id)}
         new = [variant for variant in composed.issue.variants[1:] if frozenset(variant.articles) not in known]
         if new and issues.list_issues(connection, only=[row.id]):
@@ -142,28 +136,22 @@ def _repair(row: IssueRow) -> str:
 
 
 def _open(
-    connection: Connection,
-    site: Site,
-    digest: Digest,
-    row: IssueRow,
-    articles: Sequence[Article],
-    now: datetime,
-    *,
-    with_audience: bool,
+    context: Context, connection: Connection, row: IssueRow, articles: Sequence[Article], *, with_audience: bool
 ) -> OpenedIssue | None:
+    site, digest = context.site, context.site.digest(row.digest)
     advisory_lock(connection, _LOCK)
     lock_audience(connection)
-    if not approvals.mark_opened(connection, row.id, int(now.timestamp())):
+    if not approvals.mark_opened(connection, row.id, context.seconds):
         return None
     pending.delete_discarded(connection, row.digest)
     opened = 0
     zones: Mapping[str, int] = {}
     if with_audience:
-        audience = load_audience(connection, digest, articles, int(now.timestamp()), issue_id=row.id)
+        audience = load_audience(connection, digest, articles, context.seconds, issue_id=row.id)
         variants = load_variants(connection, row.id)
         if _missing(articles, variants, audience.interests):
             raise _SelectionMissing
-        base = local_time_base(row.slot, now, late_hours=site.digests[row.digest].late_hours)
+        base = local_time_base(row.slot, context.now, late_hours=site.digests[row.digest].late_hours)
         times = LocalDeliveryTimes(base, digest.deliver_at, site.tz)
         frozen = freeze_audience(connection, row.id, audience, variants, articles, times)
         opened, zones = frozen.deliveries, frozen.unknown_zones

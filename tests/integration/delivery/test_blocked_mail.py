@@ -18,7 +18,7 @@ from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders, write_sample
 from tests.support.smtp import Server
-from tests.support.use_cases import approve, deliver, plan_approval, send_draft_test
+from tests.support.use_cases import approve, context_of, deliver, plan_approval, send_draft_test
 
 REAL = "anna@posteo.de"
 
@@ -31,7 +31,7 @@ def states(kit: MailKit) -> dict[str, int]:
 
 def tell(kit: MailKit, now: datetime = NOW) -> EditorNotifications:
     with kit.open() as db:
-        return notify_editors(kit.site, db, now)
+        return notify_editors(context_of(kit.site, db, now))
 
 
 def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None:

@@ -25,7 +25,7 @@ from tests.conftest import NOW, MailKit
 from tests.support.clocks import ManualClock
 from tests.support.deliveries import transport as quick_transport
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import deliver, open_context
+from tests.support.use_cases import context_of, deliver, open_context
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -231,7 +231,7 @@ def test_a_test_mail_has_the_time_at_which_it_is_sent(mail_kit: MailKit) -> None
     with mail_kit.open() as db:
         with db.read() as connection:
             draft = find_draft(connection, "daily")
-        composed, _ = render_draft(db, site, site.digest("daily"), draft, NOW)
+        composed, _ = render_draft(context_of(site, db, NOW), draft)
         at = NOW + timedelta(minutes=7)
     with open_context(site, at, transport=Recorder(ManualClock(at))) as context, context.db.write() as connection:
         send_test(context, connection, composed, "ann@mail.example")

@@ -21,7 +21,7 @@ from tests.support.copies import Copies
 from tests.support.issues import force_draft
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
 from tests.support.smtp import Server
-from tests.support.use_cases import check_site, force_issue, reopen, retract, suppress_by_operator
+from tests.support.use_cases import check_site, context_of, force_issue, reopen, retract, suppress_by_operator
 
 NOTES = '[digests.notes]\ntitle = "Notes"\ncadence = "0 7 * * mon"\n'
 
@@ -246,9 +246,9 @@ def test_an_issue_opens_once(site: ScheduledSite) -> None:
     site.subscribe("ann")
     row = site.approve().row
     with site.kit.open() as db:
-        first = open_issue(db, site.kit.site, row, MONDAY)
+        first = open_issue(context_of(site.kit.site, db, MONDAY), row)
         assert first is not None and first.deliveries == 1
-        assert open_issue(db, site.kit.site, row, MONDAY) is None
+        assert open_issue(context_of(site.kit.site, db, MONDAY), row) is None
 
 
 def open_at_once(site: ScheduledSite) -> list[OpenedIssue | None]:
@@ -259,7 +259,7 @@ def open_at_once(site: ScheduledSite) -> list[OpenedIssue | None]:
     def open_one(row: issues.IssueRow) -> OpenedIssue | None:
         with site.kit.open() as db:
             barrier.wait(30)
-            return open_issue(db, site.kit.site, row, MONDAY)
+            return open_issue(context_of(site.kit.site, db, MONDAY), row)
 
     with ThreadPoolExecutor(len(rows)) as pool:
         return list(pool.map(open_one, rows))
@@ -297,7 +297,7 @@ def test_what_another_newsletter_brought_since_the_approval_is_left_out(site: Sc
     reopen(site.kit.site, "weekly", SATURDAY)
     site.approve("weekly", SUNDAY)
     with site.kit.open() as db:
-        open_issue(db, site.kit.site, site.issues("notes")[-1], MONDAY)
+        open_issue(context_of(site.kit.site, db, MONDAY), site.issues("notes")[-1])
     site.tick(MONDAY)
     assert site.recipients == ["both", "weekly"]
     for name in ("both", "weekly"):

@@ -10,7 +10,7 @@ from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from tests.conftest import NOW, MailKit, SiteKit, issues
 from tests.support.issues import open_draft
-from tests.support.use_cases import approve
+from tests.support.use_cases import approve, context_of
 
 
 def open_draft_of_its_articles(kit: SiteKit, now: datetime) -> IssueRow:
@@ -18,8 +18,8 @@ def open_draft_of_its_articles(kit: SiteKit, now: datetime) -> IssueRow:
     kit.publish(now, may_open=False)
     site = kit.site
     with kit.open() as db, db.exclusive(site.root):
-        update = update_draft(db, site, site.digest("daily"), now)
-        opened = open_issue(db, site, fix_draft(db, site, update, now), now)
+        update = update_draft(context_of(site, db, now), "daily")
+        opened = open_issue(context_of(site, db, now), fix_draft(context_of(site, db, now), update))
     assert opened is not None
     return opened.row
 

@@ -15,7 +15,7 @@ from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article
 from publisher.pipeline.check import CheckResult
 from tests.conftest import NOW, SiteKit, titles
-from tests.support.use_cases import approve, check_site, plan_approval, preview
+from tests.support.use_cases import approve, check_site, context_of, plan_approval, preview
 
 #: A template whose lead has a picture without an alt text, which is an error.
 TEMPLATE = """
@@ -128,11 +128,11 @@ def test_an_issue_that_was_approved_with_errors_is_released_by_a_check(any_kit: 
     path = kit.approve_issue()
     row = kit.newest_issue()
     with kit.open() as db, pytest.raises(IssueHeld, match="1 error"):
-        open_issue(db, kit.site, row, NOW)
+        open_issue(context_of(kit.site, db, NOW), row)
     silence(kit, "image-alt@cables")
     assert silenced(check(kit, path)) == ["image-alt"]
     with kit.open() as db:
-        assert open_issue(db, kit.site, kit.newest_issue(), NOW) is not None
+        assert open_issue(context_of(kit.site, db, NOW), kit.newest_issue()) is not None
 
 
 def test_an_issue_is_found_by_its_folder_and_its_file(kit: SiteKit) -> None:

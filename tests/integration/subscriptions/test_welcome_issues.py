@@ -16,7 +16,7 @@ from tests.conftest import NOW
 from tests.support.deliveries import audience_of
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, SubscriberSite
-from tests.support.use_cases import add_subscriber, deliver
+from tests.support.use_cases import add_subscriber, context_of, deliver
 from tests.support.web_visitor import ReceivedEmail
 
 
@@ -72,7 +72,7 @@ def _welcome_with_an_issue(site: SubscriberSite, slot: datetime, opened_at: date
     site.kit.approve_issue(now=slot)
     site.clock.jump(opened_at)
     with site.kit.open() as db:
-        open_issue(db, site.kit.site, site.kit.newest_issue(), opened_at)
+        open_issue(context_of(site.kit.site, db, opened_at), site.kit.newest_issue())
     deliver(site.kit.site, "daily", clock=site.clock.now)
     site.clock.jump(max(site.clock.now(), NOW + timedelta(days=40)))
     site.subscribe_and_confirm()

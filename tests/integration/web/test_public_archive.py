@@ -16,7 +16,7 @@ from publisher.storage.tables.digests import issue, issue_variant
 from publisher.web import Web
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.clocks import ManualClock
-from tests.support.use_cases import reinstate, retract
+from tests.support.use_cases import context_of, reinstate, retract
 from tests.support.web_visitor import Visitor
 
 BASE = "https://review.example"
@@ -59,7 +59,7 @@ def archive_site(mail_kit: MailKit) -> Iterator[ArchiveSite]:
 def open_approved(kit: SiteKit) -> None:
     """Open the send of the newest issue."""
     with kit.open() as db:
-        assert open_issue(db, kit.site, kit.newest_issue(), NOW + timedelta(hours=1)) is not None
+        assert open_issue(context_of(kit.site, db, NOW + timedelta(hours=1)), kit.newest_issue()) is not None
 
 
 def test_the_front_page_links_articles_newsletters_and_feeds(archive_site: ArchiveSite) -> None:
