@@ -116,6 +116,8 @@ def _permission(issue: IssueCheck) -> list[str]:
         lines.append(f"{issue.name} may be {action} in spite of errors: {issue.forced}")
     if issue.was_held and not issue.held:
         lines.append(f"{issue.name} is no longer held: {issue.forced}")
+    elif issue.forced is not None and not issue.errors and not issue.held:
+        lines.append(f"{issue.name} may be sent as it is: {issue.forced}")
     return [
         *lines,
         *([f"{issue.name} is held: {issue.held}"] if issue.held else []),

@@ -32,6 +32,7 @@ __all__ = [
     "draft_blockers",
     "is_blocked",
     "issue_blockers",
+    "issue_sample_blockers",
     "placeholder_values",
     "require_reserved",
     "require_sendable",
@@ -137,11 +138,13 @@ def placeholder_values(site: Site) -> dict[str, str]:
 
 def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[Blocker, ...]:
     """Return why an issue must not be sent to real people: old placeholder values, or the sample article."""
-    blockers = list(_outdated_value_blockers(connection, site, row))
-    if row.forced is None:
-        whole = whole_variant(connection, row.id)
-        blockers += sample_blockers(row.path, whole.text.decode()) if whole is not None else []
-    return tuple(blockers)
+    return (*_outdated_value_blockers(connection, site, row), *issue_sample_blockers(connection, row))
+
+
+def issue_sample_blockers(connection: Connection, row: IssueRow) -> list[Blocker]:
+    """Return a blocker if an issue contains the sample article, and was not forced."""
+    whole = whole_variant(connection, row.id) if row.forced is None else None
+    return sample_blockers(row.path, whole.text.decode()) if whole is not None else []
 
 
 def draft_blockers(connection: Connection, site: Site, slug: str) -> tuple[Blocker, ...]:

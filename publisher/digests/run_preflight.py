@@ -27,10 +27,8 @@ from publisher.digests.lookup import find_issue, is_unfinished
 from publisher.digests.preflight.message import check_message, html_of
 from publisher.digests.readiness import (
     draft_blockers,
-    is_blocked,
-    issue_blockers,
+    issue_sample_blockers,
     require_sendable_draft,
-    visible_blockers,
 )
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import render_draft
@@ -152,8 +150,6 @@ def _check_issue(
         data = issues.issue_files(connection, row.id)["message.eml"]
         variants = [(variant.html.decode(), variant.text.decode()) for variant in load_variants(connection, row.id)]
         stories = _stories(connection, context.site, row)
-        blockers = tuple(str(blocker) for blocker in visible_blockers(connection, context.site, row))
-        blocked = bool(blockers) and is_blocked(connection, context.site, row)
     # The staged message has the date of the slot, which may be still to come.
     every = _all_findings(data, max(now, row.slot), variants, browser, stories)
     findings, silenced = _split(context.site, every, issue_scopes(row.digest, row.name))
@@ -169,8 +165,6 @@ def _check_issue(
         silenced=silenced,
         forced=None if is_lapsed else row.forced,
         no_browser=missing,
-        blockers=blockers,
-        is_blocked=blocked,
         row=row,
     )
 
@@ -306,11 +300,8 @@ def force_issue(context: Context, target: str, reason: str, *, shown: Sequence[F
 def _require_reason_to_force(connection: Connection, site: Site, row: IssueRow, *, has_errors: bool) -> None:
     if not is_unfinished(connection, row):
         raise SettingsError(f"{row.path} {row.finished_state}: there is nothing to force")
-    if (
-        not has_errors
-        and not approvals.holding_articles(connection, row.id)
-        and not issue_blockers(connection, site, row)
-    ):
+    has_sample = not site.delivers_locally and issue_sample_blockers(connection, row)
+    if not has_errors and not has_sample and not approvals.holding_articles(connection, row.id):
         raise SettingsError(
             f"{row.path} has no errors, and no article of it was withdrawn or moved: there is nothing to force"
         )

@@ -17,6 +17,7 @@ from publisher.context import Context
 from publisher.delivery.issue_life.approval import error_reason, unsent_reason
 from publisher.digests.issue_drafts_store import list_drafts
 from publisher.digests.lookup import is_unfinished
+from publisher.digests.readiness import is_blocked, visible_blockers
 from publisher.digests.run_preflight import IssueCheck, check_issues, force_issue, is_issue_target
 from publisher.digests.store import list_issues
 from publisher.errors import RemoteError, SettingsError
@@ -164,11 +165,20 @@ def _with_state(context: Context, issue: IssueCheck) -> IssueCheck:
         if not is_unfinished(connection, row):
             return replace(issue, finished=row.finished_state)
         held = unsent_reason(connection, context.site, row, context.now)
+        blockers = tuple(map(str, visible_blockers(connection, context.site, row)))
+        is_stopped = bool(blockers) and is_blocked(connection, context.site, row)
     notes = [warning.reason for warning in approved_warnings(context) if warning.where == row.path]
     if row.is_paused:
         notes.append(f"paused. To resume it: publish resume {row.path}")
-    # What is said of errors comes with the findings.
-    return replace(issue, held="" if held == error_reason(row) else held, was_held=issue.held, notes=tuple(notes))
+    return replace(
+        issue,
+        blockers=blockers,
+        is_blocked=is_stopped,
+        # What is said of errors comes with the findings.
+        held="" if held == error_reason(row) else held,
+        was_held=issue.held,
+        notes=tuple(notes),
+    )
 
 
 def check_files(

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from publisher import CheckResult
+from publisher.cli import check as check_command
 from publisher.delivery import store as deliveries
 from publisher.delivery.editors_mail import EditorNotifications, notify_editors
 from publisher.digests import store as issues
@@ -18,7 +20,7 @@ from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders, write_sample
 from tests.support.smtp import Server
-from tests.support.use_cases import approve, context_of, deliver, plan_approval, send_draft_test
+from tests.support.use_cases import approve, check_site, context_of, deliver, plan_approval, send_draft_test
 
 REAL = "anna@posteo.de"
 
@@ -204,8 +206,6 @@ def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
 
 def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
     """Somebody gave a reason for this issue; the settings are still looked at."""
-    from tests.support.use_cases import force_issue
-
     kit = mail_kit
     furnish_with_sample(kit)
     kit.open_issue()
@@ -213,5 +213,8 @@ def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
         kit.mail(server.port)
         with pytest.raises(SendingBlocked, match="it contains the sample article"):
             deliver(kit.site, "daily")
-        force_issue(kit.site, "daily", "A test among ourselves")
+        (checked,) = check_site(kit.site, ["daily"], NOW, with_browser=False, force="A test among ourselves").issues
+        assert check_command.lines(CheckResult(issues=(checked,)))[-1].endswith(
+            "may be sent as it is: A test among ourselves"
+        )
         assert deliver(kit.site, "daily").counts.accepted == 1
