@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from publisher.workers.timed_worker import TimedWorker
 
 __all__ = [
+    "ProgressDisplay",
     "ProgressLine",
     "correction_lines",
     "count_phrase",
@@ -217,11 +218,8 @@ def issue_state_lines(state: str, deliveries: str) -> list[str]:
     return [state, f"deliveries: {deliveries}"] if ": " in state or ". " in state else [f"{state}: {deliveries}"]
 
 
-class ProgressLine:
-    """Progress of long work on standard error: a bar on a terminal, plain lines otherwise.
-
-    Work that is done within two seconds shows nothing.
-    """
+class ProgressDisplay:
+    """The base of progress on standard error: a bar on a terminal, plain lines otherwise."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
         self._clock = clock
@@ -235,6 +233,10 @@ class ProgressLine:
 
     def __exit__(self, *_: object) -> None:
         self._line.close()
+
+
+class ProgressLine(ProgressDisplay):
+    """Progress of long work. Work that is done within two seconds shows nothing."""
 
     def __call__(self, label: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` items are done; 0 is an unknown total."""

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import click
 
 from publisher import DeliveryCounts, SendResult
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
-from publisher.cli.status_line import StatusLine
+from publisher.cli.common import ProgressDisplay, count_phrase, open_site, print_result, site_option
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site
 
@@ -110,36 +105,25 @@ def sent_lines(site: Site, sent: SendResult) -> list[str]:
     return lines
 
 
-class SendProgress:
-    """Progress of a run on standard error: a bar on a terminal, plain lines otherwise."""
+class SendProgress(ProgressDisplay):
+    """Progress of a run."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
-        self._clock = clock
-        self._terminal = sys.stderr.isatty() if terminal is None else terminal
-        self._began = self._printed_at = clock()
-        #: The counts of the last line.
-        self._counts: tuple[int, ...] = ()
-        self._line = StatusLine(clock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._line.close()
+    #: The counts of the last line.
+    _counts: tuple[int, ...] = ()
 
     def __call__(self, counts: DeliveryCounts, total: int) -> None:
         """Show how many of ``total`` deliveries are made."""
         now = self._clock()
-        if now - self._began < 1:
+        if now - self._started < 1:
             return
         if self._terminal:
-            self._line.show("", counts.done, total, progress_text(counts, total, now - self._began))
+            self._line.show("", counts.done, total, progress_text(counts, total, now - self._started))
         elif now - self._printed_at >= _LINE_SECONDS:
             self._printed_at = now
             shown = (counts.accepted, counts.deferred, counts.failed, counts.uncertain, total)
             if shown != self._counts:
                 self._counts = shown
-                click.echo(progress_text(counts, total, now - self._began), err=True)
+                click.echo(progress_text(counts, total, now - self._started), err=True)
 
 
 def progress_text(counts: DeliveryCounts, total: int, seconds: float) -> str:
