@@ -232,7 +232,7 @@ class Jobs:
             return
         from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 
-        result = send_confirmation_emails(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        result = send_confirmation_emails(self._context(site, db), is_stopping=self._is_stopping.is_set)
         if result.sent or result.failed:
             self._log.info("confirmation emails sent", sent=result.sent, failed=result.failed)
         if result.trouble:

@@ -68,7 +68,7 @@ def _send_mail(context: Context) -> PublishResult:
 
 
 def _send_confirmations(context: Context) -> PublishResult:
-    sent = send_confirmation_emails(context.site, context.db, context.clock.now, transport=context.transport)
+    sent = send_confirmation_emails(context)
     trouble = sent.trouble
     if sent.paused_until is not None:
         trouble = f"every relay has lost messages, and none is used before {sent.paused_until:%Y-%m-%d %H:%M} UTC"

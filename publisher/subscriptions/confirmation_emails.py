@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import store as articles
 from publisher.backoff import Backoff
+from publisher.context import Context
 from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
@@ -117,31 +118,24 @@ def preferences_link(site: Site, connection: Connection, subscriber: int, now: d
 
 
 def send_confirmation_emails(
-    site: Site,
-    db: Database,
-    clock: Callable[[], datetime],
-    *,
-    transport: Transport | None = None,
-    is_stopping: Callable[[], bool] = lambda: False,
+    context: Context, *, is_stopping: Callable[[], bool] = lambda: False
 ) -> ConfirmationEmailResult:
     """Send the emails that are due.
 
     While every relay is paused because it lost messages, nothing is claimed, so no attempt is counted.
 
     Args:
-        site, db: the settings and their store.
-        clock: returns the current time.
-        transport: how emails are sent; as the settings say by default.
+        context: the site. Its clock is read while the run lasts.
         is_stopping: asked between batches whether to stop.
     """
-    result = ConfirmationEmailResult()
+    site, db, clock, result = context.site, context.db, context.clock, ConfirmationEmailResult()
     if site.mail is None or not site.can_send:
         return result
-    transport = transport or make_transport(site)
+    transport = context.transport or make_transport(site)
     with db.read() as connection:
-        result.paused_until = load_pauses(connection, transport, clock(), is_attended=False)
+        result.paused_until = load_pauses(connection, transport, clock.now(), is_attended=False)
     while not is_stopping() and not result.trouble and result.paused_until is None:
-        now = clock()
+        now = clock.now()
         with db.write() as connection:
             seconds = int(now.timestamp())
             jobs = job_queue.claim(
@@ -152,7 +146,7 @@ def send_confirmation_emails(
         try:
             _Batch(site=site, db=db, now=now, result=result).run(jobs, transport)
         finally:
-            save_pauses(db, transport, clock())
+            save_pauses(db, transport, clock.now())
     if result.blockers and not result.trouble:
         result.trouble = f"some were not sent, because of placeholder values. {' '.join(result.blockers)}"
     return result

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from publisher.context import Context
+from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.store import Subscriber
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
@@ -64,11 +66,15 @@ class SubscriberSite:
         """Advance the clock; keywords are those of ``timedelta``."""
         self.clock.advance(**span)
 
+    def context(self, db: Database) -> Context:
+        """Return what a use case is given, with the clock of the site."""
+        return Context(site=self.kit.site, db=db, now=self.clock.now(), clock=self.clock)
+
     def deliver_emails(self) -> list[ReceivedEmail]:
         """Send the queued confirmation emails, and return those that were received since the last call."""
         before = len(self.server.accepted)
         with self.kit.open() as db:
-            send_confirmation_emails(self.kit.site, db, self.clock.now)
+            send_confirmation_emails(self.context(db))
         return received_emails(self.server)[before:]
 
     def subscriber(self, address: str = ANN) -> Subscriber | None:

@@ -119,13 +119,13 @@ def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: M
         at = NOW
         for _ in range(20):
             with kit.open() as db:
-                posted = send_confirmation_emails(kit.site, db, lambda at=at: at)
+                posted = send_confirmation_emails(context_of(kit.site, db, at))
             assert posted.trouble.startswith("some were not sent, because of placeholder values. base_url: ")
             at += timedelta(minutes=10)
         assert server.recipients == ["bert@mail.example.org"]
         replace_placeholders(kit)
         with kit.open() as db:
-            assert send_confirmation_emails(kit.site, db, lambda at=at: at).sent == 1
+            assert send_confirmation_emails(context_of(kit.site, db, at)).sent == 1
         assert server.recipients == [REAL, "bert@mail.example.org"]
         assert b"review.example" not in server.accepted[-1].data
 
@@ -151,7 +151,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
                 request={"digest": "daily"},
             )
         with kit.open() as db:
-            posted = send_confirmation_emails(kit.site, db, lambda: NOW)
+            posted = send_confirmation_emails(context_of(kit.site, db, NOW))
         assert posted.sent == 0
         assert any("it was approved before base_url was set" in text for text in posted.blockers)
         assert server.recipients == ["reader0@mail.example.org"]

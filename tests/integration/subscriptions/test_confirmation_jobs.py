@@ -69,7 +69,7 @@ def test_processes_at_once_send_each_email_once(subscriber_site: SubscriberSite)
 
     def send() -> int:
         with site.kit.open() as db:
-            return send_confirmation_emails(site.kit.site, db, site.clock.now).sent
+            return send_confirmation_emails(site.context(db)).sent
 
     with ThreadPoolExecutor(3) as pool:
         results = [pool.submit(send) for _ in range(3)]

@@ -149,7 +149,7 @@ def test_emails_wait_while_they_cannot_be_written(
 
     with monkeypatch.context() as patch, site.kit.open() as db:
         patch.setattr(confirmation_emails, "try_messages", fail)
-        result = send_confirmation_emails(site.kit.site, db, site.clock.now)
+        result = send_confirmation_emails(site.context(db))
     assert (result.sent, result.trouble) == (0, "cannot write the message: No space left on device")
     site.advance(hours=1)
     assert [email.recipient for email in site.deliver_emails()] == [ANN]

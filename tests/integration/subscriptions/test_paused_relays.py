@@ -83,7 +83,7 @@ def test_a_second_relay_is_used_during_the_pause(paused: SubscriberSite) -> None
         f'\n[[smtp.relays]]\nhost = "localhost"\nport = {subscriber_site.server.port}\nsecurity = "none"\n'
     )
     with subscriber_site.kit.open() as db:
-        result = send_confirmation_emails(subscriber_site.kit.site, db, subscriber_site.clock.now)
+        result = send_confirmation_emails(subscriber_site.context(db))
     assert (result.sent, result.paused_until) == (1, None)
 
 
