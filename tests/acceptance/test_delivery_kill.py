@@ -87,6 +87,7 @@ def test_a_sender_killed_at_any_step_loses_and_repeats_no_delivery(
         holds(kit, server, names, kills)
 
 
+@pytest.mark.slow(reason="senders are started and killed again and again")
 def test_senders_killed_at_random_lose_and_repeat_no_delivery(any_mail_kit: MailKit) -> None:
     """One or two senders at a time, killed when the server has accepted a random number of copies more."""
     kit = any_mail_kit

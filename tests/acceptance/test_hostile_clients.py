@@ -183,11 +183,9 @@ def test_an_upgrade_request_is_answered_in_http(serving: Serving) -> None:
     assert "WebSocket" not in serving.log.read_text()
 
 
-@pytest.mark.parametrize(
-    "examples", [1, pytest.param(25, marks=pytest.mark.slow(reason="25 fuzzed requests for each operation"))]
-)
+@pytest.mark.slow(reason="25 fuzzed requests for each operation")
 def test_every_request_that_the_openapi_description_allows_is_answered(
-    mail_kit: MailKit, ended: list[Serving], tmp_path: Path, examples: int
+    mail_kit: MailKit, ended: list[Serving], tmp_path: Path
 ) -> None:
     """No request that schemathesis makes from the description ends in a server error or an undocumented answer."""
     from tests.support.smtp import Server
@@ -214,7 +212,7 @@ def test_every_request_that_the_openapi_description_allows_is_answered(
                 "--checks",
                 "not_a_server_error,status_code_conformance,content_type_conformance",
                 "--max-examples",
-                str(examples),
+                "25",
                 "--phases",
                 "examples,coverage,fuzzing",
                 "--seed",

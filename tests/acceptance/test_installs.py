@@ -47,12 +47,8 @@ def build_wheel(kind: str, source: Path, folder: Path) -> Path:
     return next((folder / "built").glob("*.whl"))
 
 
-OTHER_WAY = pytest.mark.slow(reason="builds and installs the package; a wheel is installed by default")
-
-
-@pytest.mark.parametrize(
-    "kind", ["wheel", pytest.param("sdist", marks=OTHER_WAY), pytest.param("editable", marks=OTHER_WAY)]
-)
+@pytest.mark.slow(reason="builds the package and installs it in a new environment")
+@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
 def test_a_new_environment_renders_feeds_and_issues(kind: str, source: Path, tmp_path: Path) -> None:
     """An environment without this checkout on its path renders the shipped templates."""
     environment = tmp_path / "env"

@@ -49,6 +49,12 @@ CASES = [
     for view in VIEWS
 ]
 
+#: Each theme, by default the first one, for what hardly depends on themes.
+A_THEME = [
+    THEMES[0],
+    *(pytest.param(theme, marks=pytest.mark.slow(reason="a program for each theme")) for theme in THEMES[1:]),
+]
+
 
 @cache
 def page(theme: str, full: bool) -> str:
@@ -91,7 +97,7 @@ def test_the_browser_checks_can_fail(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(("full", "view"), CASES)
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", A_THEME)
 def test_inlined_issues_look_like_those_of_css_inline(
     browser: Browser, theme: str, full: bool, view: Viewport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +138,7 @@ def test_caniemail_reports_listed_features_only(theme: str) -> None:
 
 
 @with_node
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", A_THEME)
 def test_mailparser_and_python_parse_the_same_message(theme: str) -> None:
     """Two independent libraries agree on the headers and the parts."""
     html, text = public(issue(theme))
@@ -152,7 +158,7 @@ def test_mailparser_and_python_parse_the_same_message(theme: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("spamassassin") is None, reason="no SpamAssassin: apt-get install spamassassin")
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", A_THEME)
 def test_a_spam_filter_accepts_an_issue(theme: str) -> None:
     """SpamAssassin gives an issue of each theme a score below 2."""
     data = message(*public(issue(theme)))

@@ -57,6 +57,7 @@ def limited(kit: SiteKit) -> Iterator[Callable[[int], Limited]]:
             one.process.wait()
 
 
+@pytest.mark.slow(reason="load: two thousand connections")
 def test_two_thousand_slow_connections_stop_neither_publishing_nor_responses(
     kit: SiteKit, limited: Callable[[int], Limited]
 ) -> None:

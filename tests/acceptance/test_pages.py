@@ -63,8 +63,15 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (375, "dark"),
+        (1280, "light"),
+        pytest.param(375, "light", marks=pytest.mark.slow(reason="each is in another case")),
+        pytest.param(1280, "dark", marks=pytest.mark.slow(reason="each is in another case")),
+    ],
+)
 @pytest.mark.parametrize("name", ["issue", "feeds", "gone"])
 def test_a_page_fits_the_screen_and_has_enough_contrast(
     browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str

@@ -19,6 +19,8 @@ IMAGES = f'{TEXT}<img src="https://a.example/1.png" alt="One" width="300"><img s
 #: An image that only one view requests.
 ONE_VIEW = f'{TEXT}<style>@media (min-width: 1000px) and (prefers-color-scheme: dark) {{ p {{ background: url("https://a.example/3.png") }} }}</style>'
 WIDE = f'{TEXT}<p style="width: 2000px; background: #888">wide</p>'
+#: What one page shows, the others show, too.
+OTHER_PAGES = pytest.mark.slow(reason="a page in eight views; the one with images is in the default run")
 TALL = f'{TEXT}<p style="height: 9000px; background: #888">tall</p>'
 
 
@@ -37,7 +39,11 @@ def size(png: bytes) -> tuple[int, int]:
     return width, height
 
 
-@pytest.mark.parametrize("html", [TEXT, IMAGES, ONE_VIEW], ids=["text", "images", "one"])
+@pytest.mark.parametrize(
+    "html",
+    [pytest.param(TEXT, marks=OTHER_PAGES), IMAGES, pytest.param(ONE_VIEW, marks=OTHER_PAGES)],
+    ids=["text", "images", "one"],
+)
 def test_views_that_share_a_page_show_the_same_as_a_page_each(browser: Browser, html: str) -> None:
     """Colours, widths and images of one view do not show in the next."""
     shared = dict(browser.screenshots(html, VIEWS))
@@ -59,7 +65,10 @@ def test_a_picture_has_the_whole_page(browser: Browser) -> None:
     assert size(browser.screenshot(TALL, phone))[1] > 9000
 
 
-@pytest.mark.parametrize(("html", "pages"), [(TEXT, 1), (IMAGES, 2), (ONE_VIEW, 2)])
+@pytest.mark.parametrize(
+    ("html", "pages"),
+    [pytest.param(TEXT, 1, marks=OTHER_PAGES), (IMAGES, 2), pytest.param(ONE_VIEW, 2, marks=OTHER_PAGES)],
+)
 def test_eight_views_create_two_pages_at_most(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, html: str, pages: int
 ) -> None:

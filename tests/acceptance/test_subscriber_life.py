@@ -64,12 +64,10 @@ def text_of(data: bytes) -> tuple[str, str]:
 
 
 @with_mail_servers
+@pytest.mark.slow(reason="a life of weeks, in a browser")
 @pytest.mark.parametrize(
     ("scripts", "width", "scheme"),
-    [
-        (False, 375, "dark"),
-        pytest.param(True, 1280, "light", marks=pytest.mark.slow(reason="the same with scripts, on a desktop")),
-    ],
+    [(False, 375, "dark"), (True, 1280, "light")],
 )
 def test_a_subscriber_from_the_form_to_erasure(  # noqa: PLR0915 - one life, step by step
     mail_kit: MailKit,

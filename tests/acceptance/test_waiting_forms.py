@@ -119,7 +119,6 @@ def test_a_database_that_is_up_to_date_is_opened_without_a_write(any_mail_kit: M
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
-@pytest.mark.postgresql
 def test_a_wait_for_the_database_has_a_timeout(any_mail_kit: MailKit) -> None:
     """A write that another process holds up is an error of its own kind after the time that was asked for."""
     kit = any_mail_kit

@@ -41,7 +41,6 @@ def test_a_caught_error_takes_back_its_own_call_only(any_kit: SiteKit) -> None:
     assert addresses(any_kit) == ["ann@example.org"]
 
 
-@pytest.mark.postgresql
 def test_a_publishing_run_cannot_be_part_of_a_transaction(any_kit: SiteKit) -> None:
     """It would hold up every other process until the caller's transaction ends."""
     with Publisher.open(any_kit.root) as publisher, publisher.transaction():

@@ -165,7 +165,6 @@ def test_an_unknown_version_is_refused(lone_site: ScheduledSite, expect: str) ->
     assert lone_site.issues() == []
 
 
-@pytest.mark.postgresql
 def test_a_changed_draft_is_refused_with_its_changes(site: ScheduledSite) -> None:
     """Articles that were added, left out and edited, the order, the subject and settings are named."""
     kit = site.kit
@@ -265,7 +264,6 @@ def test_placeholder_values_stop_the_approval_of_mail_to_real_people(lone_site: 
     assert site.issues() == []
 
 
-@pytest.mark.postgresql
 def test_errors_stop_the_approval_until_they_are_forced(site: ScheduledSite) -> None:
     """The reason covers the errors that were shown; with another one, it lapses."""
     site.kit.article("one.md", "One", body="Lorem ipsum dolor sit amet.")
@@ -301,6 +299,7 @@ def test_a_reopened_issue_is_a_draft_again_that_follows_its_articles(site: Sched
         reopen(site.kit.site, "weekly/2026-11-23T0700", MONDAY)
 
 
+@pytest.mark.postgresql
 def test_an_issue_that_is_reopened_after_its_slot_waits_for_a_person(site: ScheduledSite) -> None:
     """It was held at its slot; once it is approved again, it leaves at once with its slot."""
     row = site.approve().row
@@ -314,7 +313,6 @@ def test_an_issue_that_is_reopened_after_its_slot_waits_for_a_person(site: Sched
     assert site.recipients == ["ann", "bert"]
 
 
-@pytest.mark.postgresql
 def test_a_paused_issue_does_not_open_at_its_slot(site: ScheduledSite) -> None:
     """Once it is resumed within ``catch_up_hours``, it does."""
     site.approve()

@@ -54,7 +54,6 @@ def titles(site: ScheduledSite, name: str) -> list[list[str]]:
     return [[title for title in TITLES if title in text_of(message)] for message in site.messages(name)]
 
 
-@pytest.mark.postgresql
 def test_what_was_not_handed_over_is_not_sent(site: ScheduledSite) -> None:
     """The others keep what they have; a second cancellation has nothing to do."""
     send_some(site, limit=2)

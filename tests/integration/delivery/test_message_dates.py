@@ -111,7 +111,6 @@ def test_a_retry_days_later_has_the_date_of_the_first_attempt(any_mail_kit: Mail
     assert hand_overs(any_mail_kit) == [(START, START + timedelta(days=2))]
 
 
-@pytest.mark.postgresql
 def test_an_uncertain_delivery_that_is_sent_again_after_a_crash_has_the_same_date(any_mail_kit: MailKit) -> None:
     """The process ends between the hand-over and the reply; an operator has it sent again a day later."""
     make_issue(any_mail_kit)

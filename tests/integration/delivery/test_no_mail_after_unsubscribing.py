@@ -245,7 +245,6 @@ def test_a_resubscribe_reason_reactivates_people_and_is_in_their_history(unsubsc
     assert unsubscribing_site.delivered() == [address("all"), address("link"), address("stays")]
 
 
-@pytest.mark.postgresql
 def test_an_export_carries_every_state_to_another_site(
     unsubscribing_site: UnsubscribingSite, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -59,6 +59,7 @@ def approved_articles(kit: MailKit, connection: Connection, issue_id: int) -> li
     return [known[seq] for seq in seqs]
 
 
+@pytest.mark.postgresql
 def test_each_delivery_has_the_variant_of_its_topics_and_the_time_of_its_zone(kit: MailKit) -> None:
     """Subscribers whose topics select nothing have none; an unknown zone counts as that of the site."""
     kit.approve_issue()

@@ -64,7 +64,6 @@ def provisional(kit: MailKit) -> int:
         return int(connection.execute(select(func.count()).select_from(provisional_suppression)).scalar_one())
 
 
-@pytest.mark.postgresql
 def test_a_server_that_refuses_everybody_suppresses_nobody(any_mail_kit: MailKit) -> None:
     """The run stops after a few refusals, and names the words and the commands that decide."""
     kit = any_mail_kit
@@ -88,6 +87,7 @@ def test_a_server_that_refuses_everybody_suppresses_nobody(any_mail_kit: MailKit
     assert provisional(kit) == before["failed"]
 
 
+@pytest.mark.postgresql
 def test_the_operator_accepts_the_refusals(any_mail_kit: MailKit) -> None:
     """The addresses are suppressed, the issue goes on, and further refusals with these words need no second command."""
     kit = any_mail_kit
@@ -143,7 +143,6 @@ def test_the_third_of_three_subscribers_is_mailed(any_mail_kit: MailKit) -> None
     assert suppressed(kit) == names[:2]
 
 
-@pytest.mark.postgresql
 def test_a_domain_that_refuses_every_recipient_is_stopped_and_others_get_the_issue(any_mail_kit: MailKit) -> None:
     """The brake of a domain applies to that domain alone."""
     kit = any_mail_kit
@@ -177,7 +176,6 @@ def test_words_that_name_the_address_need_half_of_the_attempts(mail_kit: MailKit
     assert sent.stop_reason == "" and len(suppressed(kit)) == 30
 
 
-@pytest.mark.postgresql
 def test_another_issue_waits_for_the_verdict_about_an_address(any_mail_kit: MailKit) -> None:
     """After the verdict the delivery is sent, or ends as suppressed."""
     kit = any_mail_kit

@@ -12,7 +12,6 @@ from tests.conftest import NOW, SiteKit, titles
 LATER = NOW + timedelta(hours=1)
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("identity", ["id: 7", "url: https://else.example/seven"])
 def test_a_draft_that_was_never_published_blocks_other_files_of_its_article(any_kit: SiteKit, identity: str) -> None:
     """The draft wins in every run for as long as its file is there and says the same."""

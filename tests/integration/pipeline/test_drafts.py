@@ -177,6 +177,7 @@ def test_a_pending_article_that_becomes_a_draft_stays_pending(kit: SiteKit) -> N
     assert [sorted(one) for one in issues(kit)] == [["Three", "Two"], ["Four", "One"]]
 
 
+@pytest.mark.postgresql
 def test_an_unsent_issue_with_a_draft_is_held(any_mail_kit: MailKit) -> None:
     """A reason that was given for sending it in spite of errors does not send the draft."""
     kit = any_mail_kit
@@ -212,7 +213,6 @@ def test_a_draft_leads_no_issue(kit: SiteKit) -> None:
     assert issues(kit) == [["One"], ["Three"]]
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("old", "new"),
     [

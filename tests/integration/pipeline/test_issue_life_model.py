@@ -29,7 +29,7 @@ def run(machine: type[IssueLife], number: int, count: int) -> None:
 @pytest.mark.timeout(1800)
 def test_every_subscriber_gets_each_article_once() -> None:
     """The random steps keep the promises to subscribers."""
-    run(IssueLife, 1, 20)
+    run(IssueLife, 1, 15)
 
 
 @pytest.mark.slow(reason="dozens of sequences of commands")

@@ -8,7 +8,6 @@ import shutil
 from datetime import timedelta
 
 import feedparser
-import pytest
 from lxml import etree
 
 from tests.conftest import NOW, SiteKit, ids, issues, titles
@@ -183,19 +182,19 @@ def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
 
 def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
     """A large archive would lose articles between processes, or show no progress to its operator."""
-    lines = [json.dumps({"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": [f"t{n % 3}"]}) for n in range(1200)]
+    # Workers take over from the third batch of 500 on.
+    lines = [json.dumps({"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": [f"t{n % 3}"]}) for n in range(1010)]
     kit.write("many.jsonl", "\n".join(lines))
-    for number in range(1100):
+    for number in range(1010):
         kit.article(f"{number:04}.md", title=f"F{number}")
     kit.add_settings('\n[feeds]\nlimit = "all"\n')
     told: list[tuple[str, int, int]] = []
     report = kit.publish(progress=lambda *arguments: told.append(arguments))
-    assert report.new == 2300 and len(titles(kit)) == 2300
+    assert report.new == 2020 and (kit.root / "feeds" / "all.atom").read_bytes().count(b"<entry>") == 2020
     assert told[0][0] == "reading articles" and told[-1][0] == "staging feeds"
     assert not kit.publish().changed
 
 
-@pytest.mark.postgresql
 def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
     """An operator who only wants to look would publish."""
     kit = any_kit

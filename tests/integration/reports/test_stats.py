@@ -31,7 +31,6 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0
 FEED = "https://review.example/feeds/all.rss"
 
 
-@pytest.mark.postgresql
 def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
     """A restart resets the clients and counts no one twice."""
     any_kit.article()

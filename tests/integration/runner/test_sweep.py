@@ -86,7 +86,6 @@ def sweep_by_runner(kit: SiteKit, at: datetime) -> None:
         jobs.sweep()
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("sweep_site", [sweep_by_tick, sweep_by_runner])
 def test_expired_rows_are_deleted_by_tick_as_by_the_runner(
     any_kit: SiteKit, sweep_site: Callable[[SiteKit, datetime], None]
@@ -99,6 +98,7 @@ def test_expired_rows_are_deleted_by_tick_as_by_the_runner(
         assert_expired_rows_deleted(db)
 
 
+@pytest.mark.postgresql
 def test_the_newest_run_of_a_schedule_is_kept_however_old_it_is(any_kit: SiteKit) -> None:
     """The next slot is counted from the newest run, so it may not expire."""
     with any_kit.open() as db:

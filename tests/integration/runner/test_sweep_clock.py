@@ -40,7 +40,6 @@ def steady(db: Database, start: datetime, days: int) -> datetime:
     return start + timedelta(days=days)
 
 
-@pytest.mark.postgresql
 def test_expired_rows_are_deleted_by_a_steady_clock(db: Database) -> None:
     """After eight days without a jump, expired rows are deleted."""
     old = add_confirmation(db, NOW)
@@ -50,7 +49,6 @@ def test_expired_rows_are_deleted_by_a_steady_clock(db: Database) -> None:
     assert confirmation_ids(db) == []
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("jump", [timedelta(days=9), timedelta(days=90), timedelta(days=9_500)])
 def test_a_clock_that_has_jumped_ahead_deletes_nothing(db: Database, jump: timedelta) -> None:
     """An address that has had its email today is still known when the clock is set back."""
@@ -64,7 +62,6 @@ def test_a_clock_that_has_jumped_ahead_deletes_nothing(db: Database, jump: timed
     assert confirmation_ids(db) == [kept]
 
 
-@pytest.mark.postgresql
 def test_a_jump_within_the_gap_deletes_nothing_new(db: Database) -> None:
     """A jump that is too short to be detected is too short to expire new rows."""
     now = steady(db, NOW, 20)
@@ -112,7 +109,6 @@ def daily(kit: MailKit, port: int) -> None:
     kit.settings(text_.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "0 7 * * *"\n'))
 
 
-@pytest.mark.postgresql
 def test_a_clock_set_back_sends_nothing_twice(any_mail_kit: MailKit) -> None:
     """2026 → 2037 → 2026: no slot runs twice and no delivery is repeated; the next day runs as usual."""
     kit = any_mail_kit
@@ -146,7 +142,6 @@ def test_a_clock_set_back_sends_nothing_twice(any_mail_kit: MailKit) -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.postgresql
 def test_a_delivery_that_was_deferred_in_the_future_is_retried_today(any_mail_kit: MailKit) -> None:
     """A retry time of 2037 does not delay mail after the clock is corrected."""
     kit = any_mail_kit

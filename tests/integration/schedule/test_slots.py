@@ -101,7 +101,6 @@ def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
     assert newsroom.ran() == []
 
 
-@pytest.mark.postgresql
 def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
     """A machine that wakes from suspension would finish a slot that another one has run."""
     kit = newsroom.kit
@@ -149,7 +148,6 @@ def test_missed_slots_run_as_catch_up_says(newsroom: Newsroom, catch_up: str, ho
         assert [sorted(one) for one in carried] == [["Day 23", "Day 24"], ["Day 25"], ["Day 26"]]
 
 
-@pytest.mark.postgresql
 def test_a_started_slot_that_became_too_old_is_skipped(newsroom: Newsroom) -> None:
     """Subscribers would get the news of the day before yesterday as today's issue."""
     newsroom.clock.at = slot(23)
@@ -216,7 +214,6 @@ def test_a_missed_slot_survives_an_edit_of_the_cadence_that_keeps_it(newsroom: N
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
-@pytest.mark.postgresql
 def test_a_removed_digest_has_no_slots_and_returns_as_a_new_one(newsroom: Newsroom) -> None:
     """A newsletter that returns would send an issue for a slot from before it was removed."""
     newsroom.clock.at = slot(23)
@@ -241,7 +238,6 @@ def test_a_manual_issue_of_the_same_minute_is_the_issue_of_the_slot(newsroom: Ne
     assert len(load_status(newsroom.kit.site, slot(23)).issues) == 1
 
 
-@pytest.mark.postgresql
 def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) -> None:
     """A faulty template of one newsletter would stop the others, or be tried without a pause."""
     newsroom.base += '\n[digests.other]\ntitle = "The Other"\ncadence = "0 7 * * *"\n'
@@ -290,7 +286,6 @@ def test_feeds_that_cannot_be_staged_delay_no_issue(newsroom: Newsroom) -> None:
     assert (newsroom.kit.root / "feeds" / "all.rss").exists()
 
 
-@pytest.mark.postgresql
 def test_a_stopped_runner_releases_its_slots_at_once(newsroom: Newsroom) -> None:
     """A restart of the service would delay the issue until its claim expires."""
     newsroom.clock.at = slot(23)
@@ -337,6 +332,7 @@ def test_a_newer_slot_waits_for_an_older_one_that_is_running(newsroom: Newsroom)
     assert [(one.slot.day, one.attempt) for one in newsroom.claim("quick")] == [(23, 2), (24, 1)]
 
 
+@pytest.mark.postgresql
 def test_a_newer_slot_replaces_a_failed_older_one(newsroom: Newsroom) -> None:
     """After a repair subscribers would get the failed issue beside the current one."""
     newsroom.configure(subject='"{{ nobody.knows }}"', catch_up_hours=72)

@@ -159,7 +159,6 @@ ACTS = {
 }
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ACTS)
 @pytest.mark.parametrize("state", ["queued", "deferred"])
 def test_a_claim_skips_unsubscribed_people_and_records_why(any_mail_kit: MailKit, name: str, state: str) -> None:
@@ -178,7 +177,6 @@ def test_a_claim_skips_unsubscribed_people_and_records_why(any_mail_kit: MailKit
     assert row is not None and (row.state, row.answer) == (DeliveryState.SUPPRESSED, ACTS[name])
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ACTS)
 def test_a_claimed_delivery_is_not_sent_after_an_unsubscription(any_mail_kit: MailKit, name: str) -> None:
     """Minutes may pass after the claim if a domain is throttled: the state is read again before sending."""

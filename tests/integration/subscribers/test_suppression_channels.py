@@ -138,7 +138,6 @@ def test_the_channel_decides_whether_the_form_lifts_a_suppression(
         assert set(person.digests) == ({"daily", "weekly"} if reason in ("bounced", "forgotten") else {"daily"})
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("kind", ["bounce", "complaint"])
 def test_a_doubtful_address_gets_one_confirmation_email_a_week(subscriber_site: SubscriberSite, kind: str) -> None:
     """The form cannot be used to mail a dead or complaining address every day."""

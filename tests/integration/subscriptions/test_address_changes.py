@@ -122,7 +122,6 @@ def test_a_suppression_replaces_the_change_of_address(subscriber_site: Subscribe
     assert (found.reason, found.is_undoable) == ("bounced", False)
 
 
-@pytest.mark.postgresql
 def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(subscriber_site: SubscriberSite) -> None:
     """People change their address because the old mailbox ends, so only bounces of later deliveries count."""
     link = subscriber_site.subscribe_and_confirm()

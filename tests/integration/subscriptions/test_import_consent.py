@@ -124,7 +124,6 @@ def test_an_unknown_status_is_reported_and_no_row_is_lost(any_mail_kit: MailKit)
         action.add_subscriber(kit.site, "ann@example.org", NOW)
 
 
-@pytest.mark.postgresql
 def test_an_unconfirmed_row_adds_no_active_subscriber_and_changes_no_existing_one(any_mail_kit: MailKit) -> None:
     """Unconfirmed elsewhere does not mean unsubscribed."""
     kit = any_mail_kit
@@ -163,7 +162,6 @@ def test_text_formats_of_spreadsheets_are_imported(any_mail_kit: MailKit, encodi
     assert active(any_mail_kit) == ["stays@example.org"]
 
 
-@pytest.mark.postgresql
 def test_an_inactive_person_of_an_export_stays_inactive_elsewhere(any_mail_kit: MailKit) -> None:
     """What this program exports is understood by its own import."""
     kit = any_mail_kit
@@ -215,7 +213,6 @@ def _as_list(address: str, cells: dict[str, str], *, as_json: bool) -> str:
     return file.getvalue()
 
 
-@pytest.mark.postgresql
 def test_a_person_with_an_inactive_row_is_never_claimed_for_delivery(any_mail_kit: MailKit) -> None:
     """In any column and spelling: subscribed before or not, with a delivery queued or not."""
     kit = any_mail_kit

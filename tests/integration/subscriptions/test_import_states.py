@@ -104,7 +104,6 @@ def test_a_list_with_an_empty_column_of_digests_says_why_nobody_is_subscribed(
     assert [note.startswith(EMPTY_COLUMN) for note in result.notes if "digests" in note] == [True] * is_told
 
 
-@pytest.mark.postgresql
 def test_the_fix_for_an_empty_column_of_digests_subscribes_everybody(kit: MailKit) -> None:
     """The summary names the options with which the same list is imported as it was meant."""
     result = imported(kit, f"address,digests\n{PERSON},\n")

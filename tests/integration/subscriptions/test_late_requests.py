@@ -203,7 +203,6 @@ def test_an_erased_subscriber_is_not_told_that_they_are_subscribed(subscriber_si
     assert site.deliver_emails() == []
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("change", ["nothing", "unsubscribed", "a long time", "has it", "old issue", "no mail"])
 def test_a_welcome_issue_is_sent_only_if_it_is_still_wanted(subscriber_site: SubscriberSite, change: str) -> None:
     """Not to people who have unsubscribed, or have the issue; no issue that is old, or of a newsletter without mail."""

@@ -39,6 +39,7 @@ def test_a_subscriber_saves_preferences(subscriber_site: SubscriberSite) -> None
     assert subscriber_site.submit_preferences(link, "nonsense").status == 400
 
 
+@pytest.mark.postgresql
 def test_saving_preferences_keeps_settings_that_the_page_does_not_show(subscriber_site: SubscriberSite) -> None:
     """Digests and labels that the page does not offer are not removed."""
     link = subscriber_site.subscribe_and_confirm()
@@ -72,7 +73,6 @@ def test_the_link_in_a_message_opens_the_preferences(subscriber_site: Subscriber
     assert subscriber_site.visitor.get(f"{BASE}/preferences?copy={copy}").heading == "Your newsletters"
 
 
-@pytest.mark.postgresql
 def test_a_paused_subscriber_gets_no_mail_until_the_pause_ends(subscriber_site: SubscriberSite) -> None:
     """Queued deliveries wait as well."""
     link = subscriber_site.subscribe_and_confirm()
@@ -141,7 +141,6 @@ def test_an_address_of_another_subscriber_cannot_be_taken(subscriber_site: Subsc
     assert answer.heading == "That didn’t work" and subscriber_site.subscriber() is not None
 
 
-@pytest.mark.postgresql
 def test_data_is_exported_and_erased_only_after_a_confirmation(subscriber_site: SubscriberSite) -> None:
     """A forwarded delivery must not show or erase data."""
     link = subscriber_site.subscribe_and_confirm()
@@ -167,7 +166,6 @@ def test_data_is_exported_and_erased_only_after_a_confirmation(subscriber_site: 
     assert subscriber_site.visitor.post(email.link).status == 404
 
 
-@pytest.mark.postgresql
 def test_erasure_after_a_change_of_address_deletes_all_data(subscriber_site: SubscriberSite) -> None:
     """Neither address is left in the database."""
     link = subscriber_site.subscribe_and_confirm()
@@ -198,7 +196,6 @@ def test_erasure_follows_a_change_of_address_before_the_confirmation(subscriber_
 # -- personal feed -------------------------------------------------------------------------------
 
 
-@pytest.mark.postgresql
 def test_a_personal_feed_has_the_articles_of_the_subscribers_newsletters(subscriber_site: SubscriberSite) -> None:
     """Interests apply, and a new URL replaces the old one."""
     link = subscriber_site.subscribe_and_confirm(topics="Water")
@@ -234,7 +231,6 @@ def test_mail_can_be_paused_without_an_end(subscriber_site: SubscriberSite) -> N
     assert len(subscriber_site.server.accepted) == before
 
 
-@pytest.mark.postgresql
 def test_a_personal_feed_passes_the_feed_checks(subscriber_site: SubscriberSite) -> None:
     """In every format."""
     from publisher.feeds.checks.feed import check_feed
@@ -246,7 +242,6 @@ def test_a_personal_feed_passes_the_feed_checks(subscriber_site: SubscriberSite)
         assert check_feed(subscriber_site.visitor.get(f"{feed}.{suffix}").body, url=f"{feed}.{suffix}") == []
 
 
-@pytest.mark.postgresql
 def test_a_personal_feed_supports_conditional_requests(subscriber_site: SubscriberSite) -> None:
     """No article is read for an unchanged feed, and every change is visible at once."""
     link = subscriber_site.subscribe_and_confirm()

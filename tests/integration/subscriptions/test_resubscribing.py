@@ -223,7 +223,6 @@ def test_a_token_sends_one_confirmation_email_a_day(subscriber_site: SubscriberS
     assert len(subscriber_site.deliver_emails()) == 1
 
 
-@pytest.mark.postgresql
 def test_changes_are_logged_without_the_address(subscriber_site: SubscriberSite) -> None:
     """The log has the event, the newsletter and the source."""
     ann = Subscribed(subscriber_site)

@@ -184,7 +184,6 @@ def test_an_endless_line_is_read_in_bounded_pieces(mail_kit: MailKit) -> None:
     assert peak < 12_000_000
 
 
-@pytest.mark.postgresql
 def test_suppressed_addresses_stay_suppressed_after_an_import(any_mail_kit: MailKit) -> None:
     """People who complained or were erased would get mail again after the next import."""
     kit = any_mail_kit

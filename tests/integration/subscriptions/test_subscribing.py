@@ -52,7 +52,6 @@ def test_a_confirmation_email_has_no_list_headers(subscriber_site: SubscriberSit
     assert "ignore this message" in email.text and "Monday, 30 November 2026" in email.words
 
 
-@pytest.mark.postgresql
 def test_the_form_does_not_reveal_whether_an_address_is_subscribed(subscriber_site: SubscriberSite) -> None:
     """The page is the same for known and unknown addresses."""
     add_subscriber(subscriber_site.kit.site, "known@mail.example.org", NOW, digests=["daily"])

@@ -305,7 +305,6 @@ def real(any_mail_kit: MailKit) -> Any:
     made.db.close()
 
 
-@pytest.mark.postgresql
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(acts=st.lists(_act, min_size=2, max_size=14))
 def test_after_any_sequence_of_actions_exactly_the_subscribed_newsletters_are_mailed(

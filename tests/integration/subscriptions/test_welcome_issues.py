@@ -44,7 +44,6 @@ def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_s
         assert person.id not in {number for number, _ in audience_of(connection, row.id)}
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_stopped_issue_is_no_welcome(subscriber_site: SubscriberSite, is_cancelled: bool) -> None:
     """Neither an issue that was cancelled, nor one with an article that was withdrawn since."""
@@ -79,6 +78,7 @@ def _welcome_with_an_issue(site: SubscriberSite, slot: datetime, opened_at: date
     return site.deliver_emails()
 
 
+@pytest.mark.postgresql
 def test_the_age_of_a_welcome_issue_counts_from_its_opening(subscriber_site: SubscriberSite) -> None:
     """An issue whose slot is old, and which was sent yesterday, is a welcome."""
     slot = NOW + timedelta(hours=1)

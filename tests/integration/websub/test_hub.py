@@ -126,7 +126,6 @@ def test_1_2_3_feeds_have_hub_and_self_links_in_headers_and_body(hub_site: HubSi
 # -- what may go wrong ------------------------------------------------------------------------------------
 
 
-@pytest.mark.postgresql
 @pytest.mark.parametrize(("status", "returns_challenge"), [(200, False), (404, True), (302, True)])
 def test_an_unverified_callback_gets_no_delivery(hub_site: HubSite, status: int, returns_challenge: bool) -> None:
     """Errors and wrong challenges are refusals."""
@@ -217,7 +216,6 @@ def test_a_subscription_ends_with_its_lease(hub_site: HubSite) -> None:
         assert one.received == [] and hub_site.subscriptions == {}
 
 
-@pytest.mark.postgresql
 def test_an_unchanged_feed_is_not_delivered(hub_site: HubSite) -> None:
     """Only new bytes are."""
     with subscriber() as one:
