@@ -255,7 +255,10 @@ def record_welcome_delivery(
     *,
     first_handed_at: int | None = None,
 ) -> None:
-    """Store the delivery of an issue to somebody who subscribed after it was made."""
+    """Store the delivery of an issue to a person who subscribed after it was made, unless the person was erased since."""
+    query = select(subscriber.c.id).where(subscriber.c.id == subscriber_id).with_for_update(read=True)
+    if connection.execute(query).first() is None:
+        return
     connection.execute(
         insert(delivery).values(
             issue_id=issue_id,

@@ -16,7 +16,7 @@ from tests.conftest import NOW
 from tests.support.deliveries import audience_of
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, SubscriberSite
-from tests.support.use_cases import add_subscriber, context_of, deliver
+from tests.support.use_cases import add_subscriber, context_of, deliver, erase_subscriber
 from tests.support.web_visitor import ReceivedEmail
 
 
@@ -89,6 +89,24 @@ def test_the_age_of_a_welcome_issue_counts_from_its_opening(subscriber_site: Sub
 def test_an_issue_that_opened_too_long_ago_is_no_welcome(subscriber_site: SubscriberSite) -> None:
     """Its slot does not count."""
     assert _welcome_with_an_issue(subscriber_site, NOW + timedelta(hours=1), NOW + timedelta(hours=1)) == []
+
+
+def test_a_person_who_is_erased_while_a_welcome_issue_is_sent_stays_erased(subscriber_site: SubscriberSite) -> None:
+    """The server's answer, which may have the address, would be stored for good."""
+    site = subscriber_site
+    site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
+    site.kit.issue("three", now=NOW + timedelta(hours=1))
+    site.advance(hours=2)
+    site.subscribe_and_confirm()
+
+    def erase(step: str, argument: str, number: int) -> None:
+        if step == "dot":
+            erase_subscriber(site.kit.site, ANN, site.clock.now())
+
+    site.server.script = Script(at=erase)
+    assert [welcome.recipient for welcome in site.deliver_emails()] == [ANN]
+    with site.kit.open() as db, db.read() as connection:
+        assert connection.execute(select(delivery).where(delivery.c.origin == "welcome")).all() == []
 
 
 @pytest.mark.parametrize("step", ["rcpt", "dot"])
