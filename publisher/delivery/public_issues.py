@@ -131,7 +131,7 @@ def issue_page(context: Context, digest: str, name: str) -> IssuePage | None:
             return None
         row = rows[0]
         variant = whole_variant(connection, row.id) or _staged_variant(connection, row.id)
-        withdrawn = set(issues.withdrawn_article_ids(connection, row.id))
+        withdrawn = issues.withdrawn_articles(connection, row.id)
         seqs = issues.issue_article_seqs(connection, row.id) if withdrawn else []
         every = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         older = public_issues(connection, site, digest, before=row.slot, limit=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from publisher.digests.store import issue_file
 from publisher.storage.tables.articles import article
@@ -64,16 +64,19 @@ def save_opening_fault(connection: Connection, issue_id: int, reason: str) -> No
     connection.execute(update(issue).where(is_new).values(opening_fault=reason))
 
 
-def holding_articles(connection: Connection, issue_id: int) -> list[str]:
-    """Return the IDs of the articles that hold an issue unless it is forced: withdrawn, or later than its slot."""
+def holding_articles(connection: Connection, issue_id: int) -> dict[str, int]:
+    """Return the articles that hold an issue unless it is forced, withdrawn or later than its slot.
+
+    Each ID with the time of its withdrawal; 0 for none.
+    """
     holding = article.c.retracted_at.is_not(None) | (article.c.published_at > issue.c.slot)
     query = (
-        select(article.c.id)
+        select(article.c.id, func.coalesce(article.c.retracted_at, 0))
         .join(issue_article, issue_article.c.article_seq == article.c.seq)
         .join(issue, issue.c.id == issue_article.c.issue_id)
         .where(issue.c.id == issue_id, holding)
     )
-    return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
+    return dict(iter(connection.execute(query.order_by(issue_article.c.position))))
 
 
 def save_forced_reason(

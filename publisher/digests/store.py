@@ -42,7 +42,7 @@ __all__ = [
     "save_error_count",
     "set_paused",
     "slots_with_issues",
-    "withdrawn_article_ids",
+    "withdrawn_articles",
 ]
 
 
@@ -66,7 +66,7 @@ class IssueRow:
     errors: int | None
     #: Why it may be sent in spite of errors; None if it was not forced.
     forced: str | None
-    #: IDs of the withdrawn and unpublished articles that it was forced with, as JSON; None if it was not forced.
+    #: The withdrawn and unpublished articles that it was forced with, as JSON; None if it was not forced.
     forced_articles: str | None
     #: The errors that were shown when it was forced, as JSON; None if it was not forced.
     forced_findings: str | None
@@ -97,6 +97,13 @@ class IssueRow:
     def accepted_errors(self) -> frozenset[tuple[str, str]]:
         """Return (rule, message) of the errors that were shown when it was forced."""
         return frozenset((rule, message) for rule, message in json.loads(self.forced_findings or "[]"))
+
+    @property
+    def accepted_articles(self) -> Mapping[str, int | None]:
+        """Return the articles that it was forced with: ID → when they were withdrawn, 0 if they were not, None if unknown."""
+        stored: list[str] | dict[str, int] = json.loads(self.forced_articles or "{}")
+        # Former versions stored a list of IDs.
+        return stored if isinstance(stored, dict) else dict.fromkeys(stored)
 
     @property
     def is_waiting(self) -> bool:
@@ -343,14 +350,14 @@ def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> Non
     connection.execute(update(issue).where(issue.c.id == issue_id).values(is_paused=is_paused))
 
 
-def withdrawn_article_ids(connection: Connection, issue_id: int) -> list[str]:
-    """Return the IDs of the withdrawn articles of an issue."""
+def withdrawn_articles(connection: Connection, issue_id: int) -> dict[str, int]:
+    """Return the withdrawn articles of an issue, in order: ID → when it was withdrawn."""
     query = (
-        select(article.c.id)
+        select(article.c.id, article.c.retracted_at)
         .join(issue_article, issue_article.c.article_seq == article.c.seq)
         .where(issue_article.c.issue_id == issue_id, article.c.retracted_at.is_not(None))
     )
-    return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
+    return dict(iter(connection.execute(query.order_by(issue_article.c.position))))
 
 
 def issues_to_stage(connection: Connection) -> list[int]:

@@ -355,7 +355,7 @@ class _Batch:
         row = newest_public_issue(connection, self.site, slug)
         if row is None or (row.opened_at or 0) < (self.now - _MAX_WELCOME_AGE).timestamp():
             return None
-        if issues.withdrawn_article_ids(connection, row.id):
+        if issues.withdrawn_articles(connection, row.id):
             return None
         variants = load_variants(connection, row.id)
         variant = self._variant(connection, subscriber, variants)

@@ -145,9 +145,13 @@ def _changed_settings(site: Site, row: IssueRow) -> list[str]:
 def _article_hold(connection: Connection, row: IssueRow, now: datetime) -> str:
     """Return which of the articles hold an issue; empty for none."""
     force = f"or send it as it is with 'publish check {row.path} --force REASON'."
-    # A reason covers the articles that held the issue when it was given.
-    accepted = set(json.loads(row.forced_articles or "[]"))
-    withdrawn = [name for name in issues.withdrawn_article_ids(connection, row.id) if name not in accepted]
+    # A reason covers the articles that held the issue when it was given, and no later withdrawal of them.
+    accepted = row.accepted_articles
+    withdrawn = [
+        name
+        for name, at in issues.withdrawn_articles(connection, row.id).items()
+        if accepted.get(name, 0) not in (None, at)
+    ]
     if withdrawn:
         return (
             f"articles of it were withdrawn, or became drafts, after it was approved: {_named(connection, row, withdrawn)}. "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from publisher.context import Context
 from publisher.delivery.automatic import open_due_issues
 from publisher.delivery.issue_life.approval import hold_reason, stop_reason
 from publisher.errors import IssueHeld
 from publisher.settings import RereadSettings
+from publisher.storage.tables.digests import issue
 from tests.conftest import MailKit
 from tests.support.copies import Copies
 from tests.support.scheduled_site import FRIDAY, MONDAY, SATURDAY, SUNDAY, ScheduledSite, text_of
@@ -315,6 +318,30 @@ def test_a_reason_releases_what_held_the_issue_when_it_was_given(site: Scheduled
     site.tick(MONDAY)
     assert "withdrawn" in reason_of(site)
     assert site.recipients == []
+
+
+def test_a_reason_covers_no_later_withdrawal_of_the_same_article(site: ScheduledSite) -> None:
+    """Subscribers would get an article that was published again, and then withdrawn for another reason."""
+    retract(site.kit.site, SATURDAY, "one.md", "untrue")
+    force_issue(site.kit.site, "weekly", "the retraction is announced in it")
+    reinstate(site.kit.site, SATURDAY + timedelta(hours=1), "one.md")
+    assert reason_of(site) == ""
+    retract(site.kit.site, SUNDAY, "one.md", "libel")
+    assert "withdrawn" in reason_of(site)
+    force_issue(site.kit.site, "weekly", "so is this one")
+    site.tick(MONDAY)
+    assert site.recipients == ["ann", "bert"]
+
+
+def test_a_reason_of_a_former_version_covers_its_articles(site: ScheduledSite) -> None:
+    """An issue that was released before an upgrade would not be sent after it."""
+    retract(site.kit.site, SATURDAY, "one.md", "untrue")
+    force_issue(site.kit.site, "weekly", "the retraction is announced in it")
+    (row,) = site.issues()
+    with site.kit.open() as db, db.write() as connection:
+        former = json.dumps(list(row.accepted_articles))
+        connection.execute(update(issue).values(forced_articles=former))
+    assert former.startswith("[") and reason_of(site) == ""
 
 
 def test_an_issue_opens_within_the_hours_of_catching_up(site: ScheduledSite) -> None:
