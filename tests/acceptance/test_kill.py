@@ -47,10 +47,8 @@ def whole(kit: SiteKit) -> None:
             assert data.endswith(b"--\r\n"), path
 
 
-@pytest.mark.parametrize(
-    ("articles", "kills"),
-    [(20, 4), pytest.param(120, KILLS, marks=pytest.mark.slow(reason="100 runs, each killed at a random moment"))],
-)
+@pytest.mark.slow(reason="a hundred runs, each killed at a random moment")
+@pytest.mark.parametrize(("articles", "kills"), [(20, 8), (120, KILLS)])
 def test_a_run_killed_at_random_moments_is_completed_by_the_next(tmp_path: Path, articles: int, kills: int) -> None:
     """Files are whole after each kill, and those of the run that completes are the files of an undisturbed run."""
     reference = SiteKit(tmp_path / "reference")

@@ -51,7 +51,10 @@ def open_kit() -> Iterator[SiteKit]:
         yield kit
 
 
-@pytest.mark.parametrize("umask", ["000", "022", "077"])
+@pytest.mark.parametrize(
+    "umask",
+    ["000", *(pytest.param(other, marks=pytest.mark.slow(reason="000 is the most open")) for other in ("022", "077"))],
+)
 def test_private_files_are_created_private(mail_kit: MailKit, umask: str) -> None:
     """Database, key, locks, drafts, deliveries, exports, previews and rejected rows; feeds follow the umask."""
     kit = mail_kit

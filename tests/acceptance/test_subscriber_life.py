@@ -206,6 +206,7 @@ class Guest:
 # -- feed readers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow(reason="a server, and programs that poll it")
 @pytest.mark.parametrize(
     "client", [one for one in CLIENTS if one.name in ("newsboat", "rss2email")], ids=lambda one: one.name
 )

@@ -30,7 +30,18 @@ LACKS: dict[tuple[str, str], dict[str, str]] = {
 ROWS = [(client, form) for client in CLIENTS for form in client.formats]
 
 
-@pytest.mark.parametrize(("client", "form"), ROWS, ids=[f"{client.name}-{form}" for client, form in ROWS])
+@pytest.mark.parametrize(
+    ("client", "form"),
+    [
+        pytest.param(
+            client,
+            form,
+            id=f"{client.name}-{form}",
+            marks=pytest.mark.slow(reason="each program reads Atom by default") if form != "atom" else (),
+        )
+        for client, form in ROWS
+    ],
+)
 def test_a_feed_reader_shows_every_feature_and_no_article_twice(client: Client, form: str, tmp_path: Path) -> None:
     """A feature may be missing only if the feed reader does not support it at all."""
     reason = client.missing()

@@ -93,6 +93,7 @@ def test_each_delivery_has_the_variant_of_its_topics_and_the_time_of_its_zone(ki
         assert frozen.unknown_zones == {"Mars/Base": 4}
 
 
+@pytest.mark.slow(reason="load: thousands of interests")
 def test_an_issue_with_thousands_of_interests_brings_each_subscriber_the_right_articles(kit: MailKit) -> None:
     """They do not fit into one statement."""
     path = kit.root / "more.csv"

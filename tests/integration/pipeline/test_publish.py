@@ -8,6 +8,7 @@ import shutil
 from datetime import timedelta
 
 import feedparser
+import pytest
 from lxml import etree
 
 from tests.conftest import NOW, SiteKit, ids, issues, titles
@@ -180,6 +181,7 @@ def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
     assert titles(kit, "tag/world") == ["T"]
 
 
+@pytest.mark.slow(reason="load: two thousand articles")
 def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
     """A large archive would lose articles between processes, or show no progress to its operator."""
     # Workers take over from the third batch of 500 on.

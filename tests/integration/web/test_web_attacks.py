@@ -107,6 +107,7 @@ def test_an_embedding_site_may_post_the_subscribe_form(attacked_site: AttackedSi
     assert attacked_site.confirmations == 1
 
 
+@pytest.mark.slow(reason="load: ten thousand requests")
 def test_ten_thousand_posts_of_one_address_send_one_confirmation_email(attacked_site: AttackedSite) -> None:
     """Further posts get status 429."""
     statuses = [attacked_site.join().status for _ in range(40)]
