@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,8 +72,9 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow half of tests with two databases, hold every ``slow`` marker to a reason, and give slow tests time."""
+    names = {item.nodeid for item in items}
     for item in items:
-        if _is_second_database(item) and not any(item.iter_markers("postgresql")):
+        if _repeats_sqlite(item, names) and not any(item.iter_markers("postgresql")):
             item.add_marker(pytest.mark.slow(reason="the default run has the same test with SQLite"))
         marker = item.get_closest_marker("slow")
         if marker is None:
@@ -84,13 +85,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
 
 
-def _is_second_database(item: pytest.Item) -> bool:
-    """Tell whether a test runs with SQLite and PostgreSQL, and this is the one with PostgreSQL."""
-    return (
-        isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and "postgresql" in item.callspec.params.values()
-    )
+def _repeats_sqlite(item: pytest.Item, names: Container[str]) -> bool:
+    """Tell whether a test runs with PostgreSQL, and the same test is collected with SQLite."""
+    name, _, parameters = item.nodeid.partition("[")
+    return "postgresql" in parameters and f"{name}[{parameters.replace('postgresql', 'sqlite')}" in names
 
 
 @pytest.hookimpl(tryfirst=True)
