@@ -19,8 +19,6 @@ from typing import Any, Final, Self, TypeVar
 
 from publisher.errors import BrowserMissing
 
-__all__ = ["AccessibilityViolation", "BackgroundBrowser", "Browser", "Viewport"]
-
 _Result = TypeVar("_Result")
 
 _PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock", "FixedClock"]
-
 
 class Clock:
     """The system clock."""

@@ -14,8 +14,6 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
 
-__all__ = ["Context", "WaitCallback", "local_now", "no_wait"]
-
 #: Called with the name of the process that has locked the site, before the lock is waited for.
 WaitCallback = Callable[[str], None]
 

@@ -24,24 +24,6 @@ the problem and the fix.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = [
-    "BrowserMissing",
-    "ExtraMissing",
-    "InvalidRecord",
-    "IssueHeld",
-    "PublisherError",
-    "RemoteError",
-    "SchemaTooNew",
-    "SendingBlocked",
-    "SettingsError",
-    "SlotLost",
-    "StageError",
-    "StoreBusy",
-    "StoreError",
-    "TemplateError",
-    "extra_needed",
-]
-
 
 class PublisherError(Exception):
     """Base class. ``exit_status`` is the exit status of the command line."""

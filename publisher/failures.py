@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LOG_FILE", "Failure", "describe_failure", "log_failure"]
-
 #: In the folder of publisher.toml, with mode 0600, because a traceback may quote an article.
 LOG_FILE: Final = ".publish.errors.log"
 #: A log larger than this becomes ``.publish.errors.log.1``.

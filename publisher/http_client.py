@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 from publisher.errors import RemoteError
 from publisher.version import __version__
 
-__all__ = ["CallbackClient", "HttpClient", "HttpResponse"]
-
 MAX_BODY_BYTES: Final = 50_000_000
 
 

@@ -6,8 +6,6 @@ from publisher.api.subject import Subject, use_case
 from publisher.articles.public_articles import article_at, newest_articles
 from publisher.pipeline.correct import correct, reinstate, retract
 
-__all__ = ["Articles"]
-
 
 class Articles(Subject):
     """The articles of a site."""

@@ -11,8 +11,6 @@ from publisher.pipeline.note import set_note
 from publisher.pipeline.preview import preview
 from publisher.pipeline.undo_issue import discard, undo_discard
 
-__all__ = ["Digests", "Draft"]
-
 
 class Digests(Subject):
     """The newsletters of a site, and the drafts of their next issues."""

@@ -7,8 +7,6 @@ from publisher.feeds.hosting import render_hosting
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.websub.notify import send_notifications
 
-__all__ = ["Feeds"]
-
 
 class Feeds(Subject):
     """The feeds of a site."""

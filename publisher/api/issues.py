@@ -13,8 +13,6 @@ from publisher.pipeline.undo_issue import cancel, plan_cancel, reopen
 from publisher.reports.clicks import count_click
 from publisher.reports.trace import delivery_history
 
-__all__ = ["Issues"]
-
 
 class Issues(Subject):
     """The issues of a site and their deliveries."""

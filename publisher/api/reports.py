@@ -10,8 +10,6 @@ from publisher.reports.permissions import find_exposed_paths
 from publisher.reports.stats import load_stats, record_feed_requests
 from publisher.reports.status import Status, load_status
 
-__all__ = ["Reports"]
-
 
 class Reports(Subject):
     """Reports about a site."""

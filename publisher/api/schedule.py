@@ -5,8 +5,6 @@ from __future__ import annotations
 from publisher.api.subject import Subject, use_case
 from publisher.reports.upcoming import describe_schedules, digests_without_cadence, upcoming_runs
 
-__all__ = ["Schedule"]
-
 
 class Schedule(Subject):
     """The schedules of a site and their next slots."""

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from publisher.pipeline.check import CheckResult
     from publisher.workers.timed_worker import TimedWorker
 
-__all__ = ["Publisher"]
-
 
 def _subject(name: str, description: str) -> Any:
     """Return a property for the class NAME of publisher.api, which is imported on first use."""

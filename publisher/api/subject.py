@@ -12,8 +12,6 @@ from publisher.context import Context
 if TYPE_CHECKING:
     from publisher.api.site import Publisher
 
-__all__ = ["Subject", "use_case"]
-
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 

@@ -26,8 +26,6 @@ from publisher.subscriptions.review import doubtful_suppressions, lift_suppressi
 from publisher.subscriptions.subscribe import interest_choices, request_subscription
 from publisher.subscriptions.unsubscribe import link_status, resubscribe_by_link, unsubscribe_by_link
 
-__all__ = ["Subscribers"]
-
 
 class Subscribers(Subject):
     """The people on the lists of a site."""

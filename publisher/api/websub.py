@@ -5,8 +5,6 @@ from __future__ import annotations
 from publisher.api.subject import Subject, use_case
 from publisher.websub.hub import request_subscription
 
-__all__ = ["WebSub"]
-
 
 class WebSub(Subject):
     """The site's own WebSub hub."""

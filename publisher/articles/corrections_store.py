@@ -15,20 +15,6 @@ from publisher.storage.tables.articles import article, article_key, correction
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article, next_issue_note
 
-__all__ = [
-    "ArticleMatch",
-    "Retraction",
-    "add_correction",
-    "clear_retraction",
-    "clear_send_overrides",
-    "drop_retraction_reason",
-    "find_articles",
-    "issues_with",
-    "last_correction_times",
-    "list_retractions",
-    "mark_retracted",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleMatch:

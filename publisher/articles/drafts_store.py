@@ -12,21 +12,6 @@ from publisher.storage.bulk import batches, insert_rows, select_mapping
 from publisher.storage.tables.articles import article, draft, draft_key, source
 from publisher.storage.tables.digests import next_issue_note
 
-__all__ = [
-    "DraftRow",
-    "add_draft_keys",
-    "add_drafts",
-    "count_drafts",
-    "delete_draft_keys",
-    "draft_first_read_times",
-    "draft_locations_by_key",
-    "has_draft_keys",
-    "list_drafts",
-    "mark_drafts",
-    "save_drafts",
-    "unmark_drafts",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftRow:

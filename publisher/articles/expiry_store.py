@@ -9,8 +9,6 @@ from sqlalchemy import Connection, delete, func, select
 from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import article, expiry
 
-__all__ = ["expired_articles", "next_expiry_time", "save_expiries"]
-
 
 def save_expiries(connection: Connection, expiries: Mapping[int, int | None]) -> None:
     """Store when articles expire: arrival number → seconds since 1970, None for never."""

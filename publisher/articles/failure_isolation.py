@@ -12,8 +12,6 @@ from publisher.errors import PublisherError, SettingsError, StageError, StoreErr
 from publisher.failures import Failure, describe_failure, log_failure
 from publisher.model.problems import Problem
 
-__all__ = ["failure_problem", "is_data_error", "render_with_fallback", "split_in_half"]
-
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 

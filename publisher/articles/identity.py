@@ -20,8 +20,6 @@ from publisher.cadence import to_local
 from publisher.html.urls import slugify
 from publisher.model.articles import Record
 
-__all__ = ["content_hash", "match_article", "new_article_id", "new_article_path", "record_keys", "requested_time"]
-
 #: External IDs that are used unchanged as article IDs.
 _URI_ID = re.compile(r"(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tag:[^\s\"<>]{3,200})", re.IGNORECASE)
 

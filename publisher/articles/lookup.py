@@ -14,8 +14,6 @@ from publisher.errors import SettingsError
 from publisher.model.articles import Article
 from publisher.settings import Site
 
-__all__ = ["find_article", "find_published_article", "require_no_draft"]
-
 
 def find_article(connection: Connection, site: Site, name: str) -> tuple[ArticleRow, Article]:
     """Return the one article that a name matches.

@@ -8,8 +8,6 @@ from typing import Final
 
 from publisher.articles.parsers import is_in_drafts_folder
 
-__all__ = ["FileMoves"]
-
 #: Jekyll posts have their date in the file name, drafts do not.
 _DATE_PREFIX: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}-")
 #: File names that are the same in many folders, so that the folder identifies the file.

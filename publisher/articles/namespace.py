@@ -9,8 +9,6 @@ from sqlalchemy import Connection
 from publisher.settings import Site
 from publisher.storage import facts
 
-__all__ = ["site_namespace"]
-
 
 def site_namespace(connection: Connection, site: Site) -> uuid.UUID:
     """Return the site's UUID namespace; it is set on the first run and never changes."""

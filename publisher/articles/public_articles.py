@@ -8,8 +8,6 @@ from publisher.articles import store
 from publisher.context import Context
 from publisher.model.articles import Article
 
-__all__ = ["article_at", "newest_articles"]
-
 
 def newest_articles(context: Context, most: int) -> Sequence[Article]:
     """Return the articles that were published last, newest first."""

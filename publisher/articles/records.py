@@ -11,16 +11,6 @@ from zoneinfo import ZoneInfo
 from publisher.html.urls import url_path
 from publisher.model.articles import Article, Author, Correction, Enclosure, Image, Record
 
-__all__ = [
-    "article_from_text",
-    "article_text",
-    "is_corrected",
-    "is_edited",
-    "record_fields",
-    "record_json",
-    "to_article",
-]
-
 
 def record_json(record: Record) -> str:
     """Return the record without its body as canonical JSON: only set fields, keys sorted."""

@@ -15,8 +15,6 @@ from typing import Final
 
 from publisher.errors import SettingsError
 
-__all__ = ["BUCKETS", "FolderListing", "bucket_of", "scan_folder"]
-
 #: Number of groups of files, by a hash of their name.
 BUCKETS: Final = 256
 #: A file that changed less than this before the scan may change again without a new time stamp, because the

@@ -10,16 +10,6 @@ from publisher.model.problems import Problem
 from publisher.storage.bulk import insert_rows
 from publisher.storage.tables.articles import bucket, problem, source
 
-__all__ = [
-    "bucket_fingerprints",
-    "count_sources",
-    "delete_sources",
-    "list_problems",
-    "save_buckets",
-    "save_sources",
-    "sources_in_buckets",
-]
-
 
 def bucket_fingerprints(connection: Connection) -> dict[int, str]:
     """Return the fingerprint of each bucket when its files were last parsed."""

@@ -14,38 +14,6 @@ from publisher.model.articles import Article, Record
 from publisher.storage.bulk import batches, insert_rows, select_mapping
 from publisher.storage.tables.articles import article, article_key, correction
 
-__all__ = [
-    "ArticleRow",
-    "article_texts",
-    "articles_by_seq",
-    "count_articles",
-    "delete_keys",
-    "free_change_times",
-    "free_publication_times",
-    "has_id_key",
-    "hashes_by_seq",
-    "insert_articles",
-    "iterate_articles",
-    "last_free_change_time",
-    "last_seq",
-    "newest_among",
-    "newest_seqs",
-    "next_publication_time",
-    "published_since",
-    "recent_free_change_times",
-    "records_by_seq",
-    "rows_by_hash",
-    "rows_by_seq",
-    "seq_at_path",
-    "seqs_by_id",
-    "seqs_by_key",
-    "seqs_changed_between",
-    "set_keys",
-    "set_sources",
-    "taken_paths",
-    "update_articles",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleRow:

@@ -18,8 +18,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["DAYS", "MONTHS", "Cadence", "next_day", "parse_cadence", "times_of_day"]
-
 _ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",

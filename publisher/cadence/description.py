@@ -7,8 +7,6 @@ from typing import Final
 
 from publisher.cadence.crontab import Cadence
 
-__all__ = ["describe_cadence"]
-
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",

@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 
 from publisher.cadence.slots import to_local
 
-__all__ = ["next_local_time", "parse_local_time"]
-
 
 def parse_local_time(text: str) -> time:
     """Parse a local delivery time such as ``07:00 local``.

@@ -18,8 +18,6 @@ from zoneinfo import ZoneInfo
 from publisher.cadence.crontab import Cadence, next_day, times_of_day
 from publisher.model.digests import CatchUp
 
-__all__ = ["ON_TIME_TOLERANCE", "Timetable", "due_slots", "next_slot", "previous_slot", "slots_between", "to_local"]
-
 #: A slot that is run within this time was not missed: a cron job may call ``publish tick`` that rarely.
 ON_TIME_TOLERANCE: Final = timedelta(minutes=15)
 _DAY: Final = timedelta(days=1)

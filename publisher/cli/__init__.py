@@ -14,8 +14,6 @@ import click
 from publisher.errors import PublisherError
 from publisher.version import __version__
 
-__all__ = ["COMMANDS", "main", "publish"]
-
 #: Subcommand → its summary in ``publish --help``. The module of the same name implements it.
 COMMANDS: Final = {
     "init": "Create a new site: settings, a first article, folders.",

@@ -8,8 +8,6 @@ import click
 
 from publisher.cli.common import notification_lines, open_site, print_result, site_option
 
-__all__ = ["command"]
-
 
 @click.command("announce")
 @site_option

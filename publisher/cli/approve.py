@@ -16,8 +16,6 @@ from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 
-__all__ = ["approval_lines", "command", "confirm_and_approve", "plan_lines"]
-
 #: Headlines that are shown before the question.
 _LISTED = 20
 

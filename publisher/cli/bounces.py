@@ -12,8 +12,6 @@ from publisher.cli.common import count_phrase, open_site, print_result, site_opt
 from publisher.mail.mailboxes import UNREADABLE_FOLDER
 from publisher.mail.mime import MAX_MESSAGE_BYTES
 
-__all__ = ["command"]
-
 _SHOWN = 20
 
 

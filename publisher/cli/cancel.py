@@ -10,8 +10,6 @@ import click
 
 from publisher.cli.common import count_phrase, open_site, site_option
 
-__all__ = ["command"]
-
 
 @click.command("cancel")
 @click.argument("issue")

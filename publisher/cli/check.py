@@ -14,8 +14,6 @@ from publisher.findings.silence import silenced_phrase
 from publisher.html.text import clean_characters, one_line
 from publisher.settings import SETTINGS_FILE
 
-__all__ = ["command"]
-
 #: Findings of a rule that are listed; --json has all of them.
 _LISTED = 10
 

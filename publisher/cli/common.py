@@ -26,26 +26,6 @@ if TYPE_CHECKING:
     from publisher import CorrectionResult, IssueRow, NotificationResult
     from publisher.workers.timed_worker import TimedWorker
 
-__all__ = [
-    "ProgressDisplay",
-    "ProgressLine",
-    "correction_lines",
-    "count_phrase",
-    "counts_by_state",
-    "finished_line",
-    "forked_parser",
-    "issue_state_lines",
-    "log_option",
-    "notification_lines",
-    "open_site",
-    "parse_at",
-    "print_result",
-    "raise_descriptor_limit",
-    "report_wait",
-    "site_option",
-    "times_phrase",
-]
-
 #: Progress is shown after this time.
 _QUIET_SECONDS = 2.0
 #: Interval of progress lines without a terminal.

@@ -9,8 +9,6 @@ import click
 
 from publisher.cli.common import count_phrase, open_site, site_option
 
-__all__ = ["command"]
-
 
 @click.command("discard")
 @click.argument("digest")

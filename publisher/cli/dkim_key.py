@@ -11,8 +11,6 @@ from publisher.cli.common import site_option
 from publisher.errors import SettingsError
 from publisher.settings import read_site
 
-__all__ = ["command"]
-
 #: The longest string of a TXT record (RFC 1035 §3.3).
 _STRING = 255
 

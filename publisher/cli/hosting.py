@@ -9,8 +9,6 @@ import click
 from publisher import Publisher
 from publisher.cli.common import site_option
 
-__all__ = ["command"]
-
 
 @click.command("hosting")
 @click.argument("server", type=click.Choice(["nginx", "caddy", "apache"]))

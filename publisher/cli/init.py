@@ -9,8 +9,6 @@ import click
 
 from publisher import create_site
 
-__all__ = ["command"]
-
 
 @click.command("init")
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=Path())

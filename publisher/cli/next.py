@@ -15,8 +15,6 @@ from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 
-__all__ = ["command"]
-
 #: How a digest without a cadence gets its issues.
 _NO_CADENCE: Final[Mapping[SendPolicy, str]] = {
     SendPolicy.REVIEW: "no cadence: an issue is sent once you approve it (publish approve {slug})",

@@ -11,8 +11,6 @@ from publisher import NoteResult
 from publisher.cli.common import open_site, site_option
 from publisher.errors import SettingsError
 
-__all__ = ["command"]
-
 
 @click.command("note")
 @click.argument("digest")

@@ -13,8 +13,6 @@ from publisher.model.problems import Problem
 from publisher.model.report import DraftSummary
 from publisher.settings import Site
 
-__all__ = ["command", "problem_lines", "summary"]
-
 #: Problems that the summary lists; --json has all of them.
 _LISTED = 20
 

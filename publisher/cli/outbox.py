@@ -10,8 +10,6 @@ import click
 from publisher import DraftStatus, OutboxIssue
 from publisher.cli.common import count_phrase, counts_by_state, issue_state_lines, open_site, print_result, site_option
 
-__all__ = ["command"]
-
 LISTED_ISSUES = 20
 
 

@@ -8,8 +8,6 @@ import click
 
 from publisher.cli.common import finished_line, open_site, site_option
 
-__all__ = ["command"]
-
 
 @click.command("pause")
 @click.argument("issue")

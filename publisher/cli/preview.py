@@ -9,8 +9,6 @@ import click
 from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.findings.silence import silenced_phrase
 
-__all__ = ["command"]
-
 
 @click.command("preview")
 @click.argument("digest")

@@ -11,8 +11,6 @@ from publisher import IssueRow
 from publisher.cli.common import open_site, site_option
 from publisher.settings import Site
 
-__all__ = ["command", "reopened_lines"]
-
 
 @click.command("reopen")
 @click.argument("issue", metavar="DIGEST")

@@ -8,8 +8,6 @@ import click
 
 from publisher.cli.common import count_phrase, finished_line, open_site, site_option
 
-__all__ = ["command"]
-
 
 @click.command("resume")
 @click.argument("issue")

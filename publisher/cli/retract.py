@@ -8,8 +8,6 @@ import click
 
 from publisher.cli.common import correction_lines, open_site, print_result, site_option
 
-__all__ = ["command"]
-
 
 @click.command("retract")
 @click.argument("article")

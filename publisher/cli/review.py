@@ -12,8 +12,6 @@ from publisher import DoubtfulSuppression, UnclearState
 from publisher.cli.common import count_phrase, open_site, site_option
 from publisher.errors import SettingsError
 
-__all__ = ["command"]
-
 
 @click.command("review")
 @site_option

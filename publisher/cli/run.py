@@ -12,8 +12,6 @@ import click
 from publisher.cli.common import log_option, raise_descriptor_limit, site_option
 from publisher.settings import read_site
 
-__all__ = ["command"]
-
 
 @click.command("run")
 @site_option

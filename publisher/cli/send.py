@@ -12,8 +12,6 @@ from publisher.cli.common import ProgressDisplay, count_phrase, open_site, print
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site
 
-__all__ = ["command", "sent_lines"]
-
 #: Interval of progress lines without a terminal.
 _LINE_SECONDS = 5.0
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from publisher.runner.logs import Log
     from publisher.settings import Site
 
-__all__ = ["command"]
-
 #: Seconds for which a public page is served from the cache without a query.
 _CACHE_SECONDS = 1.0
 

@@ -10,8 +10,6 @@ from publisher import Stats
 from publisher.cli.common import count_phrase, counts_by_state, open_site, print_result, site_option
 from publisher.settings import Site
 
-__all__ = ["command"]
-
 _LISTED = 20
 
 

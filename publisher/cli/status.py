@@ -20,8 +20,6 @@ from publisher.cli.common import (
 from publisher.html.dates import minute_text
 from publisher.settings import Site
 
-__all__ = ["command"]
-
 _NEWEST = 10
 
 

@@ -9,8 +9,6 @@ from typing import Final
 
 import click
 
-__all__ = ["StatusLine"]
-
 #: The widest and the narrowest bar; a terminal that has no room for it gets none.
 _MAX_BAR: Final = 30
 _MIN_BAR: Final = 5

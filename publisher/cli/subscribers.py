@@ -20,8 +20,6 @@ from publisher.model.subscriptions import SubscriptionState
 from publisher.private_files import private_opener
 from publisher.subscribers.list_parser import RejectedRow, escape_formula
 
-__all__ = ["command"]
-
 
 @click.group("subscribers")
 def command() -> None:

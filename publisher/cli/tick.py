@@ -11,8 +11,6 @@ from publisher.cli.common import open_site, print_result, site_option
 from publisher.cli.now import problem_lines, summary
 from publisher.settings import Site
 
-__all__ = ["command", "report_lines"]
-
 
 @click.command("tick")
 @site_option

@@ -10,8 +10,6 @@ import click
 from publisher import DeliveryHistory
 from publisher.cli.common import open_site, print_result, site_option
 
-__all__ = ["command"]
-
 
 @click.command("trace")
 @click.argument("issue")

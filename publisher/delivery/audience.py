@@ -17,8 +17,6 @@ from publisher.model.query import Interests, group_by_variant
 from publisher.model.taxonomy import Query
 from publisher.subscribers import store as subscribers
 
-__all__ = ["Audience", "AudienceChanged", "FrozenAudience", "count_audience", "freeze_audience", "load_audience"]
-
 #: Subscribers who get the same: number of their interests, and (issue, variant) of earlier deliveries that overlap.
 _SubscriberGroup = tuple[int, tuple[tuple[int, int], ...]]
 

@@ -32,17 +32,6 @@ from publisher.storage.bulk import batches, execute_rows
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
 
-__all__ = [
-    "add_deliveries",
-    "add_new_members",
-    "count_deliveries_in_zone",
-    "count_new_members",
-    "lock_audience",
-    "members_with_deliveries",
-    "new_member_groups",
-    "record_welcome_delivery",
-]
-
 _State: Final = DeliveryState
 _STREAMED: Final = {"stream_results": True, "yield_per": 5000}
 #: States of deliveries whose articles count as received.

@@ -31,8 +31,6 @@ from publisher.model.report import HeldIssue, IssueSendResult, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["next_send_time", "open_due_issues", "send_due_issues", "sendable_issues"]
-
 
 def open_due_issues(context: Context, *, digests: Collection[str] | None = None) -> PublishResult:
     """Open the send of each approved issue whose slot has come; return those that opened, are held or blocked.

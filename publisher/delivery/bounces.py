@@ -42,8 +42,6 @@ from publisher.subscribers.suppression_store import SuppressionChannel
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
 
-__all__ = ["BounceResult", "process_mailbox", "process_messages"]
-
 #: Age of soft bounces, in days, up to which they count towards `delivery.soft_bounces`.
 _SOFT_DAYS: Final = 30
 #: Days after a delivery within which its bounce counts. Servers give up after five (RFC 5321 §4.5.4.1).

@@ -9,8 +9,6 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from publisher.storage.tables.delivery import bounce
 
-__all__ = ["BounceRow", "add_bounce", "bounces_of", "has_complained", "soft_bounces"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BounceRow:

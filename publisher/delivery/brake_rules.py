@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["MIN_REFUSALS", "WINDOW_ATTEMPTS", "RefusalGroup", "Verdict", "judge_refusals"]
-
 #: Attempts at a relay or a recipient domain, after which their refusals are judged.
 WINDOW_ATTEMPTS: Final = 50
 #: Fewer equal refusals never stop anything.

@@ -12,33 +12,6 @@ from publisher.delivery.brake_rules import RefusalGroup
 from publisher.model.delivery import OPEN_STATES, DeliveryState
 from publisher.storage.tables.delivery import delivery, provisional_suppression, refusal_window, suppression_brake
 
-__all__ = [
-    "DOMAIN",
-    "RELAY",
-    "Brake",
-    "ProvisionalSuppression",
-    "Scope",
-    "accept_brakes",
-    "accepted_words",
-    "add_attempts",
-    "add_brake",
-    "add_provisional_suppressions",
-    "close_window",
-    "count_attempts",
-    "discard_brakes",
-    "has_open_deliveries",
-    "is_provisional_subscriber",
-    "is_provisionally_suppressed",
-    "issues_to_settle",
-    "open_brakes",
-    "provisional_suppressions",
-    "refusal_groups",
-    "resume_advice",
-    "settle_scope",
-    "take_settled",
-    "unsettled_scopes",
-]
-
 RELAY: Final = "relay"
 DOMAIN: Final = "domain"
 

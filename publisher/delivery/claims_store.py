@@ -21,8 +21,6 @@ from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue
 from publisher.storage.tables.subscribers import subscriber, subscription
 
-__all__ = ["Claim", "claim", "hand_over"]
-
 _State: Final = DeliveryState
 _ACTIVE: Final = SubscriptionState.ACTIVE.value
 

@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
     from publisher.signing.keyring import Keyring
 
-__all__ = ["SendResult", "deliver"]
-
 #: Called with the counts so far and the number of deliveries to make.
 ProgressCallback = Callable[[DeliveryCounts, int], None]
 #: Interval of progress reports, in seconds.

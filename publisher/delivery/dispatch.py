@@ -17,8 +17,6 @@ from publisher.mail.outcome import Outcome, RelayFault
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 
-__all__ = ["DeliveryCounts", "Dispatcher"]
-
 #: Deliveries that are claimed at a time. More are claimed when fewer than _CLAIM_BELOW are left.
 _CLAIM_BATCH: Final = 500
 _CLAIM_BELOW: Final = 200

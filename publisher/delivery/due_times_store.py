@@ -10,8 +10,6 @@ from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.jobs import job
 from publisher.storage.tables.schedule import slot_run
 
-__all__ = ["bring_forward"]
-
 
 def bring_forward(connection: Connection, now: datetime, horizon: datetime) -> int:
     """Make rows due now whose retry time or lease is after ``horizon``; return their number.

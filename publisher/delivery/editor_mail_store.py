@@ -8,8 +8,6 @@ from sqlalchemy import Connection, delete, insert, select
 
 from publisher.storage.tables.digests import editor_mail
 
-__all__ = ["delete_other_topics", "delete_topic", "editors_with_mail", "has_other_topics", "save_editors"]
-
 
 def editors_with_mail(connection: Connection, topic: str, reason: str) -> set[str]:
     """Return the hashes of the editors who got the mail about a topic, for this reason."""

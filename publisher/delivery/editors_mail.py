@@ -47,8 +47,6 @@ from publisher.signing.sample_tokens import sample_token
 from publisher.storage.engine import Database
 from publisher.subscribers.addresses import parse_named_address, require_address
 
-__all__ = ["EditorNotifications", "notify_editors"]
-
 #: Findings of the preflight that a mail lists.
 _MAX_LISTED: Final = 20
 

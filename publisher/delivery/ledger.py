@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from publisher.delivery.suppression_brake import SuppressionBrake
     from publisher.storage.engine import Database
 
-__all__ = ["ClaimedBatch", "Ledger"]
-
 
 @dataclass(slots=True)
 class ClaimedBatch:

@@ -14,8 +14,6 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.settings import Site
 
-__all__ = ["LocalDeliveryTimes", "local_time_base", "reschedule_on_zone_change"]
-
 #: Within this time after a slot or an opening, its local time has come in every zone.
 _LOCAL_TIME_WINDOW: Final = timedelta(days=2)
 

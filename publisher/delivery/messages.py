@@ -20,8 +20,6 @@ from publisher.settings import Site
 from publisher.signing.keyring import Keyring
 from publisher.signing.sample_tokens import sample_token
 
-__all__ = ["DeliveryMessages", "MailedIssue", "read_signers"]
-
 
 class MailedIssue(Protocol):
     """The data of an issue, or of a draft, that its messages contain."""

@@ -20,15 +20,6 @@ from publisher.model.digests import IssueVariant
 from publisher.model.result import Result
 from publisher.settings import Site
 
-__all__ = [
-    "IssuePage",
-    "archived_issues",
-    "issue_page",
-    "newest_issues",
-    "newest_public_issue",
-    "public_issues",
-]
-
 #: Number of issues in which a completely sent one is looked for.
 _MAX_CANDIDATES = 5
 #: States of deliveries that are not sent yet.

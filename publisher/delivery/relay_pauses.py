@@ -17,8 +17,6 @@ from publisher.storage.engine import Database
 from publisher.storage.facts import delete_fact, facts_with_prefix, set_fact
 from publisher.storage.locks import advisory_lock
 
-__all__ = ["PAUSES", "load_pauses", "save_pauses"]
-
 PAUSES: Final = Backoff(15 * 60, 4 * 3600)
 #: Prefix of stored facts: ``relay HOST:PORT`` → number of pauses in a row, and the end (seconds since 1970).
 _PREFIX: Final = "relay "

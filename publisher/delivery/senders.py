@@ -19,8 +19,6 @@ from publisher.storage.locks import release_session_lock
 from publisher.storage.process_lock import hold_lock, is_locked
 from publisher.storage.tables.delivery import delivery, sender
 
-__all__ = ["LOCK_FOLDER", "active_sender", "dead_senders", "delete_stale_locks", "forget_sender"]
-
 #: Folder beside publisher.toml with the lock files of the senders on this machine.
 LOCK_FOLDER: Final = ".publish.senders"
 #: The first of two numbers of PostgreSQL's advisory locks; the second is the sender's number.

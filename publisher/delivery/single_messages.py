@@ -23,8 +23,6 @@ from publisher.subscribers.addresses import parse_named_address, require_address
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["send_messages", "send_test", "try_messages"]
-
 #: Attempts to find a usable relay.
 _MAX_ATTEMPTS: Final = 5
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from publisher.mail.outcome import Outcome
     from publisher.signing.keyring import Keyring
 
-__all__ = ["RefusalDecision", "SuppressionBrake", "accept_refusals", "retry_refusals", "settle_finished_issues"]
-
 #: Name of the lock for the judgement of refusals.
 _LOCK: Final = "brakes"
 #: Outcomes with a reply about the recipient.

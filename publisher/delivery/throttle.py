@@ -14,8 +14,6 @@ from typing import Final
 
 from publisher.backoff import Backoff
 
-__all__ = ["PAUSES", "RateLimit", "Throttle", "warm_up_limit"]
-
 #: Pauses of a domain that asks to slow down.
 PAUSES: Final = Backoff(15, 1800)
 

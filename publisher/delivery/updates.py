@@ -12,8 +12,6 @@ from publisher.delivery.store import Claim, DeliveryUpdate
 from publisher.mail.outcome import Outcome
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 
-__all__ = ["RETRIES", "LedgerRules", "delivery_update"]
-
 #: Pauses between attempts, until the days of retries are over (RFC 5321 §4.5.4.1: four or five).
 RETRIES: Final = Backoff(300, 4 * 3600)
 

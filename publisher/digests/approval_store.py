@@ -11,18 +11,6 @@ from publisher.digests.store import issue_file
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.digests import issue, issue_article
 
-__all__ = [
-    "approved_texts",
-    "approved_titles",
-    "clear_forced_reason",
-    "holding_articles",
-    "mark_cancelled",
-    "mark_opened",
-    "save_forced_reason",
-    "save_notified_hold",
-    "save_opening_fault",
-]
-
 
 def approved_texts(connection: Connection, issue_id: int) -> dict[int, str]:
     """Return arrival number → approved text of the articles of an issue, in order; empty once its send has opened."""

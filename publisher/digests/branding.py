@@ -8,8 +8,6 @@ from datetime import UTC, tzinfo
 from publisher.html.colour import Palette
 from publisher.settings.theme import LogoImage
 
-__all__ = ["Branding"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branding:

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from publisher.digests.render import RenderedVariant
     from publisher.digests.story import Notice
 
-__all__ = ["ComposedIssue", "IssueDetails", "compose_issue", "correction_notices", "links_of_stories"]
-
 #: Subscribers without interests get the whole issue.
 _NO_INTERESTS = (Interests(),)
 

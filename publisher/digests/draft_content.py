@@ -29,16 +29,6 @@ from publisher.version import __version__
 if TYPE_CHECKING:
     from publisher.digests.story import Notice
 
-__all__ = [
-    "DraftContent",
-    "input_hash",
-    "load_content",
-    "mail_settings",
-    "next_content",
-    "skip_slot",
-    "start_digest_queue",
-]
-
 _PAGE = 200
 #: Before every slot.
 _NEVER = datetime.fromtimestamp(0, UTC)

@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 
 from publisher.cadence import Timetable, next_slot
 
-__all__ = ["free_minute", "issue_name", "issue_number", "slot_of_draft"]
-
 _MINUTE = timedelta(minutes=1)
 
 

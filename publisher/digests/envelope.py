@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from publisher.mail import Envelope
     from publisher.settings.mail import MailSettings
 
-__all__ = [
-    "delivery_envelope",
-    "delivery_values",
-    "public_envelope",
-    "public_values",
-    "return_path",
-    "sample_values",
-    "with_query",
-]
-
 
 def _mail_settings(site: Site) -> MailSettings:
     if site.mail is None:

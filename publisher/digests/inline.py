@@ -23,8 +23,6 @@ from publisher.errors import TemplateError
 from publisher.html.elements import replace_elements
 from publisher.html.text import one_line
 
-__all__ = ["OPTIONS", "inline_css"]
-
 #: Options of premailer. The tests compare with the result of premailer itself.
 OPTIONS: Final[dict[str, Any]] = {
     # <link rel=stylesheet> is fetched by default.

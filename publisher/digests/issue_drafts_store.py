@@ -14,26 +14,6 @@ from publisher.findings import Finding
 from publisher.storage.bulk import insert_rows
 from publisher.storage.tables.digests import issue_draft, issue_draft_file
 
-__all__ = [
-    "DraftVersion",
-    "IssueDraft",
-    "LeftOut",
-    "clear_waiting",
-    "delete_draft",
-    "draft_file",
-    "draft_files",
-    "drafts_to_stage",
-    "finding_key",
-    "list_drafts",
-    "load_draft",
-    "mark_draft_staged",
-    "mark_editors_notified",
-    "mark_waiting",
-    "save_draft",
-    "save_draft_findings",
-    "save_draft_forced",
-]
-
 #: Versions of a draft that are kept, to tell what changed since an editor looked at it.
 _MAX_VERSIONS: Final = 20
 

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 from publisher.settings import Site
 from publisher.staging.beneath import read_beneath
 
-__all__ = ["local_media_loader"]
 #: Larger images are not shown in previews.
 _MAX_IMAGE_BYTES: Final = 50_000_000
 

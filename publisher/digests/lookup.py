@@ -13,8 +13,6 @@ from publisher.errors import SettingsError
 from publisher.model.delivery import FINAL_STATES
 from publisher.storage.tables.delivery import delivery
 
-__all__ = ["find_draft", "find_issue", "is_unfinished", "missing_draft_fix"]
-
 
 def find_issue(connection: Connection, target: str) -> IssueRow:
     """Return the issue ``DIGEST/NAME``; for ``DIGEST`` its newest unfinished issue, or else its newest one.

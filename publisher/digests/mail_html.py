@@ -15,8 +15,6 @@ from publisher.html.urls import absolute_urls, safe_url
 if TYPE_CHECKING:
     import nh3
 
-__all__ = ["linked_text", "mail_html"]
-
 _TAGS: Final = frozenset(
     [
         "a",

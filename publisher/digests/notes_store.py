@@ -11,15 +11,6 @@ from sqlalchemy import Connection, delete, func, insert, select
 from publisher.storage.tables.articles import article, correction
 from publisher.storage.tables.digests import issue, issue_article, next_issue_note
 
-__all__ = [
-    "AmendedArticle",
-    "NextIssueNote",
-    "amended_articles",
-    "clear_next_issue_note",
-    "load_next_issue_note",
-    "save_next_issue_note",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextIssueNote:

@@ -14,30 +14,6 @@ from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.digests import digest, issue, issue_article, pending
 
-__all__ = [
-    "PendingArticle",
-    "SkipKind",
-    "add_pending",
-    "add_requested_article",
-    "clear_requested_articles",
-    "delete_discarded",
-    "every_skipped_article",
-    "has_left_out",
-    "has_started",
-    "mark_carried_over",
-    "pending_articles",
-    "remove_pending",
-    "requested_articles",
-    "restore_pending",
-    "restore_skipped",
-    "skip_articles",
-    "skipped_articles",
-    "start_digest",
-    "started_digests",
-    "unskip_articles",
-    "without_carried",
-]
-
 
 class SkipKind(StrEnum):
     """Why a pending article is not in the next issue."""

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 from publisher.digests.story import Notice, Story
 
-__all__ = ["placeholder_content"]
-
 
 def placeholder_content(
     subject: str, preheader: str, note: str, notices: Sequence[Notice], stories: Sequence[Story]

@@ -17,8 +17,6 @@ from publisher.mail.placeholders import Placeholders, fill_placeholders, placeho
 from publisher.model.digests import IssueVariant
 from publisher.settings import Site
 
-__all__ = ["PublicLink", "public_html", "public_links", "public_text"]
-
 #: The start tag of a link, and a placeholder as its target.
 _LINK_START: Final = re.compile(r"<a\b([^<>]*)>")
 _TARGET: Final = re.compile(r'\shref="@@(unsubscribe|preferences|web_view)\.([0-9a-f]{12})@@')

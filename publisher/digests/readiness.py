@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
     from publisher.digests.store import IssueRow
 
-__all__ = [
-    "Blocker",
-    "draft_blockers",
-    "is_blocked",
-    "issue_blockers",
-    "issue_sample_blockers",
-    "placeholder_values",
-    "require_reserved",
-    "require_sendable",
-    "require_sendable_draft",
-    "sample_blockers",
-    "setting_blockers",
-    "visible_blockers",
-]
-
 _SITE_TEMPLATE: Final = Path(__file__).parent.parent / "templating" / "site_template"
 #: Sample postal addresses: of the settings that ``publish init`` makes, and of the example site.
 _SAMPLE_POSTAL_ADDRESSES: Final = frozenset(

@@ -25,8 +25,6 @@ from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
 from publisher.templating.environment import render_template, render_template_string
 
-__all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "tracking_parameters"]
-
 #: Longer subjects are truncated: RFC 5322 folds them, and mail clients show much less.
 _MAX_SUBJECT_LENGTH: Final = 200
 _MAX_PREHEADER_LENGTH: Final = 140

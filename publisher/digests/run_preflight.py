@@ -42,8 +42,6 @@ from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue_target"]
-
 _PHONE_VIEWS: Final = (Viewport(name="phone", width=375), Viewport(name="phone", width=375, is_dark=True))
 _DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="desktop", width=1280, is_dark=True))
 

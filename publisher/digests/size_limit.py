@@ -10,8 +10,6 @@ from publisher.digests.story import Extent
 from publisher.mail.placeholders import placeholders_in
 from publisher.model.digests import MAX_HTML_KIB
 
-__all__ = ["MAX_HTML_BYTES", "delivery_size", "fit_to_size"]
-
 MAX_HTML_BYTES: Final = MAX_HTML_KIB * 1024
 #: Bytes by which a value, a signed URL, may be longer than its placeholder.
 _PLACEHOLDER_GROWTH_BYTES: Final = 200

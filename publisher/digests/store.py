@@ -20,32 +20,6 @@ from publisher.storage.tables.digests import issue, issue_article, issue_variant
 from publisher.storage.tables.digests import issue_file as file_table
 from publisher.storage.tables.reports import click
 
-__all__ = [
-    "ApprovalRecord",
-    "IssueRow",
-    "add_issue",
-    "delete_issue",
-    "digests_with_issues",
-    "get_issue",
-    "issue_article_seqs",
-    "issue_file",
-    "issue_files",
-    "issue_ids",
-    "issues_to_stage",
-    "last_issue_number",
-    "list_issues",
-    "mark_staged",
-    "names_near",
-    "newest_slot",
-    "numbers_around",
-    "public_issues",
-    "save_error_count",
-    "set_paused",
-    "slots_with_issues",
-    "withdrawn_articles",
-]
-
-
 #: The name of the fact with the last issue ID.
 _LAST_ID: Final = "last_issue_id"
 

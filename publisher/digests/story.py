@@ -19,20 +19,6 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import safe_url
 from publisher.model.articles import Article, Author, Image
 
-__all__ = [
-    "BRIEF",
-    "LEAD",
-    "STORY",
-    "TEXT_WIDTH_PIXELS",
-    "Extent",
-    "Layout",
-    "Notice",
-    "Story",
-    "make_story",
-    "story_link",
-    "with_tracking",
-]
-
 #: Reading speed in words a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _WORDS_PER_MINUTE: Final = 238
 #: The width of the text column.

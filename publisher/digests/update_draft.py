@@ -30,8 +30,6 @@ from publisher.settings import Site
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["DraftUpdate", "compose_content", "content_hash", "render_draft", "update_draft"]
-
 #: The interests of a subscriber who follows everything.
 _EVERYTHING = (Interests(),)
 

@@ -12,8 +12,6 @@ from publisher.model.digests import IssueVariant
 from publisher.storage.bulk import insert_rows
 from publisher.storage.tables.digests import issue_article, issue_variant
 
-__all__ = ["add_variants", "load_variants", "variants_with_articles", "whole_variant"]
-
 
 def _variant(row: Any) -> IssueVariant:
     return IssueVariant(

@@ -11,23 +11,6 @@ from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import archived, dirty_feed, dirty_page, facet, membership
 
-__all__ = [
-    "add_to_archives",
-    "clear_dirty_pages",
-    "delete_archives",
-    "dirty_pages",
-    "fill_page",
-    "last_page_number",
-    "mark_all_pages_dirty",
-    "mark_page_dirty",
-    "mark_pages_dirty",
-    "page_articles",
-    "remove_from_archives",
-    "replace_archived_articles",
-    "start_archives",
-    "unpaged_articles",
-]
-
 
 def add_to_archives(connection: Connection, rows: Iterable[tuple[int, int]], known: Collection[int]) -> None:
     """Add articles (facet ID, arrival number) to the archives of facets; they get a page later.

@@ -13,8 +13,6 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.model.articles import Article
 
-__all__ = ["article_page_values", "article_summary"]
-
 #: Words of the body that replace a missing dek.
 _SUMMARY_WORDS = 32
 

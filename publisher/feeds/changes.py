@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from publisher.model.problems import Problem
 
-__all__ = ["FeedChanges"]
-
 
 @dataclass(slots=True)
 class FeedChanges:

@@ -18,8 +18,6 @@ from publisher.model.taxonomy import ALL, FacetKind
 from publisher.settings import Site
 from publisher.storage import facts
 
-__all__ = ["archive_path", "definition_of", "feed_path", "is_configured", "sync_custom_feeds"]
-
 
 def _stem(facet: Facet) -> str:
     """Return the path of a feed relative to feeds/, without suffix."""

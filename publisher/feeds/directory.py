@@ -18,16 +18,6 @@ from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
 from publisher.templating.environment import render_template
 
-__all__ = [
-    "FeedListing",
-    "Headline",
-    "dump_headlines",
-    "load_headlines",
-    "render_autodiscovery",
-    "render_feed_directory",
-    "render_withdrawn_page",
-]
-
 _FORMAT_NAMES = {FeedFormat.RSS: "RSS", FeedFormat.ATOM: "Atom", FeedFormat.JSON: "JSON"}
 
 

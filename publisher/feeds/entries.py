@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
     from publisher.feeds.site_info import SiteInfo
 
-__all__ = ["EntryRenderer", "entries_fingerprint", "make_site_info"]
-
 #: Entries rendered in one job of a worker.
 _BATCH_SIZE: Final = 500
 

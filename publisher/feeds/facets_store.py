@@ -12,15 +12,6 @@ from publisher.model.taxonomy import FacetKind
 from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.feeds import facet, feed, membership
 
-__all__ = [
-    "add_facets",
-    "add_memberships",
-    "empty_facet",
-    "facet_labels",
-    "memberships",
-    "replace_memberships",
-]
-
 
 def add_facets(
     connection: Connection, facet_labels: Iterable[tuple[FacetKind, str]]

@@ -15,8 +15,6 @@ from publisher.model.problems import Problem
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 
-__all__ = ["within_feed_limit"]
-
 _LIMITED_KINDS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CUSTOM}
 #: Labels that the report names; the others are counted.
 _MAX_NAMED: Final = 5

@@ -10,7 +10,6 @@ from publisher.html.urls import url_path
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.websub.link_header import link_header
 
-__all__ = ["ARCHIVE_AGE", "FEED_AGE", "render_headers"]
 #: Cache lifetime of a feed, in seconds.
 FEED_AGE: Final = 300
 #: Cache lifetime of an archive page, which only changes when one of its articles is corrected or withdrawn.

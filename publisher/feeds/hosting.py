@@ -11,8 +11,6 @@ from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.settings import Site
 from publisher.templating.environment import render_template
 
-__all__ = ["render_hosting"]
-
 
 def render_hosting(site: Site, server: str) -> str:
     """Return the configuration of a web server that serves feeds/.

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
     from publisher.feeds.site_info import SiteInfo
 
-__all__ = ["make_entries"]
-
 
 def make_entries(
     job: tuple[Sequence[Article], SiteInfo],

@@ -15,8 +15,6 @@ from publisher.model.query import fold_label, matches_query
 from publisher.model.taxonomy import ALL, FacetKind
 from publisher.settings import Site
 
-__all__ = ["FeedPlacement", "add_to_feeds", "remove_from_feeds"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPlacement:

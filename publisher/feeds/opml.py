@@ -10,8 +10,6 @@ from lxml import etree
 from publisher.model.feeds import FeedDefinition
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["HEADINGS", "render_opml"]
-
 #: Facet kind → heading, in the order of display.
 HEADINGS = {
     FacetKind.ALL: "Everything",

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from publisher.findings.silence import Silence
 
-__all__ = ["REVISION", "SiteInfo"]
-
 #: Increase it when the rendering of entries changes: all entries are rendered again.
 REVISION: Final = "2"
 

@@ -9,8 +9,6 @@ from lxml import etree
 
 from publisher.model.articles import Article
 
-__all__ = ["render_news_sitemap"]
-
 _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 #: https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap
 _NEWS: Final = "http://www.google.com/schemas/sitemap-news/0.9"

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from publisher.feeds.directory import FeedListing
     from publisher.feeds.tombstones import Tombstone
 
-__all__ = ["drop_files", "stage_directory", "staged_feed_file", "withdrawn_page_path"]
-
 _KIND_ORDER: Final = tuple(FacetKind)
 #: The owner of these files in the table of staged files.
 _OWNER: Final = "index"

@@ -33,8 +33,6 @@ from publisher.storage.engine import Database
 from publisher.websub import notifications_store as notifications
 from publisher.websub.recipients import recipients
 
-__all__ = ["stage_feeds"]
-
 #: Feeds staged in one transaction.
 _FEEDS_PER_TRANSACTION: Final = 50
 #: Archive pages staged in one transaction.

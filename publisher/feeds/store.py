@@ -14,33 +14,6 @@ from publisher.storage.facts import get_fact, increment_fact
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import dirty_feed, entry, facet, feed, membership, staged
 
-__all__ = [
-    "Facet",
-    "FeedRow",
-    "StagedFile",
-    "clear_dirty",
-    "count_articles",
-    "count_staged_files",
-    "delete_entries",
-    "delete_feed",
-    "delete_staged_files",
-    "dirty_facets",
-    "feed_rows",
-    "feeds_generation",
-    "last_change_time",
-    "load_entries",
-    "mark_all_dirty",
-    "mark_dirty",
-    "newest_articles",
-    "quiet_facets",
-    "save_entries",
-    "save_feed",
-    "save_staged_files",
-    "sort_by_change_time",
-    "staged_files",
-    "stale_entries",
-]
-
 #: The fact that counts the changes of feeds.
 _GENERATION: Final = "generation"
 #: Entries that are in memory together.

@@ -12,8 +12,6 @@ from lxml import etree
 
 from publisher.feeds.namespaces import ATOM, TOMBSTONES, XML_LANG
 
-__all__ = ["Tombstone", "render_tombstones"]
-
 _PREFIXES: Final[Any] = {None: ATOM, "at": TOMBSTONES}
 
 

@@ -7,8 +7,6 @@ from typing import Final
 
 from publisher.findings import Rule, make_finding, rules_by_id
 
-__all__ = ["FEED_RULES", "finding"]
-
 _RSS = "https://www.rssboard.org/rss-specification"
 _PROFILE = "https://www.rssboard.org/rss-profile"
 _ATOM = "https://www.rfc-editor.org/rfc/rfc4287"

@@ -9,8 +9,6 @@ from typing import Any
 
 from publisher.model.result import Result
 
-__all__ = ["Finding", "Rule", "Severity", "article_names", "make_finding", "rules_by_id"]
-
 
 class Severity(StrEnum):
     """Whether a finding blocks an issue from being sent."""

@@ -10,8 +10,6 @@ from publisher.findings import Finding, Rule, Severity, make_finding, rules_by_i
 from publisher.findings.rule_ids import current_id
 from publisher.model.digests import MAX_HTML_KIB
 
-__all__ = ["MAIL_RULES", "MAX_STYLE_BYTES", "finding", "stored_finding"]
-
 #: Gmail drops larger style sheets.
 MAX_STYLE_BYTES: Final = 16 * 1024
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["RULE_ALIASES", "current_id"]
-
 #: Former ID → ID.
 RULE_ALIASES: Final = {
     "absolute-address": "absolute-url",

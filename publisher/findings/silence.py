@@ -14,17 +14,6 @@ from publisher.findings.finding import Finding, Rule
 from publisher.findings.mail_rules import MAIL_RULES
 from publisher.findings.rule_ids import current_id
 
-__all__ = [
-    "ALL_RULES",
-    "Silence",
-    "check_scope",
-    "count_rules",
-    "issue_scopes",
-    "parse_silence",
-    "silenced_phrase",
-    "split_silenced",
-]
-
 #: Rule ID → rule, for feeds and for messages.
 ALL_RULES: Final = {**FEED_RULES, **MAIL_RULES}
 #: NEWSLETTER/ISSUE; URLs and IDs of articles have a colon.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MIN_CONTRAST", "Palette", "contrast", "mix_colours", "readable_colour", "text_colour_on"]
-
 #: Minimum contrast ratio of text of any size (WCAG 2.2, success criterion 1.4.3).
 MIN_CONTRAST: Final = 4.5
 _WHITE: Final = "#ffffff"

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Final
 
-__all__ = ["limit_attributes", "limit_depth", "replace_elements"]
-
 _ANY_TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b([^<>]*)>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"[^\s/>\"'=]+")
 #: Elements without content, and elements that a following element of the same name closes.

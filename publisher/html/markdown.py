@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["markdown_to_html"]
-
 
 @lru_cache(maxsize=1)
 def _converter() -> Any:

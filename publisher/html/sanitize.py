@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 from publisher.html.direction import text_direction
 from publisher.html.urls import safe_url
 
-__all__ = ["MAX_DEPTH", "paragraphs_to_html", "sanitize_html"]
-
 _TAGS: Final = {
     *[
         "a",

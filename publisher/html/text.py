@@ -7,8 +7,6 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["clean_characters", "contains_phrase", "display_width", "excerpt", "one_line", "plain_text", "wrap"]
-
 #: Characters that XML 1.0 does not allow (https://www.w3.org/TR/xml/#charsets), C1 controls and the other
 #: noncharacters of the basic multilingual plane.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")

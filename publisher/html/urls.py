@@ -8,7 +8,6 @@ import re
 import unicodedata
 from urllib.parse import quote, urljoin
 
-__all__ = ["absolute_urls", "safe_url", "slugify", "url_path"]
 #: A start tag as nh3 writes it: attribute values always in double quotes.
 _START_TAG = re.compile(r'<[a-z][^<>"]*(?:"[^"]*"[^<>"]*)*>')
 _URL_ATTRIBUTE = re.compile(r' (href|src|cite|poster)="([^"]*)"')

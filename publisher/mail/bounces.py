@@ -17,8 +17,6 @@ from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
 from publisher.signing.keyring import TOKEN_PATTERN
 
-__all__ = ["Report", "ReportKind", "ReportTokens", "judge_failure", "read_report"]
-
 
 class ReportKind(StrEnum):
     """The meaning of a report for the subscriber."""

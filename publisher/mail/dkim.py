@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["SIGNED_HEADERS", "Signer", "canonical_header", "dns_record", "new_key"]
-
 #: Signed headers. Each is named once more than it occurs (oversigning), so that none can be added (RFC 6376 §8.15).
 SIGNED_HEADERS: Final = (
     "From",

@@ -18,8 +18,6 @@ from typing import Final, Protocol
 from publisher.errors import RemoteError, SettingsError
 from publisher.mail.mime import MAX_MESSAGE_BYTES
 
-__all__ = ["UNREADABLE_FOLDER", "ImapAccount", "Mailbox", "open_folder", "open_imap"]
-
 #: Folder of a site for messages from standard input that cannot be read.
 UNREADABLE_FOLDER: Final = "unreadable"
 

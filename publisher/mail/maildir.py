@@ -15,8 +15,6 @@ from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 from publisher.private_files import make_private_folder, private_opener
 
-__all__ = ["MaildirTransport"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaildirTransport:

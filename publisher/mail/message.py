@@ -18,8 +18,6 @@ from email.utils import format_datetime
 
 from publisher.model.mailbox import parse_mailbox
 
-__all__ = ["Envelope", "assemble", "build_message", "message_headers", "quoted_printable"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:

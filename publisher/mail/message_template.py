@@ -17,8 +17,6 @@ from publisher.mail.dkim import SIGNED_HEADERS, Signer, canonical_header
 from publisher.mail.message import Envelope, assemble, message_headers, quoted_printable
 from publisher.mail.placeholders import Placeholders, fill_placeholders
 
-__all__ = ["ADDRESS_SLOT", "DELIVERY_SLOT", "MessageTemplate"]
-
 #: Slots for the delivery's token and the subscriber's address, in texts and headers. Control characters occur in no
 #: article and no setting.
 DELIVERY_SLOT: Final = "\x0ec\x0f"

@@ -17,17 +17,6 @@ from email.header import decode_header, make_header
 from email.message import Message
 from typing import Final, Self
 
-__all__ = [
-    "MAX_DEPTH",
-    "MAX_HEADER_BYTES",
-    "MAX_MESSAGE_BYTES",
-    "MAX_PARTS",
-    "Headers",
-    "Part",
-    "UnreadableMessage",
-    "walk_parts",
-]
-
 MAX_MESSAGE_BYTES: Final = 10 * 1024 * 1024
 #: Size of one header block: of the message, of a part, or of a returned message.
 MAX_HEADER_BYTES: Final = 256 * 1024

@@ -13,8 +13,6 @@ from typing import Final
 from publisher.mail.replies import Reason, classify
 from publisher.model.delivery import DeliveryState
 
-__all__ = ["Outcome", "RelayFault", "Reply", "lost_outcome", "message_outcome", "recipient_outcome"]
-
 _ENHANCED: Final = re.compile(r"#?([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])")
 #: Reply codes that end the use of a relay: authentication is missing, or the protocol is not followed.
 _RELAY_CODES: Final = frozenset([503, 530, 535, 538])

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["PLACEHOLDER_NAMES", "Placeholders", "fill_placeholders", "placeholders_in"]
-
 PLACEHOLDER_NAMES: Final = ("address", "preferences", "unsubscribe", "web_view")
 _PLACEHOLDER: Final = re.compile(r"@@([a-z_]+)\.([0-9a-f]{12})@@")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from publisher.mail.replies import normalise
 
-__all__ = ["names_address", "refusal_key"]
-
 
 def names_address(reply: str, address: str) -> bool:
     """Return whether a reply names the recipient's address."""

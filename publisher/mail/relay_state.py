@@ -8,8 +8,6 @@ from typing import Final
 from publisher.backoff import Backoff
 from publisher.mail.outcome import RelayFault
 
-__all__ = ["MAX_LOSSES", "PAUSES", "RelayState"]
-
 #: Pauses after failures.
 PAUSES: Final = Backoff(1, 300)
 #: Messages in a row that a relay may lose between DATA and its reply before it is stopped.

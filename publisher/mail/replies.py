@@ -19,8 +19,6 @@ from typing import Final
 
 from publisher.mail.reply_phrases import ADDRESS_PHRASES, FULL_PHRASES, LATER_PHRASES
 
-__all__ = ["Reason", "classify", "find_reason", "normalise"]
-
 
 class Reason(StrEnum):
     """Why a server refused a delivery."""

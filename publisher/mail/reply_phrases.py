@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["ADDRESS_PHRASES", "FULL_PHRASES", "LATER_PHRASES"]
-
 #: The address does not exist, or the mailbox is closed for good.
 ADDRESS_PHRASES: Final = (
     # "no such user", "unknown or illegal alias", "invalid recipient", "disabled recipient address"

@@ -7,8 +7,6 @@ from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.settings import Site
 
-__all__ = ["make_transport"]
-
 
 def make_transport(site: Site) -> Transport:
     """Return the transport of the settings.

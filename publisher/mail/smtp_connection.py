@@ -17,8 +17,6 @@ from typing import Final, Self
 
 from publisher.mail.outcome import RelayFault, Reply
 
-__all__ = ["Connection", "ConnectionLost", "ProtocolError", "Relay", "Timeouts"]
-
 _REPLY_LINE: Final = re.compile(rb"([2-5]\d\d)([ -]?)(.*)")
 #: Longer replies are a protocol error.
 _MAX_REPLY_BYTES: Final = 64 * 1024

@@ -14,8 +14,6 @@ from publisher.mail.smtp_connection import Connection, ConnectionLost, Relay, Ti
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 
-__all__ = ["SmtpTransport"]
-
 _DOT: Final = b".\r\n"
 _NOT_SENT: Final = Outcome(state=DeliveryState.QUEUED, answer="")
 

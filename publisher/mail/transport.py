@@ -8,8 +8,6 @@ from typing import Any, Protocol
 
 from publisher.mail.outcome import Outcome
 
-__all__ = ["MessageSource", "OutgoingMessage", "Transport"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:

@@ -7,8 +7,6 @@ from datetime import date, datetime
 
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["Article", "Author", "Correction", "Enclosure", "Image", "Record", "require_aware"]
-
 
 def require_aware(moment: datetime) -> datetime:
     """Return MOMENT unchanged if it is an aware datetime.

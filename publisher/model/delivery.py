@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["FINAL_STATES", "NOT_HANDED_OVER", "OPEN_STATES", "DeliveryState", "UncertainPolicy"]
-
 
 class DeliveryState(StrEnum):
     """State of a delivery. Each state is committed before the next step begins."""

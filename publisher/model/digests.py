@@ -9,8 +9,6 @@ from typing import Final
 
 from publisher.model.taxonomy import FacetKind, Query
 
-__all__ = ["MAX_HTML_KIB", "CatchUp", "Digest", "Issue", "IssueVariant", "LatePolicy", "SendPolicy", "Utm"]
-
 #: Maximum size of an issue's HTML. Gmail clips messages at 102 KiB, and hides the rest with the unsubscribe link.
 MAX_HTML_KIB: Final = 90
 

@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["FeedDefinition", "FeedFormat"]
-
 
 class FeedFormat(StrEnum):
     """The formats a feed is staged in. The value is the file's suffix."""

@@ -6,8 +6,6 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-__all__ = ["ascii_host", "ascii_url", "host_of", "is_reserved_host"]
-
 #: Reserved for tests, documentation and this machine (RFC 2606, RFC 6761).
 _RESERVED_TOP: Final = frozenset(["example", "invalid", "localhost", "test"])
 _RESERVED_SECOND: Final = frozenset(["example.com", "example.net", "example.org"])

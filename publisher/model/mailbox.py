@@ -8,8 +8,6 @@ from typing import Final
 
 from publisher.model.hosts import ascii_host
 
-__all__ = ["Mailbox", "parse_mailbox"]
-
 _ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\.]+(?:\.[^\s@<>,;:\"()\[\]\\.]+)+")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from publisher.model.feeds import FeedFormat
 
-__all__ = ["FEED_TYPES", "MEDIA_TYPES", "TYPES_BY_SUFFIX", "media_type"]
-
 #: Format → the media type of its feeds, in responses and in links.
 FEED_TYPES: Final[Mapping[FeedFormat, str]] = {
     FeedFormat.RSS: "application/rss+xml",

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from publisher.model.result import Result
 
-__all__ = ["Problem"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem(Result):

@@ -11,18 +11,6 @@ from publisher.model.articles import Article, Record
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind, Query
 
-__all__ = [
-    "ArticleChoice",
-    "Candidate",
-    "Interests",
-    "choose_articles",
-    "fold_label",
-    "group_by_variant",
-    "is_news",
-    "matches_query",
-    "newest_first",
-]
-
 _DAY_SECONDS: Final = 86_400
 
 

@@ -10,19 +10,6 @@ from typing import Any
 from publisher.model.problems import Problem
 from publisher.model.result import Result, json_value
 
-__all__ = [
-    "DraftSummary",
-    "HeldIssue",
-    "IssueSendResult",
-    "NotificationResult",
-    "OpenedSummary",
-    "Progress",
-    "PublishResult",
-    "ScheduledRunResult",
-    "WaitingDigest",
-    "no_progress",
-]
-
 #: Called from time to time with (label, items done, items in total); the total is 0 if it is not known.
 Progress = Callable[[str, int, int], None]
 

@@ -11,8 +11,6 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Result", "json_value"]
-
 
 class Result:
     """Base of frozen dataclasses that a use case returns."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["ALL_DIGESTS", "ChangeSource", "ConfirmationKind", "SubscriptionState"]
-
 #: Stands for all other digests, later ones included.
 ALL_DIGESTS: Final = "*"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ALL", "FacetKind", "Query"]
-
 
 class FacetKind(StrEnum):
     """Kinds of feeds. The value is the folder under ``feeds/``."""

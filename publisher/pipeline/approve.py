@@ -36,9 +36,6 @@ from publisher.subscribers import recipients_store as recipients
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Approval", "ApprovalPlan", "ApprovalTime", "approve", "draft_changes", "plan_approval"]
-
-
 #: Characters of a hash that identify a version of a draft.
 _MIN_HASH: Final = 8
 

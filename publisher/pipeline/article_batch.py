@@ -35,9 +35,6 @@ from publisher.pipeline.drafts import IncomingDraft, first_reads, hold_drafts
 from publisher.pipeline.news import NewsFilter
 from publisher.settings import Site
 
-__all__ = ["ArticleBatch"]
-
-
 _Item = TypeVar("_Item")
 
 

@@ -10,8 +10,6 @@ from publisher.articles.parsers import ParsedRecord
 from publisher.articles.store import ArticleRow
 from publisher.model.articles import Record
 
-__all__ = ["BatchPlan", "IncomingRecord", "KnownArticles", "draft_conflict", "plan_batch"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingRecord:

@@ -35,8 +35,6 @@ from publisher.pipeline.update_drafts import approved_warnings
 from publisher.settings import Site
 from publisher.workers.pool import Workers
 
-__all__ = ["CheckResult", "CheckedFile", "check_files", "check_site"]
-
 _SUFFIXES: Final = tuple(f".{form.value}" for form in FeedFormat)
 #: Files that a worker checks at a time.
 _BATCH: Final = 20

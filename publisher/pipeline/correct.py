@@ -24,8 +24,6 @@ from publisher.model.result import Result
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 
-__all__ = ["CorrectionResult", "correct", "reinstate", "retract"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionResult(Result):

@@ -9,8 +9,6 @@ from publisher.digests.update_draft import render_draft
 from publisher.mail.outcome import Outcome
 from publisher.pipeline.publish import publish
 
-__all__ = ["send_draft_test"]
-
 
 def send_draft_test(context: Context, target: str, address: str) -> Outcome:
     """Read articles/, and send the draft of a digest to one address, marked as a test.

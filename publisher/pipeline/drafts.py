@@ -18,8 +18,6 @@ from publisher.articles.records import record_json
 from publisher.feeds import store as feeds
 from publisher.feeds.membership import remove_from_feeds
 
-__all__ = ["IncomingDraft", "first_reads", "hold_drafts", "identify_drafts"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingDraft:

@@ -26,8 +26,6 @@ from publisher.schedule.store import ClaimedSlot
 from publisher.storage import facts
 from publisher.storage.engine import Database
 
-__all__ = ["open_ready_issues", "run_slot"]
-
 _NO_AUDIENCE: Final = "no subscriber to mail"
 #: The name of the fact with the articles of a draft without a cadence that had no subscriber to mail.
 _UNMAILED: Final = "unmailed:{}"

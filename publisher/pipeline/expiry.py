@@ -12,8 +12,6 @@ from publisher.articles.parsers import DraftRecord, ParsedRecord, ParseResult
 from publisher.pipeline.drafts import withdraw_articles
 from publisher.settings import Site
 
-__all__ = ["draft_if_expired", "expire_articles"]
-
 
 def draft_if_expired(parsed: ParseResult, site: Site, now: datetime) -> ParseResult:
     """Return a record that has expired as a draft, and every other one as it is."""

@@ -10,8 +10,6 @@ from publisher.errors import SettingsError, StageError
 from publisher.private_files import FOLDER_MODE
 from publisher.settings import SETTINGS_FILE, read_site
 
-__all__ = ["create_site"]
-
 _SITE_TEMPLATE = Path(__file__).parent.parent / "templating" / "site_template"
 
 

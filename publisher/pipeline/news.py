@@ -13,8 +13,6 @@ from publisher.model.digests import Digest
 from publisher.model.query import is_news, matches_query
 from publisher.settings import Site
 
-__all__ = ["NewsFilter"]
-
 
 class NewsFilter:
     """Filters the articles of one batch by query and age."""

@@ -25,8 +25,6 @@ from publisher.pipeline.publish import publish
 from publisher.settings import Site
 from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 
-__all__ = ["NoteResult", "set_note"]
-
 _MAX_NOTE_LENGTH = 20_000
 #: Limit of processor time for a note's Markdown.
 RENDER_SECONDS = 2.0

@@ -19,8 +19,6 @@ from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["PARSERS_REVISION", "parse_files", "parser_fingerprint"]
-
 #: Increase this number when a parser changes its result for the same file; all files are then read again.
 PARSERS_REVISION: Final = 7
 #: Files, or records of one file, that are parsed and stored in one transaction.

@@ -35,8 +35,6 @@ from publisher.pipeline.ingest import ingest
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
 
-__all__ = ["VIEWS", "Preview", "preview"]
-
 #: The views of the screenshots.
 VIEWS: Final = tuple(
     Viewport(name=name, width=width, is_dark=dark, loads_images=pictures)

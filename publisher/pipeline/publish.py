@@ -22,8 +22,6 @@ from publisher.schedule.claims import save_schedules
 from publisher.settings import Site
 from publisher.websub.notify import send_notifications
 
-__all__ = ["publish", "regenerate", "with_stored_problems"]
-
 
 def publish(
     context: Context,

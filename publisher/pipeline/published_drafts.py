@@ -20,8 +20,6 @@ from publisher.settings import Site
 from publisher.storage import facts
 from publisher.workers.pool import Workers
 
-__all__ = ["PublishedDraft", "published_drafts"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedDraft:

@@ -18,8 +18,6 @@ from publisher.model.report import PublishResult
 from publisher.staging.folder import StagedFolder
 from publisher.storage.engine import Database
 
-__all__ = ["stage_outbox"]
-
 #: The folder of a draft, below the folder of its digest.
 _NEXT: Final = "next"
 

@@ -11,8 +11,6 @@ from publisher.digests import store as issues
 from publisher.model.digests import SendPolicy
 from publisher.model.problems import Problem
 
-__all__ = ["return_unapproved_issues"]
-
 
 def return_unapproved_issues(context: Context) -> list[Problem]:
     """Return the articles of recent issues that were never approved, sent or public to the drafts of their digests.

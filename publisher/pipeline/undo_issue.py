@@ -22,9 +22,6 @@ from publisher.errors import SettingsError
 from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState
 from publisher.pipeline.stage_outbox import stage_outbox
 
-__all__ = ["CancelPlan", "Discarded", "cancel", "discard", "plan_cancel", "reopen", "undo_discard"]
-
-
 _NOTHING_OPEN: Final = "every message was handed over or given up; there is nothing to cancel"
 #: States of messages that a mail server has, or may have.
 _HANDED_OVER: Final = (DeliveryState.HANDED_OVER, DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)

@@ -28,14 +28,6 @@ from publisher.schedule import store as slots
 from publisher.schedule.processes import is_attended
 from publisher.settings import Site
 
-__all__ = [
-    "approved_warnings",
-    "describe_due",
-    "describe_update",
-    "overdue_note",
-    "update_drafts",
-]
-
 
 def update_drafts(context: Context, *, without: Collection[str] = ()) -> tuple[PublishResult, dict[str, DraftUpdate]]:
     """Bring the draft of every digest but WITHOUT up to date; return what came of it, and the drafts by digest.

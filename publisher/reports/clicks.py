@@ -11,8 +11,6 @@ from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.reports import statistics_store as statistics
 
-__all__ = ["count_click"]
-
 
 def count_click(
     context: Context, digest: str, name: str, seq: int, *, is_program: bool, is_counted: bool = True

@@ -15,8 +15,6 @@ from publisher.subscriptions.confirmation_store import CONFIRMATION
 from publisher.websub.hub_store import HUB_KINDS
 from publisher.websub.notifications_store import NOTIFICATION
 
-__all__ = ["IssueDeliveries", "SiteFigures", "load_figures"]
-
 #: Issues whose deliveries are counted.
 _NEWEST_ISSUES = 10
 

@@ -20,8 +20,6 @@ from publisher.model.result import Result
 from publisher.pipeline.update_drafts import describe_due, overdue_note
 from publisher.reports.issue_fields import issue_dict
 
-__all__ = ["ApprovedIssue", "DraftStatus", "UpcomingIssues", "approved_status", "list_draft_status", "upcoming_issues"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftStatus(Result):

@@ -7,8 +7,6 @@ from typing import Any
 
 from publisher.digests.store import IssueRow
 
-__all__ = ["issue_dict"]
-
 
 def _iso(seconds: int | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -21,8 +21,6 @@ from publisher.reports.issue_fields import issue_dict
 from publisher.settings import Site
 from publisher.subscribers import store as subscribers
 
-__all__ = ["OutboxIssue", "issue_status", "list_issues"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxIssue(Result):

@@ -19,8 +19,6 @@ from publisher.signing.site_key import KEY_FILE
 from publisher.storage.engine import database_path
 from publisher.storage.run_lock import LOCK_FILE
 
-__all__ = ["ExposedPath", "find_exposed_paths", "log_exposed_paths"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposedPath(Result):

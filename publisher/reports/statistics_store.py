@@ -11,15 +11,6 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from publisher.storage.bulk import insert_rows
 from publisher.storage.tables.reports import click, feed_requests
 
-__all__ = [
-    "FeedRequestRow",
-    "add_click",
-    "add_feed_requests",
-    "clicks",
-    "delete_feed_requests_before",
-    "feed_requests_since",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRequestRow:

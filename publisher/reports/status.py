@@ -44,8 +44,6 @@ from publisher.websub.notifications_store import NOTIFICATION
 #: Issues whose state is described.
 _NEWEST: Final = 100
 
-__all__ = ["DigestStatus", "Status", "load_status"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestStatus(Result):

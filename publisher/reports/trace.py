@@ -30,8 +30,6 @@ from publisher.subscribers.addresses import require_address
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
 from publisher.subscribers.suppression import suppression_hash
 
-__all__ = ["DeliveryHistory", "delivery_history"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryEvent(Result):

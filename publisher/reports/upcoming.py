@@ -17,15 +17,6 @@ from publisher.model.result import Result
 from publisher.settings import Site
 from publisher.settings.schedules import Schedule
 
-__all__ = [
-    "ScheduleDescription",
-    "UpcomingRun",
-    "describe_schedules",
-    "digests_without_cadence",
-    "free_slots",
-    "upcoming_runs",
-]
-
 #: Slots are searched for this many years ahead.
 _MAX_YEARS = 41
 

@@ -12,8 +12,6 @@ from publisher.backoff import Backoff
 from publisher.clock import Clock
 from publisher.runner.logs import Log
 
-__all__ = ["RETRIES", "BackgroundJob", "JobHealth", "JobStopped", "report_progress"]
-
 #: Pauses after failures in a row.
 RETRIES: Final = Backoff(5, 600)
 #: A run without progress counts as stuck after this. SMTP waits for ten minutes at most

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from publisher.runner.logs import Log
 
-__all__ = ["FileWatcher"]
-
 #: Milliseconds between two checks, and for which changes are collected into one call.
 _STEP_MS, _DEBOUNCE_MS = 100, 400
 #: Pause after a folder could not be watched.

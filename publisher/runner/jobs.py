@@ -32,8 +32,6 @@ from publisher.websub.notify import send_notifications
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
-__all__ = ["Jobs"]
-
 #: The shortest pause before a job continues work that it left for later.
 _MIN_PAUSE: Final = timedelta(seconds=15)
 #: An issue without waiting deliveries is checked again after this; an operator may have queued some again.

@@ -8,8 +8,6 @@ from typing import Any, TextIO
 
 import structlog
 
-__all__ = ["Log", "make_log", "utc_text"]
-
 #: Usage: ``log.info("event", key=value)``.
 Log = structlog.typing.FilteringBoundLogger
 

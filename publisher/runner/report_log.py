@@ -8,8 +8,6 @@ from typing import Final
 from publisher.model.report import PublishResult
 from publisher.runner.logs import Log, utc_text
 
-__all__ = ["MAX_LOGGED", "ReportLog"]
-
 #: Problems of one kind that are logged one by one.
 MAX_LOGGED: Final = 20
 

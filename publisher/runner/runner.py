@@ -24,8 +24,6 @@ from publisher.schedule.processes import RunnerFile, process_name
 from publisher.settings import SETTINGS_FILE, Site, read_site
 from publisher.storage.engine import Database
 
-__all__ = ["Runner"]
-
 #: Interval at which clock, settings file and jobs are checked.
 _CHECK_SECONDS: Final = 1.0
 #: Interval at which the runner writes its state.

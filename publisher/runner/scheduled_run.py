@@ -26,8 +26,6 @@ from publisher.schedule.store import ClaimedSlot
 from publisher.storage.engine import Database
 from publisher.workers.timed_worker import WorkerClosed
 
-__all__ = ["run_due_slots"]
-
 #: Renewals of a claim within its lease.
 _RENEWALS_PER_LEASE = 3
 

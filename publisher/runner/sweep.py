@@ -17,8 +17,6 @@ from publisher.storage.locks import advisory_lock
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
 
-__all__ = ["SweepResult", "sweep"]
-
 #: Age at which finished runs are deleted. The newest run of each schedule stays.
 _RUNS_KEPT: Final = timedelta(days=90)
 #: Age at which confirmation emails are deleted; their links work for 7 days at most.

@@ -8,8 +8,6 @@ import socket
 import time
 from collections.abc import Mapping
 
-__all__ = ["SystemdNotifier"]
-
 
 class SystemdNotifier:
     """Sends the state of the process to the service manager; does nothing without one."""

@@ -13,8 +13,6 @@ from publisher.schedule.processes import record_tick, try_process_lock
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.websub.notify import send_notifications
 
-__all__ = ["tick"]
-
 
 def tick(context: Context) -> PublishResult:
     """Run due schedules, update feeds, send mail, notify hubs, process bounces, clean up.

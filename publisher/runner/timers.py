@@ -14,8 +14,6 @@ from apscheduler.triggers.date import DateTrigger
 from publisher.cadence import Timetable, next_slot
 from publisher.clock import Clock
 
-__all__ = ["STALL_SECONDS", "Timers"]
-
 #: The scheduler's own heartbeat, and the age from which it counts as stalled. Seconds of real time.
 _HEARTBEAT_SECONDS: Final = 10.0
 STALL_SECONDS: Final = 60.0

@@ -16,8 +16,6 @@ from publisher.schedule.store import ClaimedSlot, SlotRun, StoredSchedule
 from publisher.settings.schedules import Schedule, parse_timetable
 from publisher.storage.engine import Database
 
-__all__ = ["LEASE", "RETRIES", "claim_due_slots", "next_lease_end", "passed_slot", "save_schedules"]
-
 #: Duration of a claim. A runner that does not renew it counts as dead.
 LEASE: Final = timedelta(seconds=90)
 #: Pauses before a failed slot is tried again.

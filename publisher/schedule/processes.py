@@ -20,16 +20,6 @@ from publisher.private_files import make_private_folder, private_opener
 from publisher.storage import facts
 from publisher.storage.process_lock import hold_lock, is_locked, try_hold_lock
 
-__all__ = [
-    "RUNNERS_FOLDER",
-    "RunnerFile",
-    "is_attended",
-    "list_runners",
-    "process_name",
-    "record_tick",
-    "try_process_lock",
-]
-
 #: Folder beside publisher.toml.
 RUNNERS_FOLDER: Final = ".publish.runners"
 #: The name of the fact with the times of the latest calls of 'publish tick' (Unix times), and how many are kept.

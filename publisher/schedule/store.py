@@ -19,26 +19,6 @@ from publisher.model.result import Result
 from publisher.storage.bulk import batches
 from publisher.storage.tables.schedule import schedule, slot_run
 
-__all__ = [
-    "ClaimedSlot",
-    "SlotRun",
-    "StoredSchedule",
-    "claim_slot",
-    "delete_old_runs",
-    "delete_other_schedules",
-    "enqueue_slots",
-    "existing_slots",
-    "finish_slot",
-    "load_schedules",
-    "open_runs",
-    "recent_runs",
-    "record_outcome",
-    "release_slot",
-    "renew_lease",
-    "save_schedule",
-    "skip_slot",
-]
-
 _OPEN: Final[Any] = literal_column("'due'"), literal_column("'running'")
 
 

@@ -11,8 +11,6 @@ from publisher.settings.field_types import SettingsTable
 if TYPE_CHECKING:
     from publisher.findings.silence import Silence
 
-__all__ = ["CheckSettings"]
-
 
 def _silence(text: str) -> str:
     """Accept an entry of ``silence``; return it with the current ID of its rule."""

@@ -13,17 +13,6 @@ from publisher.settings import validators
 from publisher.settings.field_types import Host, SettingsTable, Text
 from publisher.settings.secrets import Secret
 
-__all__ = [
-    "BounceSettings",
-    "DeliverySettings",
-    "DkimSettings",
-    "DomainSettings",
-    "ImapSettings",
-    "RelaySettings",
-    "SmtpSettings",
-    "WarmUpSettings",
-]
-
 
 class RelaySettings(SettingsTable):
     """An SMTP relay."""

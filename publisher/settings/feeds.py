@@ -14,8 +14,6 @@ from publisher.settings import validators
 from publisher.settings.field_types import ArticleQuerySettings, Limit, SettingsTable, Slug, Text, Url
 from publisher.settings.schedules import Cadences, Zone
 
-__all__ = ["AnnounceSettings", "CloudSettings", "CustomFeedSettings", "FeedSettings", "LogoSettings"]
-
 _UrlPath = Annotated[
     str,
     AfterValidator(validators.matching(re.compile(r"/[^\s\"<>]*"), "must be a path that begins with /, as in /ping")),

@@ -10,19 +10,6 @@ from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import validators
 
-__all__ = [
-    "Address",
-    "ArticleQuerySettings",
-    "Host",
-    "Language",
-    "Limit",
-    "Sender",
-    "SettingsTable",
-    "Slug",
-    "Text",
-    "Url",
-]
-
 Slug = Annotated[str, AfterValidator(validators.slug)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(validators.one_line)]
 Address = Annotated[str, AfterValidator(validators.address)]

@@ -16,8 +16,6 @@ from publisher.settings import validators
 from publisher.settings.field_types import Address, ArticleQuerySettings, Sender, SettingsTable, Text
 from publisher.settings.schedules import ScheduleSettings
 
-__all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
-
 
 def _local_time(value: object) -> object:
     return parse_local_time(str(value))

@@ -13,8 +13,6 @@ from pydantic import BaseModel, ValidationError
 from publisher.errors import SettingsError
 from publisher.settings.site import Site
 
-__all__ = ["SETTINGS_FILE", "read_site"]
-
 #: The settings file; its folder is the site.
 SETTINGS_FILE = "publisher.toml"
 

@@ -8,8 +8,6 @@ from publisher.errors import PublisherError
 from publisher.settings.read import SETTINGS_FILE, read_site
 from publisher.settings.site import Site
 
-__all__ = ["RereadSettings"]
-
 
 class RereadSettings:
     """The settings of a task, read again when the file has changed. A file with errors changes nothing."""

@@ -16,8 +16,6 @@ from publisher.model.digests import CatchUp
 from publisher.settings import validators
 from publisher.settings.field_types import SettingsTable
 
-__all__ = ["Cadences", "Days", "Schedule", "ScheduleSettings", "Zone", "format_timetable", "parse_timetable"]
-
 #: Where the search for a slot starts without ``starts``.
 _SEARCH_START: Final = date(2000, 1, 1)
 _UTC: Final = ZoneInfo("UTC")

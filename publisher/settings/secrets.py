@@ -11,8 +11,6 @@ from pydantic import field_validator
 from publisher.errors import SettingsError
 from publisher.settings.field_types import SettingsTable
 
-__all__ = ["Secret"]
-
 
 class Secret(SettingsTable):
     """The place of a secret value: ``{ env = "NAME" }`` or ``{ file = "path" }``."""

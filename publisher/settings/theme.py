@@ -10,8 +10,6 @@ from publisher.html.colour import MIN_CONTRAST, Palette, readable_colour
 from publisher.settings import validators
 from publisher.settings.field_types import SettingsTable, Text, Url
 
-__all__ = ["DarkSettings", "FontStack", "LogoImage", "ThemeSettings"]
-
 Colour = Annotated[str, AfterValidator(validators.colour)]
 #: Font families of every system; no font is loaded.
 FontStack = Literal["serif", "book", "sans", "grotesque", "mono"]

@@ -10,22 +10,6 @@ from zoneinfo import ZoneInfo
 from publisher.model.hosts import ascii_host, ascii_url
 from publisher.model.mailbox import parse_mailbox
 
-__all__ = [
-    "address",
-    "base_url",
-    "colour",
-    "host",
-    "http_url",
-    "language",
-    "limit",
-    "link",
-    "matching",
-    "one_line",
-    "sender",
-    "slug",
-    "zone",
-]
-
 
 def matching(pattern: re.Pattern[str], requirement: str) -> Callable[[str], str]:
     """Return a validator that accepts text that a regular expression matches as a whole."""

@@ -12,8 +12,6 @@ from publisher.settings import validators
 from publisher.settings.field_types import SettingsTable
 from publisher.settings.secrets import Secret
 
-__all__ = ["WebSettings"]
-
 
 def _network(value: str) -> str:
     try:

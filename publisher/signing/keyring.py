@@ -17,8 +17,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["TOKEN_PATTERN", "Keyring"]
-
 #: Matches the token of a delivery in a text.
 TOKEN_PATTERN: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
 _SUBSCRIBER_BYTES: Final = 5

@@ -13,8 +13,6 @@ from sqlalchemy import Connection
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 
-__all__ = ["SignedLinks", "signed_links"]
-
 
 class SignedLinks:
     """Signs values for URLs, and verifies the signatures."""

@@ -6,8 +6,6 @@ import hashlib
 import re
 from typing import Final
 
-__all__ = ["is_sample_token", "sample_token"]
-
 #: No delivery's token begins with 0: the alphabet of base 32 does not have it (RFC 4648 §6).
 _SAMPLE: Final = re.compile(r"0[0-9a-f]{31}", re.IGNORECASE)
 

@@ -14,8 +14,6 @@ from publisher.settings import Secret, Site
 from publisher.signing.keyring import Keyring
 from publisher.storage.facts import get_fact, set_fact
 
-__all__ = ["KEY_FILE", "keyring"]
-
 #: In the folder of publisher.toml, if ``secret`` is not set.
 KEY_FILE: Final = "publisher.key"
 _FACT: Final = "key"

@@ -16,8 +16,6 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["NotRegularError", "OutsideError", "open_beneath", "open_file_beneath", "read_beneath"]
-
 #: Symbolic links in one path, as in Linux.
 _MAX_LINKS: Final = 40
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC

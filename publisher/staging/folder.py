@@ -22,8 +22,6 @@ from publisher.errors import StageError
 from publisher.private_files import is_private_folder, make_private_folder, private_opener
 from publisher.staging.precompress import COMPRESSORS, is_current, write_precompressed
 
-__all__ = ["StagedFolder", "StagedWrite"]
-
 #: The folder of temporary files, inside the staged folder, so that a rename stays on one file system.
 _TEMPORARY_FOLDER: Final = ".staging"
 #: Files up to this size are compared with the staged file before anything is written.

@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["COMPRESSORS", "is_current", "write_precompressed"]
-
 
 def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     # zlib-ng compresses as well as zlib in half of the time. A window of 31 writes a gzip header without a time.

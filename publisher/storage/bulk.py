@@ -11,8 +11,6 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Column, Connection, Dialect, Table, insert, select
 from sqlalchemy.sql.base import Executable
 
-__all__ = ["batches", "execute_rows", "insert_rows", "select_mapping"]
-
 #: Below the parameters per statement of SQLite (32,766) and PostgreSQL (65,535).
 _BATCH: Final = 5_000
 

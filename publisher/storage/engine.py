@@ -23,8 +23,6 @@ from publisher.storage.locks import release_session_lock
 from publisher.storage.run_lock import LOCK_FILE, file_lock, wait_for
 from publisher.storage.tables import REVISION, metadata
 
-__all__ = ["BUSY_SECONDS", "Database", "database_path", "has_open_database"]
-
 #: An arbitrary number for the advisory lock on PostgreSQL.
 _ADVISORY_LOCK: Final = 0x7075_626C
 _NETWORK_FILE_SYSTEMS: Final = frozenset(["nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "fuse.sshfs"])

@@ -9,8 +9,6 @@ from sqlalchemy import Connection, delete, select, text
 from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.meta import meta
 
-__all__ = ["delete_fact", "facts_with_prefix", "get_fact", "increment_fact", "set_fact"]
-
 #: SQLAlchemy's own form imports the modules of both databases.
 _UPSERT: Final = text(
     "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"

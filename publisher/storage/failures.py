@@ -16,8 +16,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from publisher.errors import PublisherError, StoreBusy, StoreError
 
-__all__ = ["quiet_psycopg", "translate_errors", "url_without_password"]
-
 #: Seconds that the check of a damaged database may take.
 _CHECK_SECONDS: Final = 10.0
 

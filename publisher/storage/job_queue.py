@@ -17,8 +17,6 @@ from sqlalchemy import Connection, and_, delete, func, select, text, update
 from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.jobs import job
 
-__all__ = ["Job", "claim", "count", "due", "dump_payload", "finish", "next_due_time", "queue", "reschedule"]
-
 _KEY: Final = ("kind", "subject", "target")
 _COLUMNS: Final = (*_KEY, "due_at", "attempts", "payload", "answer")
 #: SQLAlchemy's own form imports the modules of both databases.

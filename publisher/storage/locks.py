@@ -8,8 +8,6 @@ from typing import Final
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["advisory_lock", "release_session_lock"]
-
 #: The first number of PostgreSQL's two-number advisory locks; the second is a hash of the name.
 _LOCK_CLASS: Final = 0x686F_6C64
 

@@ -8,8 +8,6 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-__all__ = ["upgrade"]
-
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Run the migrations up to REVISION in the caller's transaction."""

@@ -12,8 +12,6 @@ from pathlib import Path
 from publisher.errors import StoreError
 from publisher.private_files import FILE_MODE, make_private_folder
 
-__all__ = ["hold_lock", "is_locked", "open_lock", "try_hold_lock", "try_lock"]
-
 
 def open_lock(path: Path, *, make_folder: bool = False) -> int:
     """Open a lock file, create it if it is missing, and return its descriptor.

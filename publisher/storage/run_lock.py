@@ -12,8 +12,6 @@ from typing import Final
 from publisher.errors import StoreBusy
 from publisher.storage.process_lock import open_lock, try_lock
 
-__all__ = ["LOCK_FILE", "file_lock", "wait_for"]
-
 #: Beside publisher.toml; the run that holds it writes its process ID into it.
 LOCK_FILE: Final = ".publish.lock"
 

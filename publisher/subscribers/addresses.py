@@ -10,16 +10,6 @@ from typing import Final
 
 from publisher.errors import SettingsError
 
-__all__ = [
-    "Address",
-    "is_invisible",
-    "mailbox_key",
-    "parse_address",
-    "parse_named_address",
-    "require_address",
-    "strip_invisible",
-]
-
 #: The form of nearly all addresses: email-validator would change nothing but the case.
 _ORDINARY: Final = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?:[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,61}\.)+([A-Za-z]{2,24}))"

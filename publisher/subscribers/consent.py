@@ -29,8 +29,6 @@ from publisher.subscribers.consent_words import (
     may_be_inactive_state,
 )
 
-__all__ = ["ACTIVE", "Consent", "is_consent_column", "printable_text", "read_consent"]
-
 _NO: Final = re.compile(
     "false|no|n|f|0|off|none|null|nil|nan|na|n a|not set|no data|never|unchecked|nein|non|niet|nao|falsch|faux|falso"
 )

@@ -11,20 +11,6 @@ from typing import Final
 
 from publisher.model.subscriptions import SubscriptionState
 
-__all__ = [
-    "REASONS",
-    "ColumnKind",
-    "InactiveState",
-    "column_kind",
-    "fold_words",
-    "has_payment_columns",
-    "is_active_type",
-    "is_active_word",
-    "match_inactive_state",
-    "match_plain_inactive_state",
-    "may_be_inactive_state",
-]
-
 #: An inactive state, with the reason of a suppression.
 InactiveState = tuple[SubscriptionState, str | None]
 

@@ -17,17 +17,6 @@ from publisher.subscribers.addresses import Address, parse_named_address, strip_
 from publisher.subscribers.consent import ACTIVE, Consent, is_consent_column, printable_text, read_consent
 from publisher.subscribers.consent_words import fold_words, has_payment_columns
 
-__all__ = [
-    "COLUMNS",
-    "DIGESTS_COLUMN",
-    "RejectedRow",
-    "SubscriberRow",
-    "detect_encoding",
-    "escape_formula",
-    "parse_csv",
-    "parse_json_lines",
-]
-
 #: The column of the digests that a person is subscribed to.
 DIGESTS_COLUMN: Final = "digests"
 _MANY: Final = (DIGESTS_COLUMN, "topics", "regions", "brands", "tags", "authors")

@@ -9,8 +9,6 @@ from publisher.model.subscriptions import SubscriptionState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
 
-__all__ = ["open_domains", "subscribed_domains"]
-
 
 def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
     """Return domain → number of deliveries of an issue that are not finished."""

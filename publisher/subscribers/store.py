@@ -20,26 +20,6 @@ from publisher.storage.tables.digests import issue
 from publisher.storage.tables.subscribers import interests, subscriber, subscription, subscription_event
 from publisher.subscribers.subscriptions_store import ChangeSource, Subscription, load_subscriptions
 
-__all__ = [
-    "INTEREST_KINDS",
-    "Subscriber",
-    "count_by_status",
-    "delete_subscriber",
-    "find_by_key",
-    "find_subscriber",
-    "find_subscribers",
-    "ids_by_key",
-    "insert_subscribers",
-    "interest_query",
-    "interests_id",
-    "interests_text",
-    "iter_subscribers",
-    "load_interest_queries",
-    "lock_subscribers",
-    "reserve_ids",
-    "update_subscribers",
-]
-
 #: The kinds of labels that subscribers can be interested in, by the name of their field.
 INTEREST_KINDS: Final = {
     "topics": FacetKind.TOPIC,

@@ -12,8 +12,6 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
 
-__all__ = ["convert_unsubscribed", "suppress_address", "suppress_subscriber", "suppression_hash"]
-
 #: Set by a migration if an older version had stored unsubscribed people as suppressed addresses.
 _TO_CONVERT = "unsubscribed_suppressions"
 

@@ -14,16 +14,6 @@ from publisher.storage.bulk import batches
 from publisher.storage.tables.subscribers import subscriber, suppression
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, record_event, unsubscribe
 
-__all__ = [
-    "SUPPRESSION_WORDS",
-    "Suppression",
-    "SuppressionChannel",
-    "add_suppression",
-    "lift_suppression",
-    "load_suppressions",
-    "replace_bounce_suppression",
-]
-
 
 class SuppressionChannel(StrEnum):
     """How it became known that an address must not be mailed."""

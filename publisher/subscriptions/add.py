@@ -37,16 +37,6 @@ if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
 
-__all__ = [
-    "add_subscriber",
-    "change_subscriber",
-    "describe_inactive_state",
-    "insert_subscriber_rows",
-    "require_digests",
-    "require_reason",
-    "upsert_subscriber",
-]
-
 _State: Final = SubscriptionState
 #: Suppressions that an operator may lift with a reason: never a complaint or an erasure.
 _LIFTABLE: Final = ("asked", "bounced", "moved", "unsubscribed")

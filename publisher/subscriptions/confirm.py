@@ -30,8 +30,6 @@ from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.manage import erase_address
 from publisher.subscriptions.subscribe import SubscriptionRequest, confirm_subscription, may_confirm, request_from
 
-__all__ = ["ConfirmationResult", "OpenedConfirmation", "answer_confirmation", "open_confirmation"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedConfirmation(Result):

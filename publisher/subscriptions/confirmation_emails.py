@@ -54,8 +54,6 @@ from publisher.subscriptions.confirmation_store import CONFIRMATION, Confirmatio
 from publisher.subscriptions.subscribe import may_confirm, request_from
 from publisher.templating.environment import render_template
 
-__all__ = ["VALID_FOR", "ConfirmationEmailResult", "confirmation_link", "preferences_link", "send_confirmation_emails"]
-
 #: Validity of the link, by kind.
 VALID_FOR: Final = {
     ConfirmationKind.SUBSCRIBE: timedelta(days=7),

@@ -17,20 +17,6 @@ from publisher.storage.job_queue import Job
 from publisher.storage.tables.jobs import job
 from publisher.storage.tables.subscriptions import confirmation_email
 
-__all__ = [
-    "CONFIRMATION",
-    "ConfirmationEmail",
-    "add",
-    "change_request",
-    "delete_for_address",
-    "delete_jobs",
-    "delete_older",
-    "find",
-    "latest",
-    "mark_used",
-    "set_subscriber",
-]
-
 #: The kind of the jobs. The subject is the number of an email; the target is the keyed hash of its address.
 CONFIRMATION: Final = "confirmation"
 

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
 
-__all__ = ["ImportResult", "import_list"]
-
 _PAGE: Final = 2_000
 #: Rejected and skipped rows in the summary; ``on_rejected`` is called with all of them.
 _MAX_LISTED: Final = 20

@@ -25,8 +25,6 @@ from publisher.subscribers.store import Subscriber
 from publisher.subscriptions.preferences import personal_feed_url
 from publisher.workers.pool import Workers
 
-__all__ = ["personal_feed_state", "render_personal_feed"]
-
 #: Articles that are searched for a feed at most, and articles per query.
 _MAX_SEARCHED: Final = 2_000
 _PAGE: Final = 100

@@ -33,21 +33,6 @@ from publisher.subscriptions.subscribe import (
 )
 from publisher.subscriptions.unsubscribe import mask_address
 
-__all__ = [
-    "Access",
-    "Preferences",
-    "PreferencesResult",
-    "load_preferences",
-    "pause_mail",
-    "personal_feed_url",
-    "request_address_change",
-    "request_data",
-    "resolve_access",
-    "resume_mail",
-    "save_preferences",
-    "set_personal_feed",
-]
-
 #: The end of a pause without an end: people who only read their personal feed.
 _NO_END: Final = date(9999, 1, 1)
 #: The longest pause with an end.

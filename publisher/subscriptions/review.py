@@ -29,15 +29,6 @@ from publisher.subscribers.suppression_store import Suppression
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
 
-__all__ = [
-    "DoubtfulSuppression",
-    "UnclearState",
-    "doubtful_suppressions",
-    "lift_suppressions",
-    "stored_reason",
-    "unclear_states",
-]
-
 _PAGE: Final = 2_000
 _BOUNCE_DAYS: Final = 30
 #: A reply code or an enhanced status code: only replies of servers are reviewed.

@@ -24,19 +24,6 @@ from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import require_digests, upsert_subscriber
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 
-__all__ = [
-    "COOL_DOWN",
-    "SUBSCRIBE_KINDS",
-    "SubscribeResult",
-    "SubscriptionRequest",
-    "confirm_subscription",
-    "interest_choices",
-    "may_confirm",
-    "request_from",
-    "request_resubscription",
-    "request_subscription",
-]
-
 #: An address gets at most one confirmation email in this period.
 COOL_DOWN: Final = timedelta(days=1)
 #: The same for an address that bounced or complained.

@@ -17,8 +17,6 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscriptions.subscribe import request_resubscription
 
-__all__ = ["UNDO_PERIOD", "LinkStatus", "link_status", "mask_address", "resubscribe_by_link", "unsubscribe_by_link"]
-
 #: How long the same link can undo an unsubscription.
 UNDO_PERIOD: Final = timedelta(hours=24)
 

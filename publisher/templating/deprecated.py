@@ -13,14 +13,6 @@ from typing import Any, Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-__all__ = [
-    "DeprecatedName",
-    "EarlierDefinition",
-    "deprecated_attribute",
-    "deprecated_names",
-    "with_deprecated_variables",
-]
-
 #: Deprecated variable → its name.
 VARIABLES: Final = {
     "can_be_joined": "accepts_subscriptions",

@@ -37,8 +37,6 @@ from publisher.templating.deprecated import (
 )
 from publisher.templating.sources import shipped_templates
 
-__all__ = ["render_template", "render_template_string"]
-
 #: Compiled templates that a process caches: more than the shipped ones and those of a few sites.
 _MAX_COMPILED: Final = 256
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-__all__ = ["shipped_templates", "source_hash"]
-
 
 def shipped_templates() -> Path:
     """Return the folder of the shipped templates, in an installed package or in a checkout."""

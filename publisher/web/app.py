@@ -25,8 +25,6 @@ from publisher.web.page_cache import PageCache
 from publisher.web.pages import make_pages
 from publisher.web.rate_limits import network_of
 
-__all__ = ["Web"]
-
 #: Intervals at which the settings file is checked, and at which counted requests are stored.
 SETTINGS_CHECK_SECONDS: Final = 1.0
 STORE_COUNTS_SECONDS: Final = 60.0

@@ -26,8 +26,6 @@ from publisher.web.etags import etag_of, matches_etag
 from publisher.web.openapi import ApiRoute, Operation
 from publisher.web.user_agents import MAX_USER_AGENT_LENGTH, is_automated
 
-__all__ = ["ArticlePages"]
-
 #: Articles on the front page, and issues of each newsletter on the list of newsletters.
 _FRONT_ARTICLES: Final = 15
 _LATEST_ISSUES: Final = 3

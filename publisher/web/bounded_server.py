@@ -12,8 +12,6 @@ from uvicorn import Server
 
 from publisher.web.connection_limits import DeadlineProtocol
 
-__all__ = ["BoundedServer", "most_connections"]
-
 #: File descriptors that publishing, mail and the database use.
 _RESERVED_DESCRIPTORS: Final = 300
 #: Connections accepted at once, before requests are handled again.

@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["DeadlineProtocol"]
-
 #: How long a client may take to send a request, also the rest of one that has a response already.
 _REQUEST_SECONDS: Final = 10
 #: A client has to read this many bytes of a response within this time, or the rest of it.

@@ -20,8 +20,6 @@ from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.rate_limits import RateLimiter
 from publisher.web.writers import DATABASE_SECONDS, FormWriters
 
-__all__ = ["DeliveryLink", "NullLog", "WebContext", "is_sample_link"]
-
 
 class DeliveryLink:
     """A URL setting with {copy} in its path or query, or without: then a field is added."""

@@ -7,8 +7,6 @@ import hashlib
 
 from publisher.settings import Site
 
-__all__ = ["content_security_policy", "strict_transport"]
-
 
 def content_security_policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> str:
     """Return a Content-Security-Policy that allows a page's styles and the site's script.

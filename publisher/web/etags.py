@@ -8,8 +8,6 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["MAX_HEADER_BYTES", "etag_of", "is_not_modified", "matches_etag"]
-
 #: Bytes of a header that are parsed, because parsed values are cached.
 MAX_HEADER_BYTES: Final = 200
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 from publisher import FeedRequestRow
 from publisher.web.user_agents import DIRECT, MAX_USER_AGENT_LENGTH, OTHERS, parse_user_agent
 
-__all__ = ["FeedRequestCounter"]
-
 #: Feed readers without a count of subscribers that are counted separately on a day, for each feed.
 _MAX_CLIENTS: Final = 250_000
 #: Pairs of a feed and a named program that are counted separately on a day, and feed ids of one program for one feed.

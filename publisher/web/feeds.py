@@ -22,8 +22,6 @@ from publisher.web.file_cache import CachedFile, FileCache
 from publisher.web.openapi import ApiPath, Operation
 from publisher.websub.link_header import link_header
 
-__all__ = ["Feeds", "Message", "OnResponse", "Receive", "Scope", "Send", "send_response"]
-
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

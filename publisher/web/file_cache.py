@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from publisher.web.etags import etag_of
 
-__all__ = ["CachedFile", "EncodedBody", "FileCache"]
-
 #: Content-Encoding → suffix of the precompressed file; smaller encodings first.
 _PRECOMPRESSED: Final = (("br", ".br"), ("gzip", ".gz"))
 

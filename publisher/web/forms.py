@@ -15,8 +15,6 @@ from starlette.responses import Response
 from publisher.web.context import WebContext
 from publisher.web.openapi import FORM_TYPE, ApiRoute, Operation
 
-__all__ = ["Form", "form_page", "form_route"]
-
 #: Limits of a posted form.
 _MAX_BYTES: Final = 20_000
 _MAX_FIELDS: Final = 400

@@ -11,8 +11,6 @@ from publisher.web.context import WebContext
 from publisher.web.forms import Form, form_page
 from publisher.web.openapi import TEXT, ApiRoute, Operation
 
-__all__ = ["hub_routes"]
-
 
 def hub_routes(context: WebContext) -> list[ApiRoute]:
     """Return the route of the hub; none if the site has no hub."""

@@ -15,8 +15,6 @@ from starlette.types import Receive, Scope, Send
 
 from publisher.staging.beneath import open_file_beneath
 
-__all__ = ["MediaFiles"]
-
 #: Reopens an open descriptor, so that the checked file is served even if its path now leads elsewhere.
 _DESCRIPTORS: Final = "/dev/fd"
 

@@ -13,8 +13,6 @@ from publisher.errors import PublisherError
 from publisher.settings import Site
 from publisher.web.connection_limits import DeadlineProtocol
 
-__all__ = ["Metrics"]
-
 
 class Metrics:
     """Counters of this process, and figures read from the database at each scrape."""

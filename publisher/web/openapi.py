@@ -13,8 +13,6 @@ from starlette.routing import Route, compile_path
 from publisher.settings import Site
 from publisher.version import __version__
 
-__all__ = ["FORM_TYPE", "TEXT", "ApiPath", "ApiRoute", "Operation", "describe_api"]
-
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 #: The schema of a text field.
 TEXT: Final[Mapping[str, Any]] = {"type": "string"}

@@ -10,8 +10,6 @@ from typing import Final
 
 from publisher.web.feeds import Message, Receive, Scope, Send
 
-__all__ = ["PageCache"]
-
 #: Memory for all pages, and the approximate overhead of each.
 _MAX_BYTES: Final = 8_000_000
 _OVERHEAD_BYTES: Final = 2_000

@@ -24,8 +24,6 @@ from publisher.web.subscribe import SubscribePages
 from publisher.web.unsubscribe import UnsubscribePages
 from publisher.web.writers import RETRY_AFTER_SECONDS
 
-__all__ = ["make_pages"]
-
 #: HTTP status → heading and text of the error page.
 _ERROR_TEXTS: Final = {
     400: ("Invalid request", "Please go back and try again."),

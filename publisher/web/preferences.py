@@ -16,8 +16,6 @@ from publisher.web.forms import Form, form_page, form_route
 from publisher.web.openapi import TEXT, ApiRoute
 from publisher.web.subscribe import choice_fields, interest_fields, requested_subscription, zones_by_area
 
-__all__ = ["PreferencesPage"]
-
 
 class PreferencesPage:
     """The page at the URL of ``mail.preferences``."""

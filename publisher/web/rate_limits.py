@@ -16,8 +16,6 @@ from starlette.requests import Request
 from publisher.settings import Site
 from publisher.subscribers.addresses import mailbox_key, parse_address
 
-__all__ = ["RateLimiter", "network_of"]
-
 #: Hub requests of one address and of one network; a program that reads many feeds subscribes to each.
 _HUB_LIMITS: Final = (parse("2000/hour"), parse("10000/hour"))
 #: The clock may go back by this without a reset of all counts.

@@ -19,8 +19,6 @@ from publisher.web.context import WebContext
 from publisher.web.forms import Form, form_page, form_route
 from publisher.web.openapi import TEXT, ApiRoute, Operation
 
-__all__ = ["SubscribePages", "choice_fields", "interest_fields", "requested_subscription", "zones_by_area"]
-
 #: Field of an article → chosen labels.
 Follows = Mapping[str, tuple[str, ...]]
 _AREAS: Final = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")

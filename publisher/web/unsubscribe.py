@@ -16,8 +16,6 @@ from publisher.web.context import DeliveryLink, WebContext, is_sample_link
 from publisher.web.forms import Form, form_page, form_route
 from publisher.web.openapi import TEXT, ApiRoute
 
-__all__ = ["UnsubscribePages"]
-
 #: Mail providers do not retry a one-click request (RFC 8058), so it waits longer for a writer thread than other forms.
 _WAIT_SECONDS: Final = 30.0
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["DIRECT", "MAX_USER_AGENT_LENGTH", "OTHERS", "UserAgent", "is_automated", "parse_user_agent"]
-
 #: The name of all programs that fetch for one subscriber.
 DIRECT: Final = "direct"
 #: The name of all programs beyond the limit of named ones.

@@ -12,8 +12,6 @@ from starlette.exceptions import HTTPException
 
 from publisher.errors import StoreBusy
 
-__all__ = ["DATABASE_SECONDS", "RETRY_AFTER_SECONDS", "FormWriters"]
-
 #: Threads of each kind. All kinds together stay below the database pool of 15 connections, so that pages that only
 #: read always get one.
 _THREADS_PER_KIND: Final = 2

@@ -33,8 +33,6 @@ from publisher.storage.job_queue import Job
 from publisher.websub import hub_store as hub
 from publisher.websub.link_header import link_header
 
-__all__ = ["HubReport", "RequestRejected", "request_subscription", "run_hub_tasks", "topic_path"]
-
 #: Lease by default, at least and at most (§5.1: the hub decides).
 _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS, _MAX_LEASE_SECONDS = 10 * 86_400, 300, 30 * 86_400
 #: A secret must be shorter (§5.1).

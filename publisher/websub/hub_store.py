@@ -11,19 +11,6 @@ from publisher.storage.job_queue import Job, dump_payload
 from publisher.storage.tables.jobs import job
 from publisher.storage.tables.websub import hub_subscription
 
-__all__ = [
-    "CONTENT",
-    "HUB_KINDS",
-    "count_rows",
-    "delete_callback",
-    "delete_expired_subscriptions",
-    "delete_subscription",
-    "queue_content",
-    "queue_verification",
-    "save_subscription",
-    "subscriptions_by_topic",
-]
-
 #: The kinds of the jobs. The subject is the topic, a feed's file relative to feeds/; the target is the callback; the
 #: payload has the secret and, for a verification, the mode (``subscribe`` or ``unsubscribe``) and the lease in seconds.
 CONTENT: Final = "hub content"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["link_header"]
-
 
 def link_header(url: str, hubs: Sequence[str]) -> str:
     """Return the Link header of a feed with its own URL and its hubs (https://www.w3.org/TR/websub/#discovery)."""

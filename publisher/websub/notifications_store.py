@@ -11,14 +11,6 @@ from publisher.storage import job_queue
 from publisher.storage.job_queue import Job, dump_payload
 from publisher.storage.tables.jobs import job
 
-__all__ = [
-    "NOTIFICATION",
-    "delete_feed_notifications",
-    "delete_other_recipients",
-    "queue_notifications",
-    "update_hash",
-]
-
 #: The kind of the jobs. The subject is the feed's file, relative to feeds/; the target is ``websub URL`` or
 #: ``rsscloud URL``; the payload is the hash of the bytes that must be served before the notification is sent.
 NOTIFICATION: Final = "notification"

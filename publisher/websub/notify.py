@@ -28,8 +28,6 @@ from publisher.websub.hub_store import queue_content
 from publisher.websub.notifications_store import NOTIFICATION
 from publisher.websub.recipients import recipients
 
-__all__ = ["RETRIES", "send_notifications"]
-
 #: Retries of a notification, for more than a day.
 RETRIES: Final = Backoff(60, 6 * 3600, 14)
 #: The backoff for bytes that are not served yet grows until this attempt; they are never given up.

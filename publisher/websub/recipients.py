@@ -5,8 +5,6 @@ from __future__ import annotations
 from publisher.model.feeds import FeedFormat
 from publisher.settings import Site
 
-__all__ = ["recipients"]
-
 
 def recipients(site: Site, form: FeedFormat) -> tuple[str, ...]:
     """Return the recipients of notifications about a format; rssCloud supports RSS only."""

@@ -19,8 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-__all__ = ["ForkedProcess", "has_one_thread"]
-
 #: Open files of a process on a system that cannot list them.
 _MAX_DESCRIPTORS: Final = 65_536
 

@@ -12,8 +12,6 @@ from publisher.workers.timed_worker import TimedWorker
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
-__all__ = ["Workers"]
-
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 

@@ -26,8 +26,6 @@ from publisher.errors import PublisherError
 from publisher.failures import Failure, describe_failure
 from publisher.workers.forked_process import ForkedProcess, has_one_thread
 
-__all__ = ["CPU_SECONDS", "MEMORY_BYTES", "TimedWorker", "WorkerClosed", "WorkerStopped"]
-
 #: Processor time for one item: one file, or one record of a file with several.
 CPU_SECONDS: Final = 10.0
 #: Wall-clock time for one item, for a disk that hangs.

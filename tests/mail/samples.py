@@ -18,8 +18,6 @@ from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
 from publisher.settings.theme import ThemeSettings
 
-__all__ = ["BRANDING", "DIGEST", "ENVELOPE", "NOW", "THEMES", "article", "articles", "issue", "message", "public"]
-
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 THEMES = ("magazine", "brief", "letter")
 BRANDING = Branding(

@@ -15,8 +15,6 @@ from click.testing import CliRunner
 from publisher.cli import publish
 from publisher.errors import PublisherError
 
-__all__ = ["CommandResult", "run_command"]
-
 #: Modules of commands that ask on a terminal.
 _ASKING = ("approve", "cancel")
 

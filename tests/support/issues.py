@@ -14,8 +14,6 @@ from publisher.pipeline.stage_outbox import stage_outbox
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["force_draft", "open_draft"]
-
 
 def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) -> IssueRow:
     """Approve the draft of a digest as an issue of this minute, and open its send, whoever subscribes to it."""

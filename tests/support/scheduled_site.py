@@ -20,8 +20,6 @@ from tests.support.clocks import ManualClock
 from tests.support.smtp import Server
 from tests.support.use_cases import add_subscriber, approve, import_list, run_due_slots, send_due_issues
 
-__all__ = ["EDITOR", "FRIDAY", "MONDAY", "SATURDAY", "SUNDAY", "ScheduledSite", "text_of"]
-
 #: The slot is on Monday at 07:00.
 FRIDAY = datetime(2026, 11, 20, 15, tzinfo=UTC)
 SATURDAY = datetime(2026, 11, 21, 12, tzinfo=UTC)

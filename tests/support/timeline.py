@@ -33,8 +33,6 @@ from tests.support import use_cases as approving
 from tests.support.clocks import ManualClock
 from tests.support.use_cases import deliver, import_list, open_publisher, run_due_slots, send_due_issues
 
-__all__ = ["Newsroom", "SentMail"]
-
 #: A Friday.
 _START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 _HOUR = timedelta(hours=1)

@@ -36,53 +36,6 @@ from publisher.websub import notify
 from publisher.workers.pool import Workers
 from tests.support import parsers
 
-__all__ = [
-    "accept_refusals",
-    "add_subscriber",
-    "approve",
-    "cancel",
-    "check_site",
-    "context_of",
-    "correct",
-    "deliver",
-    "delivery_history",
-    "discard",
-    "doubtful_suppressions",
-    "erase_subscriber",
-    "export_subscribers",
-    "force_issue",
-    "import_list",
-    "lift_suppressions",
-    "list_issues",
-    "list_subscribers",
-    "load_stats",
-    "load_status",
-    "open_context",
-    "open_publisher",
-    "pause",
-    "plan_approval",
-    "plan_cancel",
-    "preview",
-    "process_mailbox",
-    "process_messages",
-    "publish",
-    "reinstate",
-    "reopen",
-    "resume",
-    "retract",
-    "retry_refusals",
-    "run_due_slots",
-    "send_draft_test",
-    "send_due_issues",
-    "send_notifications",
-    "set_note",
-    "suppress_by_operator",
-    "tick",
-    "unclear_states",
-    "undo_discard",
-    "upcoming_issues",
-]
-
 
 def open_publisher(site: Site, now: datetime | None = None, **options: Any) -> Publisher:
     """Open a site at a fixed time; at the current time without one."""

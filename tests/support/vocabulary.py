@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Finding", "check_markdown", "check_python", "check_template"]
-
 #: A pattern of whole words → the term to use instead. Feed readers and screen readers are programs and keep their name.
 TERMS: Final[dict[str, str]] = {
     r"reader programs?": "feed reader",

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["until"]
-
 #: More than a loaded machine needs, and less than the time limit of a test.
 _SECONDS = 120.0
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["die_elsewhere", "double"]
-
 
 def double(number: int) -> int:
     """Return twice the number."""

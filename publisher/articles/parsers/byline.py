@@ -8,8 +8,6 @@ from typing import Final
 from publisher.html.text import contains_phrase, one_line
 from publisher.model.articles import Author, Image
 
-__all__ = ["parse_author_line", "parse_image_line"]
-
 # These patterns match text on one line, with single spaces between words.
 _VERB: Final = re.compile(r",? (?:(?:is|was) (?:an?|the|our)\b|writes\b|are\b|covers\b|reports\b|serves as\b)")
 _PARTICLES: Final = frozenset(

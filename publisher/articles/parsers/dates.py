@@ -7,16 +7,6 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-__all__ = [
-    "DATE_PATTERN",
-    "date_from_match",
-    "is_date",
-    "localize",
-    "parse_date",
-    "require_supported_year",
-    "to_instant",
-]
-
 _MONTHS: Final = [
     "january",
     "february",

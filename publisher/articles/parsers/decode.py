@@ -7,8 +7,6 @@ from typing import BinaryIO, Final
 from publisher.errors import InvalidRecord
 from publisher.html.text import clean_characters
 
-__all__ = ["character_warnings", "decode_text", "read_text"]
-
 #: Control characters that do not occur in text: all but tab to carriage return, and escape.
 _CONTROLS: Final = bytes(number for number in range(32) if number not in (9, 10, 11, 12, 13, 27))
 #: Signatures of binary formats, at the start of a file.

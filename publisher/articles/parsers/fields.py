@@ -25,8 +25,6 @@ from publisher.html.urls import safe_url
 from publisher.model.articles import Author, Enclosure, Image, Record
 from publisher.model.media_types import media_type
 
-__all__ = ["BODY_FORMATS", "IDENTITY_NAMES", "build_record", "parse_record"]
-
 #: Allowed values of ``format``, the format of the body.
 BODY_FORMATS: Final = ("html", "markdown", "text")
 

@@ -17,8 +17,6 @@ import yaml
 from publisher.articles.parsers.result import PlainScalar
 from publisher.errors import InvalidRecord
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "parse_front_matter", "split_front_matter"]
-
 #: Mappings, sequences and scalars of one front matter, with aliases expanded.
 MAX_NODES: Final = 10_000
 #: Nesting depth of mappings and sequences.

@@ -20,8 +20,6 @@ from publisher.articles.parsers.result import (
 )
 from publisher.errors import InvalidRecord
 
-__all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "parse_json", "parse_json_lines"]
-
 #: Nesting depth of objects and arrays.
 MAX_DEPTH: Final = 32
 #: Values of one record.

@@ -13,8 +13,6 @@ from typing import Any, Final
 from publisher.articles.parsers.result import ParsedRecord
 from publisher.model.articles import Record
 
-__all__ = ["MAX_AUTHORS", "MAX_ENCLOSURES", "MAX_LABEL", "MAX_LINKS", "MAX_TAGS", "apply_limits"]
-
 MAX_TAGS: Final = 100
 MAX_AUTHORS: Final = 50
 MAX_ENCLOSURES: Final = 50

@@ -9,8 +9,6 @@ from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.fields import parse_record
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
 
-__all__ = ["parse_markdown"]
-
 
 def parse_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
     """Yield the one record of a Markdown file; a first ``# Heading`` can be the title.

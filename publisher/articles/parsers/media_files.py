@@ -8,8 +8,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 from publisher.articles.parsers.result import ParserOptions
 from publisher.staging.beneath import open_file_beneath
 
-__all__ = ["local_file_size"]
-
 
 def local_file_size(url: str, options: ParserOptions) -> int | None:
     """Return the size in bytes of the local file that a URL of the site serves, or None.

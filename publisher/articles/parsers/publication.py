@@ -30,16 +30,6 @@ from publisher.articles.parsers.publication_words import (
 )
 from publisher.html.text import clean_characters, one_line
 
-__all__ = [
-    "DRAFTS_FOLDER",
-    "Publication",
-    "drop_publication_states",
-    "expiry_fields",
-    "is_in_drafts_folder",
-    "parse_publication",
-    "release_fields",
-]
-
 #: Statement of a draft that is in a drafts folder.
 DRAFTS_FOLDER: Final = "in a _drafts folder"
 

@@ -5,21 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-__all__ = [
-    "CONTAINERS",
-    "EMPTY",
-    "EXPIRY",
-    "FALSE",
-    "KINDS",
-    "LIMITS",
-    "OWN_FIELDS",
-    "PLAIN_DRAFTS",
-    "PUBLISHED",
-    "TRUE",
-    "UNPUBLISHED",
-    "Kind",
-]
-
 #: How the value of a field is interpreted:
 #:
 #: - draft, published, status: an unknown value means draft;

@@ -21,8 +21,6 @@ from publisher.articles.parsers.text_export import find_draft_statement
 from publisher.errors import InvalidRecord
 from publisher.staging.beneath import open_file_beneath
 
-__all__ = ["drafts_in_file", "with_drafts", "with_field_drafts", "with_json_drafts"]
-
 #: (name of the table that contains the field, or empty; field name; value).
 _Field: TypeAlias = tuple[str, str, Any]
 

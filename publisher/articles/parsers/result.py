@@ -11,17 +11,6 @@ from zoneinfo import ZoneInfo
 from publisher.failures import Failure, describe_failure
 from publisher.model.articles import Record
 
-__all__ = [
-    "DraftRecord",
-    "ParseResult",
-    "ParsedRecord",
-    "ParserOptions",
-    "PlainScalar",
-    "RejectedRecord",
-    "failed_record",
-    "whole_number",
-]
-
 #: A whole number of YAML 1.1, without base 60 (https://yaml.org/type/int.html).
 _WHOLE_NUMBER: Final = re.compile(
     r"(?P<sign>[-+]?)(?:0b(?P<binary>[01_]+)|0x(?P<hexadecimal>[0-9a-fA-F_]+)|(?P<octal>0[0-7_]+)|(?P<decimal>0|[1-9][0-9_]*))"

@@ -10,8 +10,6 @@ from typing import Final
 
 from publisher.html.text import contains_phrase, one_line
 
-__all__ = ["split_tags"]
-
 _CLOSING: Final = frozenset(")]}’”'\"")
 #: An acronym before a word (``NATOVladimir``) or a digit before a capital (``F-16Grain``): the border is ambiguous.
 _ACRONYM_THEN_WORD: Final = re.compile(r"[A-Z]{3}[a-z]{2}|\d[A-Z][a-z]|\.[A-Z][a-z]{2}")

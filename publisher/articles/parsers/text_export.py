@@ -23,8 +23,6 @@ from publisher.html.sanitize import paragraphs_to_html
 from publisher.html.text import one_line
 from publisher.model.articles import Author, Image, Record
 
-__all__ = ["find_draft_statement", "parse_text_export"]
-
 _LABEL: Final = re.compile(
     r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?|Status|Draft|Published|Publish|Visibility|Embargo(?: until)?)\s*:\s*",
     re.IGNORECASE,

@@ -27,22 +27,6 @@ from publisher.model.report import HeldIssue
 from publisher.settings import Site
 from publisher.subscribers import recipients_store as recipients
 
-__all__ = [
-    "OpeningTime",
-    "error_reason",
-    "finished_issue",
-    "held_issues",
-    "hold_reason",
-    "lateness_reason",
-    "opening_time",
-    "pause",
-    "require_sendable_issue",
-    "require_subscribers",
-    "resume",
-    "stop_reason",
-    "unsent_reason",
-]
-
 #: How to release an issue whose text has to change.
 _REOPEN: Final = "Make it a draft again with 'publish reopen {digest}', then approve it."
 

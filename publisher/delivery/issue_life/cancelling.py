@@ -16,8 +16,6 @@ from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article
 from publisher.storage.tables.subscribers import subscription
 
-__all__ = ["cancel_issue"]
-
 
 def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: Collection[str] = ()) -> int:
     """Cancel the deliveries of an issue that were not handed over; return their number.

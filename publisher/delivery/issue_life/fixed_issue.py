@@ -31,8 +31,6 @@ from publisher.model.query import is_news
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["content_of_issue", "fix_draft", "unfix_issue"]
-
 
 def fix_draft(context: Context, update: DraftUpdate) -> IssueRow:
     """Fix a draft as an issue: its articles with their text, its headers and bytes.

@@ -29,8 +29,6 @@ from publisher.model.report import OpenedSummary
 from publisher.settings import Site
 from publisher.storage.locks import advisory_lock
 
-__all__ = ["OpenedIssue", "open_issue", "opened_summary"]
-
 #: Transactions that may find a new selection before the send is given up; subscribers change rarely.
 _MAX_ATTEMPTS: Final = 20
 #: One lock for all newsletters: what one brings, another one leaves out.

@@ -13,8 +13,6 @@ from publisher.digests.preflight.style import declarations
 from publisher.findings import Finding
 from publisher.findings.mail_rules import finding
 
-__all__ = ["FALLBACKS", "check_clients"]
-
 #: Feature → its fallback in clients that do not support it. docs/checks.md shows the same table.
 FALLBACKS: Final = {
     "css-border-radius": "corners are square",

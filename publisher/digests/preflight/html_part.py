@@ -20,8 +20,6 @@ from publisher.findings import Finding
 from publisher.findings.mail_rules import MAX_STYLE_BYTES, finding
 from publisher.html.text import display_width, one_line
 
-__all__ = ["check_html", "headings", "link_targets", "parse_html"]
-
 _MAX_WIDTH_PIXELS: Final = 600
 #: The longest word that a phone shows on one line, in columns.
 _MAX_WORD_COLUMNS: Final = 30

@@ -18,8 +18,6 @@ from publisher.findings.mail_rules import finding
 from publisher.html.text import display_width
 from publisher.mail.placeholders import PLACEHOLDER_NAMES, placeholders_in
 
-__all__ = ["check_message", "html_of"]
-
 _REQUIRED_HEADERS: Final = (
     "From",
     "To",

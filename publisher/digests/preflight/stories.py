@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-__all__ = ["article_of", "mark_stories"]
-
 #: Set in the parsed document only, never in a message.
 _ATTRIBUTE: Final = "data-article-names"
 #: The label of elements that are in no story.

@@ -15,8 +15,6 @@ from tinycss2.color3 import parse_color
 
 from publisher.html.colour import contrast
 
-__all__ = ["Colours", "declarations", "style_sheets", "text_elements"]
-
 _HIDDEN: Final = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all)", re.IGNORECASE)
 _INVISIBLE_ELEMENTS: Final = frozenset(["script", "style", "title", "head"])
 _LARGE_PIXELS: Final = 24.0

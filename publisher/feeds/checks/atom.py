@@ -15,9 +15,6 @@ from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["entry_findings", "entry_name", "feed_findings", "id_and_link"]
-
-
 _FEED_ELEMENTS: Final = frozenset(
     [
         "author",

@@ -13,18 +13,6 @@ from typing import Final
 from publisher.findings import Finding
 from publisher.findings.feed_rules import finding
 
-__all__ = [
-    "LANGUAGE",
-    "RELATIONS",
-    "find_markup",
-    "html_findings",
-    "is_absolute_url",
-    "is_http_url",
-    "is_integer_or_missing",
-    "parse_rfc822_date",
-    "parse_rfc3339_date",
-]
-
 #: A simplified language tag (https://www.rfc-editor.org/rfc/rfc5646#section-2.1).
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 #: The link relations of https://www.iana.org/assignments/link-relations that feeds may use.

@@ -10,8 +10,6 @@ from publisher.feeds.checks.content import LANGUAGE, html_findings, is_http_url,
 from publisher.findings import Finding
 from publisher.findings.feed_rules import finding
 
-__all__ = ["VERSION", "feed_findings", "item_findings", "item_name"]
-
 VERSION: Final = "https://jsonfeed.org/version/1.1"
 
 _FEED_TYPES: Final[Mapping[str, type[Any]]] = {

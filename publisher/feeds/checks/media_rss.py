@@ -10,8 +10,6 @@ from publisher.feeds.namespaces import MEDIA
 from publisher.findings import Finding
 from publisher.findings.feed_rules import finding
 
-__all__ = ["media_findings"]
-
 
 def media_findings(parent: Any, entry: str) -> Iterator[Finding]:
     """Yield the violations in the media elements of an item or entry."""

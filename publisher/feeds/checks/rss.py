@@ -24,9 +24,6 @@ from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["channel_findings", "item_findings", "item_name", "raw_title_findings"]
-
-
 _CHANNEL_ELEMENTS: Final = frozenset(
     [
         "title",

@@ -7,8 +7,6 @@ from typing import Final
 
 from publisher.model.feeds import FeedDefinition
 
-__all__ = ["NO_ARCHIVE", "ArchiveLinks"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLinks:

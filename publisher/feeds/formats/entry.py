@@ -30,8 +30,6 @@ from publisher.model.articles import Article, Correction, Enclosure
 from publisher.model.media_types import media_type
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["Entry", "render_entry"]
-
 _SUMMARY_WORDS: Final = 55
 _CATEGORY_KINDS: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG)
 

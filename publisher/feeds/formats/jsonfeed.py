@@ -11,8 +11,6 @@ from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article, Enclosure
 from publisher.model.feeds import FeedDefinition
 
-__all__ = ["escape_body", "render_head_and_tail", "render_item"]
-
 
 def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -20,15 +20,6 @@ from lxml import etree
 
 from publisher.feeds.namespaces import DC, MEDIA, XML_LANG
 
-__all__ = [
-    "BODY_PLACEHOLDER",
-    "EntryStructure",
-    "declare_namespaces",
-    "entry_templates",
-    "escape_attribute",
-    "escape_text",
-]
-
 #: The position of the body in an entry. XML cannot contain NUL, so it is unique.
 BODY_PLACEHOLDER: Final = b"\x00"
 

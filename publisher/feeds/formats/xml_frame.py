@@ -24,8 +24,6 @@ from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["complete_entry", "join_feed", "render_frame"]
-
 #: The time of change of an empty feed: feeds must have one, and bytes must not depend on the clock.
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -14,8 +14,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["article", "article_key", "bucket", "correction", "draft", "draft_key", "expiry", "problem", "source"]
-
 #: A group of files in articles/, with a fingerprint that changes with any of them.
 bucket = Table(
     "bucket",

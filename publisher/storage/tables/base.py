@@ -8,8 +8,6 @@ from sqlalchemy import (
     MetaData,
 )
 
-__all__ = ["REVISION", "metadata"]
-
 #: The newest migration. Older databases are upgraded, newer ones rejected.
 REVISION: Final = "0016"
 

@@ -18,17 +18,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = [
-    "attempt",
-    "bounce",
-    "delivery",
-    "provisional_suppression",
-    "refusal_window",
-    "sender",
-    "sent_day",
-    "suppression_brake",
-]
-
 #: The delivery of an issue to a subscriber. The primary key prevents a second one.
 delivery = Table(
     "delivery",

@@ -18,19 +18,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = [
-    "digest",
-    "editor_mail",
-    "issue",
-    "issue_article",
-    "issue_draft",
-    "issue_draft_file",
-    "issue_file",
-    "issue_variant",
-    "next_issue_note",
-    "pending",
-]
-
 #: A digest that has started. Articles up to ``since_seq`` are not news for it.
 digest = Table(
     "digest",

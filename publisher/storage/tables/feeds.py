@@ -18,8 +18,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["archived", "dirty_feed", "dirty_page", "entry", "facet", "feed", "membership", "staged"]
-
 #: A subject of a feed. Label and slug are assigned once.
 facet = Table(
     "facet",

@@ -6,8 +6,6 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["job"]
-
 #: Work that is done outside a transaction and retried: requests to hubs and callbacks, and confirmation emails.
 job = Table(
     "job",

@@ -10,8 +10,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["meta"]
-
 #: Named values, such as the time of the last run, the fingerprint of the settings, the namespace of IDs.
 meta = Table(
     "meta",

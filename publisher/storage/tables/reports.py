@@ -6,8 +6,6 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["click", "feed_requests"]
-
 #: Feed requests per day, without addresses.
 feed_requests = Table(
     "feed_requests",

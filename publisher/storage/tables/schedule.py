@@ -16,8 +16,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["schedule", "slot_run"]
-
 #: Slots that are waiting or running.
 _OPEN: Final = "state IN ('due', 'running')"
 

@@ -16,8 +16,6 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["interests", "subscriber", "subscription", "subscription_event", "suppression"]
-
 #: Interests of subscribers: each distinct set once.
 interests = Table(
     "interests",

@@ -6,8 +6,6 @@ from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["confirmation_email"]
-
 #: An email to one person about a subscription. Most wait for a confirmation.
 confirmation_email = Table(
     "confirmation_email",

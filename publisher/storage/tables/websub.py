@@ -6,8 +6,6 @@ from sqlalchemy import BigInteger, Column, Table, Text
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["hub_subscription"]
-
 #: A subscription of a server to a feed (https://www.w3.org/TR/websub/).
 hub_subscription = Table(
     "hub_subscription",

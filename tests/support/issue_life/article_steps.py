@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from tests.support.issue_life.machine import KILLS, TOPICS, Kill, LifeMachine, action
 from tests.support.issue_life.records import Story
 
-__all__ = ["ArticleSteps"]
-
 _EDITS = st.sampled_from(["text", "text", "draft", "faulty"])
 
 

@@ -9,8 +9,6 @@ from tests.support.issue_life.machine import KILLS, Kill, LifeMachine, action
 from tests.support.issue_life.records import Note
 from tests.support.issue_life.site import NoteOptions
 
-__all__ = ["EditorSteps"]
-
 _TIMES = st.sampled_from([ApprovalTime.NOW, ApprovalTime.OUT_OF_TURN])
 
 

@@ -26,8 +26,6 @@ from tests.support.issue_life.promises import check_drafts, missing
 from tests.support.issue_life.records import Person, Story
 from tests.support.issue_life.site import LifeSite
 
-__all__ = ["KILLS", "NAMES", "OTHER_SETTINGS", "TOPICS", "ZONES", "Kill", "LifeMachine", "action"]
-
 Kill = CommitKill | SenderKill | None
 #: Another value of a setting that mail depends on.
 OTHER_SETTINGS: Final = 'reply_to = "desk@review.example"\n'

@@ -13,8 +13,6 @@ from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 from tests.support.issue_life.processes import Process, SenderStep
 
-__all__ = ["Attempt", "MailObserver", "RecordedMail", "RecordingTransport", "address_of"]
-
 
 def address_of(name: str) -> str:
     """Return the address of a person."""

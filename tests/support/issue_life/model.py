@@ -27,8 +27,6 @@ from tests.support.issue_life.records import (
 from tests.support.issue_life.site import LifeSite
 from tests.support.issue_life.store_state import StoreState, read_state
 
-__all__ = ["Model", "Run"]
-
 _CATCH_UP = timedelta(hours=24)
 #: A change of zone reschedules the deliveries of issues that are not older.
 _RESCHEDULED = timedelta(days=2)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Final
 
-__all__ = ["AFTER_SLOTS", "LATE", "NEWSLETTERS", "Newsletter"]
-
 #: The time of day at which each slot of a day has come, and none is late.
 AFTER_SLOTS: Final = timedelta(hours=7, minutes=12)
 

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from tests.support.issue_life.machine import KILLS, NAMES, OTHER_SETTINGS, Kill, LifeMachine, action
 
-__all__ = ["OperatorSteps"]
-
 _SPANS = st.sampled_from([timedelta(hours=7), timedelta(hours=26), timedelta(hours=1), timedelta(days=2)])
 _DEFERRED = st.sets(st.sampled_from(NAMES), max_size=1)
 

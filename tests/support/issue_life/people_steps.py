@@ -10,8 +10,6 @@ from publisher.digests.store import list_issues
 from tests.support.issue_life.machine import NAMES, TOPICS, ZONES, LifeMachine, action
 from tests.support.issue_life.mail_server import RecordedMail
 
-__all__ = ["PeopleSteps"]
-
 _PEOPLE = st.sampled_from(NAMES)
 _SECONDS = timedelta(seconds=2)
 

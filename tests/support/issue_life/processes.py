@@ -14,8 +14,6 @@ from sqlalchemy import Connection
 
 from publisher.storage.engine import Database
 
-__all__ = ["CommitKill", "Killed", "Process", "SenderKill", "SenderStep"]
-
 
 class Killed(BaseException):
     """The process was killed."""

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from tests.support.issue_life.model import Model
     from tests.support.issue_life.site import LifeSite
 
-__all__ = ["check_drafts", "check_person", "missing"]
-
 _RETRY = timedelta(days=10)
 
 

@@ -14,8 +14,6 @@ from publisher.digests.store import IssueRow
 from publisher.model.digests import IssueVariant
 from tests.support.issue_life.newsletters import LATE
 
-__all__ = ["FixedIssue", "Note", "Person", "Queued", "Story", "due_time", "markers", "note_marker", "require_same"]
-
 _MARKER = re.compile(r"\bB(\d+)v(\d+)\b")
 _NOTE = re.compile(r"\bNote (\d+)n\b")
 _PLACEHOLDER = re.compile(r"@@[a-z_]+\.[0-9a-f]{12}@@")

@@ -27,8 +27,6 @@ from tests.support.issue_life.newsletters import Newsletter
 from tests.support.issue_life.processes import CommitKill, Killed, Process, SenderKill
 from tests.support.issue_life.templates import write_templates
 
-__all__ = ["START", "LifeSite", "NoteOptions"]
-
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _SETTINGS = """
 title = "The Test Review"

@@ -21,8 +21,6 @@ from publisher.storage.tables.digests import pending
 from publisher.storage.tables.subscribers import subscriber
 from tests.conftest import SiteKit
 
-__all__ = ["StoreState", "read_state"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreState:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["write_templates"]
-
 _HTML: Final = """<!DOCTYPE html>
 <html lang="en" dir="ltr"><head><meta name="color-scheme" content="light dark"><title>{{ subject }}</title></head>
 <body lang="en" dir="ltr"><div style="display:none">{{ preheader }}</div>
