@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, select, text, update
+from sqlalchemy import Column, Connection, and_, delete, func, insert, literal, select, text, update
 
 from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.jobs import job
@@ -20,12 +20,15 @@ from publisher.storage.tables.jobs import job
 _KEY: Final = ("kind", "subject", "target")
 _COLUMNS: Final = (*_KEY, "due_at", "attempts", "payload", "answer")
 #: SQLAlchemy's own form imports the modules of both databases.
-_QUEUE: Final = text(
-    "INSERT INTO job (kind, subject, target, due_at, attempts, payload, answer) "
-    "VALUES (:kind, :subject, :target, :due_at, :attempts, :payload, :answer) "
+_REPLACE: Final = (
     "ON CONFLICT (kind, subject, target) DO UPDATE SET due_at = excluded.due_at, attempts = excluded.attempts, "
     "payload = excluded.payload, answer = excluded.answer"
 )
+_INSERT: Final = (
+    "INSERT INTO job (kind, subject, target, due_at, attempts, payload, answer) "
+    "VALUES (:kind, :subject, :target, :due_at, :attempts, :payload, :answer) "
+)
+_QUEUE: Final = text(_INSERT + _REPLACE)
 _CLAIM: Final = text("UPDATE job SET due_at = :due_at WHERE kind = :kind AND subject = :subject AND target = :target")
 #: Characters of an error that are stored.
 _MAX_ANSWER: Final = 200
@@ -62,6 +65,22 @@ def queue(connection: Connection, jobs: Iterable[Job]) -> None:
     """Queue jobs; each replaces an open one of the same kind, subject and target."""
     # The order of `claim`.
     execute_rows(connection, _QUEUE, _COLUMNS, sorted(map(attrgetter(*_COLUMNS), jobs)))
+
+
+def queue_for_each(connection: Connection, target: Column[str], condition: Any, new: Job) -> None:
+    """Queue a job for each target in a table, as `queue` does.
+
+    Args:
+        connection: to the store, in a transaction.
+        target: the column with the targets.
+        condition: for a row of its table.
+        new: the job; its own target is not used.
+    """
+    values = [target if name == "target" else literal(getattr(new, name)) for name in _COLUMNS]
+    # The order of `claim`, by code points.
+    order = target.collate("C") if connection.dialect.name == "postgresql" else target
+    rows = select(*values).where(condition).order_by(order).suffix_with(_REPLACE)
+    connection.execute(insert(job).from_select(_COLUMNS, rows))
 
 
 def claim(

@@ -10,10 +10,11 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlencode, urlsplit
@@ -127,9 +128,11 @@ def _is_callback(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TaskResult:
-    """The result of a task: done, callback gone, or failed."""
+    """The result of a task: done, not needed, callback gone, or failed."""
 
     is_done: bool = False
+    #: True if the subscription has ended in the meantime.
+    is_needless: bool = False
     is_gone: bool = False
     #: True if a retry cannot succeed.
     is_final: bool = False
@@ -166,21 +169,33 @@ def run_hub_tasks(
             now = int(clock().timestamp())
             with db.write() as connection:
                 jobs = job_queue.claim(connection, hub.HUB_KINDS, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
+                secrets_by_feed = hub.secrets_by_feed(connection, jobs)
             if not jobs:
                 break
-            results = list(pool.map(lambda job: _run_job(site, client, job, unresponsive), jobs))
+            task = partial(_run_job, site, client, secrets_by_feed, unresponsive)
+            results = list(pool.map(task, jobs))
             with db.write() as connection:
                 for job, result in zip(jobs, results, strict=True):
                     _record_result(connection, job, result, int(clock().timestamp()), report)
     return report
 
 
-def _run_job(site: Site, client: CallbackClient, job: Job, unresponsive: set[str]) -> _TaskResult:
-    server = urlsplit(job.target).netloc
+def _run_job(
+    site: Site,
+    client: CallbackClient,
+    secrets_by_feed: Mapping[tuple[str, str], str],
+    unresponsive: set[str],
+    job: Job,
+) -> _TaskResult:
+    server, secret = urlsplit(job.target).netloc, secrets_by_feed.get((job.subject, job.target))
+    if job.kind == hub.CONTENT and secret is None:
+        return _TaskResult(is_needless=True)
     if server in unresponsive:
         return _TaskResult(error="its server did not respond a moment ago")
     try:
-        return _deliver_content(site, client, job) if job.kind == hub.CONTENT else _verify_intent(site, client, job)
+        if job.kind == hub.CONTENT:
+            return _deliver_content(site, client, job, secret or "")
+        return _verify_intent(site, client, job)
     except RemoteError as error:
         if not error.is_final:
             unresponsive.add(server)
@@ -206,7 +221,7 @@ def _verify_intent(site: Site, client: CallbackClient, job: Job) -> _TaskResult:
     return _TaskResult(is_done=True)
 
 
-def _deliver_content(site: Site, client: CallbackClient, job: Job) -> _TaskResult:
+def _deliver_content(site: Site, client: CallbackClient, job: Job, secret: str) -> _TaskResult:
     """Deliver a feed to the callback (§7)."""
     try:
         body = (site.feeds_dir / job.subject).read_bytes()
@@ -217,7 +232,7 @@ def _deliver_content(site: Site, client: CallbackClient, job: Job) -> _TaskResul
         "Content-Type": TYPES_BY_SUFFIX[job.subject.rpartition(".")[2]],
         "Link": link_header(url, site.hubs),
     }
-    if secret := job.details["secret"]:
+    if secret:
         # §7.1: the HMAC of the body, with the secret of the subscription.
         headers["X-Hub-Signature"] = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
     response = client.request("POST", job.target, headers=headers, body=body)
@@ -232,6 +247,8 @@ def _record_result(connection: Connection, job: Job, result: _TaskResult, now: i
     if result.is_gone:
         report.dropped += 1
         hub.delete_callback(connection, topic, callback)
+    elif result.is_needless:
+        job_queue.finish(connection, job)
     elif result.is_done:
         job_queue.finish(connection, job)
         if job.kind == hub.CONTENT:

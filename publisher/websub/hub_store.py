@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
 
 from publisher.storage import job_queue
 from publisher.storage.job_queue import Job, dump_payload
@@ -12,7 +13,7 @@ from publisher.storage.tables.jobs import job
 from publisher.storage.tables.websub import hub_subscription
 
 #: The kinds of the jobs. The subject is the topic, a feed's file relative to feeds/; the target is the callback; the
-#: payload has the secret and, for a verification, the mode (``subscribe`` or ``unsubscribe``) and the lease in seconds.
+#: payload of a verification has the mode (``subscribe`` or ``unsubscribe``), the secret and the lease in seconds.
 CONTENT: Final = "hub content"
 _VERIFICATION: Final = "hub verification"
 HUB_KINDS: Final = (_VERIFICATION, CONTENT)
@@ -27,20 +28,22 @@ def queue_verification(
     job_queue.queue(connection, [verification])
 
 
-def queue_content(connection: Connection, topic: str, now: int) -> int:
-    """Queue the delivery of a feed to all its subscriptions, and return their number."""
+def queue_content(connection: Connection, topic: str, now: int) -> None:
+    """Queue the delivery of a feed to all its subscriptions.
+
+    The deliveries replace the open ones of an older version.
+    """
     is_subscribed = (hub_subscription.c.topic == topic) & (hub_subscription.c.leased_until > now)
-    query = select(hub_subscription.c.callback, hub_subscription.c.secret).where(is_subscribed)
-    jobs = [
-        Job(kind=CONTENT, subject=topic, target=row.callback, due_at=now, payload=dump_payload(secret=row.secret))
-        for row in connection.execute(query)
-    ]
-    # They replace the open ones of an older version; those of subscriptions that ended are deleted.
-    is_of_topic = (job.c.kind == CONTENT) & (job.c.subject == topic)
-    callbacks = select(hub_subscription.c.callback).where(is_subscribed)
-    connection.execute(delete(job).where(is_of_topic, job.c.target.not_in(callbacks)))
-    job_queue.queue(connection, jobs)
-    return len(jobs)
+    delivery = Job(kind=CONTENT, subject=topic, target="", due_at=now)
+    job_queue.queue_for_each(connection, hub_subscription.c.callback, is_subscribed, delivery)
+
+
+def secrets_by_feed(connection: Connection, jobs: Sequence[Job]) -> dict[tuple[str, str], str]:
+    """Return (topic, callback) → secret, for the jobs that have a subscription."""
+    columns = (hub_subscription.c.topic, hub_subscription.c.callback)
+    keys = [(job.subject, job.target) for job in jobs]
+    query = select(*columns, hub_subscription.c.secret).where(tuple_(*columns).in_(keys))
+    return {(topic, callback): secret for topic, callback, secret in connection.execute(query)}
 
 
 def save_subscription(connection: Connection, topic: str, callback: str, secret: str, until: int) -> None:

@@ -183,6 +183,39 @@ def test_a_retried_delivery_has_the_newest_bytes(hub_site: HubSite) -> None:
 
 
 @pytest.mark.postgresql
+def test_a_delivery_that_waits_for_a_retry_ends_with_its_subscription(hub_site: HubSite) -> None:
+    """A server that has unsubscribed gets no feed any more."""
+    with subscriber() as one:
+        hub_site.request(one.url)
+        hub_site.work()
+        one.content_statuses = [500, 204]
+        hub_site.change("two")
+        hub_site.request(one.url, "unsubscribe")
+        hub_site.work()
+        hub_site.clock.advance(hours=1)
+        report = hub_site.work()
+        assert len(one.received) == 1 and report.delivered == 0 and report.failed == []
+    with hub_site.kit.open() as db, db.read() as connection:
+        assert hub.count_rows(connection) == 0
+
+
+def test_a_retried_delivery_is_signed_with_the_secret_of_the_renewed_subscription(hub_site: HubSite) -> None:
+    """Its server knows no other secret by then."""
+    with subscriber() as one:
+        hub_site.request(one.url, secret="first")
+        hub_site.work()
+        one.content_statuses = [500, 204]
+        hub_site.change("two")
+        hub_site.request(one.url, secret="second")
+        hub_site.work()
+        hub_site.clock.advance(hours=1)
+        assert hub_site.work().delivered == 1
+        content = one.received[-1]
+    mark = hmac.new(b"second", content.body, hashlib.sha256).hexdigest()
+    assert content.headers["x-hub-signature"] == f"sha256={mark}"
+
+
+@pytest.mark.postgresql
 def test_a_callback_that_responds_410_is_deleted(hub_site: HubSite) -> None:
     """With its subscriptions and tasks."""
     with subscriber() as one:
