@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from publisher.clock import Clock
-from publisher.mail.transport import Transport
 from publisher.model.report import Progress, no_progress
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from publisher.mail.transport import Transport
 
 #: Called with the name of the process that has locked the site, before the lock is waited for.
 WaitCallback = Callable[[str], None]
