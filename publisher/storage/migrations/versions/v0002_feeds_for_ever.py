@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -19,10 +17,9 @@ def upgrade() -> None:
     op.create_index("ix_article_retracted_at", "article", ["retracted_at"], unique=False)
     op.create_table(
         "correction",
-        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), nullable=False),
-        sa.Column("corrected_at", sa.BigInteger(), nullable=False),
+        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), primary_key=True),
+        sa.Column("corrected_at", sa.BigInteger(), primary_key=True),
         sa.Column("note", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("article_seq", "corrected_at"),
     )
     # The membership is filled again, from the articles themselves.
     op.alter_column("membership", "published_at", new_column_name="changed_at")
@@ -34,27 +31,24 @@ def upgrade() -> None:
     op.execute("UPDATE article SET updated_at = changed_at WHERE changed_at > published_at")
     op.create_table(
         "archived",
-        sa.Column("facet_id", sa.Integer(), sa.ForeignKey("facet.id"), nullable=False),
-        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), nullable=False),
+        sa.Column("facet_id", sa.Integer(), sa.ForeignKey("facet.id"), primary_key=True),
+        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), primary_key=True),
         sa.Column("page", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("facet_id", "article_seq"),
     )
     op.create_index("ix_archived_page", "archived", ["facet_id", "page"], unique=False)
     op.create_index("ix_archived_article", "archived", ["article_seq"], unique=False)
     op.create_table(
         "dirty_page",
-        sa.Column("facet_id", sa.Integer(), sa.ForeignKey("facet.id"), nullable=False),
-        sa.Column("page", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("facet_id", "page"),
+        sa.Column("facet_id", sa.Integer(), sa.ForeignKey("facet.id"), primary_key=True),
+        sa.Column("page", sa.Integer(), primary_key=True),
     )
     op.create_table(
         "announcement",
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), primary_key=True),
+        sa.Column("recipient", sa.Text(), primary_key=True),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("said", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("path", "recipient"),
     )
     op.execute("DELETE FROM meta WHERE key = 'feeds_fingerprint'")

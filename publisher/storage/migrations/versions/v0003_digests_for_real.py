@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -17,18 +15,16 @@ def upgrade() -> None:
     op.add_column("issue", sa.Column("forced", sa.Text(), nullable=True))
     op.create_table(
         "rendering",
-        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), primary_key=True),
+        sa.Column("number", sa.Integer(), primary_key=True),
         sa.Column("articles", sa.Text(), nullable=False),
         sa.Column("mark", sa.Text(), nullable=False),
         sa.Column("html", sa.LargeBinary(), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("issue_id", "number"),
     )
     op.create_table(
         "preparation",
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), primary_key=True),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("lead_seq", sa.Integer(), sa.ForeignKey("article.seq"), nullable=True),
-        sa.PrimaryKeyConstraint("digest"),
     )

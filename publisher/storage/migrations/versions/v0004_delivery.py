@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 _OPEN = "state IN ('sending', 'handed over', 'deferred', 'uncertain')"
 
@@ -27,63 +25,55 @@ def upgrade() -> None:
 def _add_subscribers() -> None:
     op.create_table(
         "selection",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("query", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("query"),
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("query", sa.Text(), nullable=False, unique=True),
     )
     op.create_table(
         "subscriber",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False, unique=True),
         sa.Column("domain", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("zone", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("selection_id", sa.Integer(), sa.ForeignKey("selection.id"), nullable=False),
         sa.Column("added_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("key"),
     )
     op.create_table(
         "subscription",
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("digest", "subscriber_id"),
+        sa.Column("digest", sa.Text(), primary_key=True),
+        sa.Column("subscriber_id", sa.Integer(), primary_key=True, autoincrement=False),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_subscription_subscriber", "subscription", ["subscriber_id"])
     op.create_table(
         "suppression",
-        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), primary_key=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("suppressed_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("hash"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "bounce",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("report", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("issue_id", sa.Integer(), nullable=True),
-        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False, index=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("said", sa.Text(), nullable=False),
         sa.Column("reported_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("report", "subscriber_id"),
     )
-    op.create_index("ix_bounce_subscriber_id", "bounce", ["subscriber_id"])
 
 
 def _add_deliveries() -> None:
     op.create_table(
         "delivery",
-        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),
-        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), primary_key=True),
+        sa.Column("subscriber_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
@@ -92,7 +82,6 @@ def _add_deliveries() -> None:
         sa.Column("changed_at", sa.BigInteger(), nullable=True),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("sender_id", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("issue_id", "subscriber_id"),
         sqlite_with_rowid=False,
     )
     op.create_index(
@@ -104,24 +93,21 @@ def _add_deliveries() -> None:
     )
     op.create_table(
         "attempt",
-        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),
-        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), primary_key=True),
+        sa.Column("subscriber_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("attempted_at", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("issue_id", "subscriber_id", "number"),
     )
     op.create_table(
         "sender",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "sent_day",
-        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), primary_key=True),
         sa.Column("copies", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("day"),
     )

@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 _OPEN = "state IN ('due', 'running')"
 
@@ -17,15 +15,14 @@ def upgrade() -> None:
     """Add the tables; earlier slots have no run."""
     op.create_table(
         "schedule",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), primary_key=True),
         sa.Column("timetable", sa.Text(), nullable=False),
         sa.Column("taken_up_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
         "slot_run",
-        sa.Column("schedule", sa.Text(), nullable=False),
-        sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("schedule", sa.Text(), primary_key=True),
+        sa.Column("slot", sa.BigInteger(), primary_key=True, autoincrement=False, index=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("runner", sa.Text(), nullable=False),
@@ -33,10 +30,8 @@ def upgrade() -> None:
         sa.Column("late_ms", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("schedule", "slot"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_slot_run_slot", "slot_run", ["slot"])
     op.create_index(
         "ix_slot_run_open",
         "slot_run",

@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -17,17 +15,15 @@ def upgrade() -> None:
     op.add_column("article", sa.Column("first_read_at", sa.BigInteger(), nullable=True))
     op.create_table(
         "draft",
-        sa.Column("name", sa.Text(), sa.ForeignKey("source.name", ondelete="CASCADE"), nullable=False),
-        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), sa.ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
+        sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("location", sa.Text(), nullable=False),
         sa.Column("statement", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "number"),
     )
     op.create_table(
         "draft_key",
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), primary_key=True),
         sa.Column("first_read_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
     )
     op.add_column("dirty", sa.Column("is_quiet", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("pending", sa.Column("is_added", sa.Boolean(), server_default=sa.false(), nullable=False))

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 #: Digests that a person unsubscribed from by mail, with the time of the last request.
 _UNSUBSCRIBED_BY_MAIL: Final = """
@@ -71,28 +69,25 @@ def _change_tables() -> None:
     op.drop_table("subscription")
     op.create_table(
         "subscription",
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.Text(), primary_key=True),
+        sa.Column("subscriber_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("digest", "subscriber_id"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_subscription_subscriber", "subscription", ["subscriber_id"])
     op.create_table(
         "subscription_event",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False, index=True),
         sa.Column("digest", sa.Text(), nullable=True),
         sa.Column("old_state", sa.Text(), nullable=True),
         sa.Column("new_state", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_subscription_event_subscriber_id", "subscription_event", ["subscriber_id"])
 
 
 def _derive_subscriptions() -> None:

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 #: If it is unknown whether a reply or a bounce suppressed an address, a bounce of the same second decides.
 _CHANNEL: Final = """

@@ -7,16 +7,12 @@ from alembic import op
 
 revision = "0013"
 down_revision = "0012"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Add the table. Files are read again by the next run, which fills it."""
     op.create_table(
         "expiry",
-        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), autoincrement=False, nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("article_seq"),
+        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), primary_key=True, autoincrement=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False, index=True),
     )
-    op.create_index("ix_expiry_expires_at", "expiry", ["expires_at"])

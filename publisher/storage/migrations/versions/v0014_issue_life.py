@@ -11,8 +11,6 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -30,7 +28,7 @@ def upgrade() -> None:
 def _add_drafts() -> None:
     op.create_table(
         "issue_draft",
-        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), primary_key=True),
         sa.Column("slot", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -49,14 +47,12 @@ def _add_drafts() -> None:
         sa.Column("notified_at", sa.BigInteger(), nullable=True),
         sa.Column("notified_slot", sa.BigInteger(), nullable=True),
         sa.Column("is_staged", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
         "issue_draft_file",
-        sa.Column("digest", sa.Text(), sa.ForeignKey("issue_draft.digest", ondelete="CASCADE"), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), sa.ForeignKey("issue_draft.digest", ondelete="CASCADE"), primary_key=True),
+        sa.Column("name", sa.Text(), primary_key=True),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("digest", "name"),
     )
 
 
@@ -78,12 +74,11 @@ def _extend_issues() -> None:
     )
     op.create_table(
         "issue_article_new",
-        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),
-        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), nullable=False),
+        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), primary_key=True),
+        sa.Column("article_seq", sa.Integer(), sa.ForeignKey("article.seq"), primary_key=True),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("approved_text", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("issue_id", "article_seq"),
     )
     op.execute(
         "INSERT INTO issue_article_new (issue_id, article_seq, digest, position) "

@@ -7,18 +7,15 @@ from alembic import op
 
 revision = "0015"
 down_revision = "0014"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Add the table and the columns."""
     op.create_table(
         "editor_mail",
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("editor", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), primary_key=True),
+        sa.Column("editor", sa.Text(), primary_key=True),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("topic", "editor"),
     )
     op.add_column("issue_draft", sa.Column("notified_errors", sa.Text(), nullable=True))
     op.add_column("issue", sa.Column("forced_findings", sa.Text(), nullable=True))

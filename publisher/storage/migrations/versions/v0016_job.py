@@ -11,22 +11,19 @@ from alembic import op
 
 revision = "0016"
 down_revision = "0015"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     """Add the table, move the open rows into it, and drop the former tables and columns."""
     job = op.create_table(
         "job",
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), primary_key=True),
+        sa.Column("subject", sa.Text(), primary_key=True),
+        sa.Column("target", sa.Text(), primary_key=True),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "subject", "target"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_job_due", "job", ["kind", "due_at", "subject", "target"])
