@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,8 @@ class Severity(StrEnum):
 class Rule:
     """A requirement for feeds or messages. IDs are stable."""
 
-    id: str
+    #: Its key in the table of rules, which ``rules_by_id`` copies.
+    id: str = ""
     #: The requirement, in one sentence.
     requirement: str
     #: How to fix a violation.
@@ -53,9 +54,9 @@ def make_finding(
     return Finding(rule=rules[rule_id], message=message, entry=entry, line=line, article=article)
 
 
-def rules_by_id(rules: Iterable[Rule]) -> dict[str, Rule]:
-    """Return the rules by ID, in the given order."""
-    return {rule.id: rule for rule in rules}
+def rules_by_id(rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """Return a table of rules in which each rule has its ID."""
+    return {rule_id: replace(rule, id=rule_id) for rule_id, rule in rules.items()}
 
 
 def article_names(article_id: str, url: str) -> tuple[str, ...]:
