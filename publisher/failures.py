@@ -54,10 +54,8 @@ def log_failure(root: Path, at: str, where: str, failure: Failure) -> None:
     """Write a failure to the log of the process and to the log file of the site.
 
     Args:
-        root: the site's folder.
         at: the time of the run, ISO 8601.
         where: the file, article or digest that failed.
-        failure: the failure.
     """
     _log.error("%s: %s\n%s", where, failure, failure.traceback)
     text = f"{at} {failure.reference} {where}\n{failure.traceback}\n"

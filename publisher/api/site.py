@@ -76,7 +76,6 @@ class Publisher:
         """Open a site whose settings were read; see ``open``.
 
         Args:
-            site: the settings.
             clock: the time; this machine's clock by default.
             transport: sends messages in place of the transport of the settings.
             progress: called with (label, done, total) during long work; the total is 0 if it is not known.

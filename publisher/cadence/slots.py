@@ -166,8 +166,6 @@ def previous_slot(timetable: Timetable, at: datetime, *, at_most: timedelta = _B
     """Return the last slot at or before AT, in UTC; None if there is none.
 
     Args:
-        timetable: the schedule.
-        at: the end of the search.
         at_most: how far to look back. Without a limit, decades of a timetable that has ended are searched.
     """
     for step in _BACK:
@@ -191,10 +189,7 @@ def due_slots(
     """Return the slots that are due now, oldest first, whether they were run or not.
 
     Args:
-        timetable: the schedule.
         since: when the schedule came into force; earlier slots do not count.
-        now: the current time.
-        catch_up: which missed slots are run.
         at_most_late: older slots are left out.
     """
     if catch_up is CatchUp.ALL:

@@ -38,10 +38,7 @@ class StatusLine:
         """Replace the line, unless a line with this label was written a moment ago.
 
         Args:
-            label: the current step.
-            done: the number of items that are done.
             total: the number of all items; 0 if it is unknown, which shows no bar.
-            text: what else is shown.
         """
         now = self._clock()
         if label == self._label and now - self._written_at < _REDRAW_SECONDS:

@@ -111,8 +111,6 @@ def split_silenced(
     """Return the findings that count, and those that are silenced, each in the given order.
 
     Args:
-        findings: of a feed, an entry or a message.
-        silences: the settings.
         scopes: the newsletter and the issue that the findings are about, if any.
     """
     counted: list[Finding] = []

@@ -83,8 +83,6 @@ def choose_articles(
     the minimum either.
 
     Args:
-        digest: the newsletter.
-        candidates: its pending articles.
         now: articles with a later date stay pending.
         lead: the arrival number of the first article, if an editor chose it.
         order: arrival numbers in the order that an editor chose; other articles follow, newest first.
@@ -133,10 +131,6 @@ def group_by_variant(
     """Group subscribers' interests by the articles of an issue that they select.
 
     Different interests can select the same articles. They share one variant, which is rendered once.
-
-    Args:
-        articles: the articles of the issue, in order.
-        all_interests: the distinct interests of the subscribers.
 
     Returns:
         Articles of each variant → indices of the interests that select them. Interests that select no

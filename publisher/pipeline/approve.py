@@ -238,9 +238,7 @@ def approve(
     """Approve the draft of a digest: its content is fixed, and its send opens when its time comes.
 
     Args:
-        context: the site.
         target: the digest.
-        time: when its send opens.
         expect: hash of the draft that a person has seen; None to approve it as it is.
 
     Raises:

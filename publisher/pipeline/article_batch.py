@@ -48,7 +48,6 @@ def _distinct(
     The database is asked once for all first choices, and again only for the few that are taken.
 
     Args:
-        items: the items.
         mint: returns a name for an item that a predicate does not reject.
         taken_in_store: returns the taken ones of some names.
     """

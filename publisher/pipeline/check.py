@@ -188,7 +188,6 @@ def check_files(
         targets: at least one.
         now: the time; no date in a feed may be later.
         with_browser: False to check issues without a browser.
-        progress: called from time to time.
 
     Raises:
         SettingsError: a file or folder does not exist, or there is no target.

@@ -45,7 +45,6 @@ def correct(context: Context, name: str, note: str) -> CorrectionResult:
     """Publish a correction of an article, and move it to the top of its feeds.
 
     Args:
-        context: the site, at the time of the correction.
         name: the article, by ID, URL, file or the last part of its path.
         note: the correction as plain text.
 

@@ -43,9 +43,6 @@ def identify_drafts(
     returned, because no draft may stay published.
 
     Args:
-        connection: a connection to the database.
-        drafts: the parsed drafts.
-        moves: the removed files.
         is_there: returns whether a file is in articles/.
     """
     hashes = [draft.hash for draft in drafts]
@@ -120,11 +117,8 @@ def first_reads(
     """Return number → time of the first reading, and delete the stored times of drafts.
 
     Args:
-        connection: a connection to the database.
         keys: number of a record → its keys.
         names: number of a record → its file.
-        moves: the removed files.
-        now: the time.
     """
     seconds = int(now.timestamp())
     if not table.has_draft_keys(connection):

@@ -37,7 +37,6 @@ def run_slot(context: Context, claim: ClaimedSlot, *, as_of: datetime | None) ->
     Each step is stored by itself, and does nothing the second time, so a slot may be run again after a kill.
 
     Args:
-        context: the site.
         claim: a claimed slot of a digest in the settings.
         as_of: the issue has the articles that were published by then.
 
@@ -122,8 +121,6 @@ def open_ready_issues(context: Context, updates: Mapping[str, DraftUpdate], *, w
     """Make issues of the drafts that need no person, one after the other; a digest that fails stops no other.
 
     Args:
-        context: the site.
-        updates: the drafts, up to date.
         with_cadence: False for digests without a cadence only, whose issues need no slot.
     """
     result = PublishResult()

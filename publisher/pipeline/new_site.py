@@ -18,8 +18,6 @@ def create_site(folder: Path, *, title: str, base_url: str) -> list[Path]:
 
     Args:
         folder: created if it does not exist; existing files are not overwritten.
-        title: the site's name.
-        base_url: the site's URL.
 
     Raises:
         SettingsError: the folder is already a site, or the title or URL is invalid.

@@ -23,8 +23,6 @@ class NewsFilter:
         """Load the state of the digests.
 
         Args:
-            connection: a connection to the database.
-            site: the settings.
             asked: arrival number → date of the record.
             read: arrival number → time at which the record was first read; None if that was not stored.
         """

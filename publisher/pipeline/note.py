@@ -83,8 +83,6 @@ def set_note(
     If anything changes, articles/ is read and staged first; no issue is made.
 
     Args:
-        context: the site.
-        digest: its slug.
         text: a new note in Markdown; None keeps the stored one.
         lead: the name of a new lead; None keeps the stored one.
         add: names of articles to add, whatever their age.

@@ -76,8 +76,6 @@ def preview(
     articles/ is read as by 'publish now', and nothing is stored. If no article is pending, the newest ones are used.
 
     Args:
-        context: the site.
-        slug: the digest's slug.
         folder: the output folder; ``outbox/_preview/SLUG`` by default.
         browser: a browser with the site's images; one is started by default.
 

@@ -127,8 +127,6 @@ def upcoming_issues(context: Context, digest: str | None = None, *, at: datetime
     """Return the drafts and the approved issues, of all digests or of one. Nothing is changed.
 
     Args:
-        context: the site.
-        digest: a digest.
         at: their state at this time; the current time by default.
     """
     context = context.at(at or context.now)

@@ -148,7 +148,6 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
     """Return the state of a site. Nothing is changed.
 
     Args:
-        context: the site.
         exposed: the private files that other users may read, as they were before the database was opened, because
             that creates temporary files beside it.
 

@@ -100,7 +100,6 @@ def upcoming_runs(
     """Return the next slots, earliest first; one slot of the feeds, unless the name is ``feeds``.
 
     Args:
-        context: the site.
         count: at most this number.
         name: a digest, or ``feeds``; None for all schedules.
         after: the time after which they are; the current time by default.

@@ -57,12 +57,8 @@ class Jobs:
         """Create the jobs.
 
         Args:
-            site, db: the settings and their database.
-            clock: the time.
-            log: receives every event.
             wake: called with the name of a job that has work now.
             wake_at: called with the name of a timer, the name of a job, and when that has work.
-            lease: how long a claimed slot stays claimed without a renewal.
         """
         #: Settings and database. Each job reads the pair once, because changed settings replace it at any moment.
         self.current = (site, db)

@@ -48,15 +48,7 @@ class Runner:
         lease: timedelta = LEASE,
         notifier: SystemdNotifier | None = None,
     ) -> None:
-        """Open the database; nothing runs before ``run``.
-
-        Args:
-            site: the settings, as they are read from the site's folder.
-            log: receives every event.
-            clock: the time; this machine's clock by default.
-            lease: how long a claimed slot stays claimed without a renewal.
-            notifier: notifies the service manager.
-        """
+        """Open the database; nothing runs before ``run``."""
         self._root = site.root
         self._log = log
         self._clock = clock or Clock()

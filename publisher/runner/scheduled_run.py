@@ -45,7 +45,6 @@ def run_due_slots(
     Args:
         context: the site; its ``progress`` may raise to stop the run.
         always: update feeds even if no slot is due.
-        lease: how long a claim lasts without a renewal.
         on_claim: called with each claim and its delay in seconds.
         on_feeds: called with the result once the feeds are staged, before drafts are touched; returns what it has done,
             or None.

@@ -29,13 +29,6 @@ def claim_due_slots(
 
     New and changed timetables are saved; they count from NOW. A slot that the old and the new timetable share
     is not lost.
-
-    Args:
-        db: the store.
-        schedules: those of the settings.
-        now: the current time.
-        runner: the name of the claiming process.
-        lease: how long the claim lasts unless it is renewed.
     """
     with db.read() as connection:
         # Most calls find nothing, and do not take the write lock.

@@ -79,10 +79,8 @@ def execute_rows(
     """Run a statement for each row, and return the number of rows that it changed.
 
     Args:
-        connection: to the store.
         statement: a module-level constant with at least two parameters: it is compiled once per kind of database.
         names: the names of the parameters, in the order of the values in a row.
-        rows: the values.
     """
     if not rows:
         return 0

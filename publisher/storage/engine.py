@@ -68,8 +68,6 @@ class Database:
         """Open the database at an SQLAlchemy URL; create or upgrade it if needed.
 
         Args:
-            url: the database.
-            dry_run: roll everything back on ``close``.
             mounts: the system's list of mounted file systems.
             wait_seconds: how long a statement waits for another connection's write. PostgreSQL waits without a
                 limit unless this differs from the default.
@@ -205,8 +203,6 @@ class Database:
         The operating system releases the lock if the process is killed.
 
         Args:
-            root: the site's folder.
-            wait_seconds: how long to wait for another run.
             on_wait: called once with a name for the holder, if there is one to wait for.
 
         Raises:

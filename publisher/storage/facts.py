@@ -32,9 +32,6 @@ def increment_fact(connection: Connection, key: str, by: int, at_least: int = 0)
     No other transaction increases it before this one ends.
 
     Args:
-        connection: to the store, in a transaction.
-        key: the name of the number.
-        by: the amount.
         at_least: the lowest previous value to assume.
     """
     # By name: a row that does not exist yet cannot be locked.

@@ -92,11 +92,7 @@ def claim(
     would wait for each other.
 
     Args:
-        connection: to the store, in a transaction.
-        kinds: the kinds of jobs.
         now: seconds since 1970.
-        lease: seconds until the claim ends.
-        limit: the largest number of jobs.
         one_per_target: claim at most one job of each target.
     """
     order = (job.c.due_at, job.c.subject, job.c.target)
@@ -136,11 +132,8 @@ def reschedule(connection: Connection, queued: Job, due_at: int, *, attempts: in
     """Make a job due at DUE_AT, unless it was queued or claimed again.
 
     Args:
-        connection: to the store, in a transaction.
         queued: the job, as it was read or claimed.
         due_at: seconds since 1970.
-        attempts: the number of attempts so far.
-        answer: the error of the last attempt.
     """
     values = {"due_at": due_at, "attempts": attempts, "answer": answer[:_MAX_ANSWER]}
     connection.execute(update(job).where(_is_unchanged(queued)).values(values))

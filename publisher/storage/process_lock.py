@@ -17,7 +17,6 @@ def open_lock(path: Path, *, make_folder: bool = False) -> int:
     """Open a lock file, create it if it is missing, and return its descriptor.
 
     Args:
-        path: the lock file.
         make_folder: also create its folder, for its owner only.
 
     Raises:

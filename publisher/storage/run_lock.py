@@ -38,7 +38,6 @@ def wait_for(try_take: Callable[[], bool], deadline: float, on_wait: Callable[[]
     """Call TRY_TAKE until it succeeds.
 
     Args:
-        try_take: takes the lock, or returns False.
         deadline: the monotonic time at which to give up.
         on_wait: called once, if the lock has to be waited for.
         holder: a name for the other process, for the error.

@@ -55,11 +55,8 @@ class Web:
         """Create the application; the database is opened by the first request that needs it.
 
         Args:
-            site: the settings.
             unready_reason: returns why ``/readyz`` reports 503; empty for 200.
             wake: called with the name of a background job that has new work.
-            clock: the time; this machine's clock by default.
-            metrics: counts responses.
             log: receives failed requests, and every request if the settings enable the access log.
             cache_seconds: how long public pages are cached.
         """

@@ -65,8 +65,6 @@ class WebContext:
         """Create the context; the database is opened when it is first used.
 
         Args:
-            site: the settings.
-            clock: the time; this machine's clock by default.
             wake: called with the name of a background job that has new work.
             log: receives changed subscriptions, without addresses.
         """
@@ -106,10 +104,8 @@ class WebContext:
         Args:
             template: its name below web/.
             values: its variables besides the shared ones.
-            status: the response's status.
             max_age: seconds for which caches may store it; search engines may list it. None for a private page.
             pictures: whether it shows pictures and recordings of other servers.
-            headers: further headers.
         """
         site = self.site
         form = site.feeds.formats[0]

@@ -12,7 +12,6 @@ def content_security_policy(text: str, *, pictures: bool = False, inline_style: 
     """Return a Content-Security-Policy that allows a page's styles and the site's script.
 
     Args:
-        text: the page's HTML.
         pictures: whether it shows pictures and recordings of other servers.
         inline_style: whether it has style attributes.
     """

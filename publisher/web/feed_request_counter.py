@@ -47,9 +47,6 @@ class FeedRequestCounter:
 
         Args:
             name: the feed's file, relative to feeds/.
-            scope: the request's ASGI scope.
-            headers: its headers.
-            status: the response's status.
         """
         stem, _, suffix = name.rpartition(".")
         if suffix not in ("rss", "atom", "json") or name.startswith("archive/"):

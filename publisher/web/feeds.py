@@ -48,8 +48,6 @@ class Feeds:
         """Create the application.
 
         Args:
-            site: the settings.
-            cache: the staged files; a new cache of feeds/ by default.
             on_response: called with the file, the request, its headers and the status of each served feed.
         """
         self._cache = cache or FileCache(site.feeds_dir)

@@ -56,7 +56,6 @@ class FileCache:
         """Create an empty cache.
 
         Args:
-            folder: the folder with the files.
             max_bytes: memory for all files in all encodings, with an overhead for each file.
         """
         self._folder = str(folder)

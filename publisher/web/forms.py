@@ -86,10 +86,7 @@ def form_page(
     """Return an endpoint for a form.
 
     Args:
-        context: the context of all pages.
         name: the form's name for rate limits and writer threads.
-        get: shows the page.
-        post: runs the action.
         foreign: handles a form that another site has posted; 403 by default.
         is_open: accepts any body from any site without a rate limit, as one-click unsubscription needs (RFC 8058).
         wait_seconds: how long a request waits for a writer thread; 0 for the default.
@@ -123,9 +120,7 @@ def form_route(
     """Return the route of a form.
 
     Args:
-        path: its path.
         endpoint: made by ``form_page``.
-        summary: what the form is for.
         fields: field → its schema.
         parameters: parameter of the path or the query string → its description.
         media_types: the media types of the response to a posted form.

@@ -21,9 +21,7 @@ class Metrics:
         """Create the registry.
 
         Args:
-            site: the settings.
             unready_reason: returns why the process is not ready; empty if it is.
-            clock: the time; this machine's clock by default.
         """
         self._site = site
         self._unready_reason = unready_reason
@@ -64,7 +62,6 @@ class Metrics:
 
         Args:
             kind: ``feed`` or ``page``.
-            status: its status.
             seconds: how long it took; None to leave the histogram alone.
         """
         self._responses[kind, status] = self._responses.get((kind, status), 0) + 1

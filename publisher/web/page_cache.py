@@ -34,7 +34,6 @@ class PageCache:
         """Create an empty cache.
 
         Args:
-            app: the application that renders the pages.
             seconds: how long a page is cached; 0 disables the cache.
         """
         self._app = app

@@ -99,7 +99,6 @@ def make_pages(context: WebContext, feeds: Feeds, described: Iterable[ApiPath] =
     """Return the application for all pages.
 
     Args:
-        context: the context of all pages.
         feeds: has the pages of withdrawn articles.
         described: paths outside this application that its OpenAPI document describes, too.
     """

@@ -80,8 +80,6 @@ def requested_subscription(
     """Return the valid choices of a posted form.
 
     Args:
-        publisher: the site.
-        form: the posted form.
         has: the subscriber's saved interests, which stay valid even if no article has them any more.
     """
     offered = _offered(publisher, has)

@@ -55,9 +55,6 @@ class FormWriters:
         Args:
             kind: a name; kinds do not wait for each other.
             wait: seconds to wait for a thread; 0 for the default.
-            function: the function.
-            arguments: its arguments.
-            options: its keyword arguments.
 
         Raises:
             HTTPException: 503 with Retry-After if no thread is free in time or the database is busy.

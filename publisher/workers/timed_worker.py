@@ -69,9 +69,6 @@ class TimedWorker:
         """Create the worker; no process is started yet.
 
         Args:
-            cpu_seconds: processor time for one item, in seconds; CPU_SECONDS by default.
-            wall_seconds: wall-clock time for one item, in seconds.
-            memory_bytes: limit of the address space, in bytes.
             preload: modules that the process imports when it starts.
         """
         self._cpu_seconds = CPU_SECONDS if cpu_seconds is None else cpu_seconds
