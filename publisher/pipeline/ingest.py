@@ -16,7 +16,6 @@ from publisher.articles.drafts_store import DraftRow
 from publisher.articles.expiry_store import expired_articles
 from publisher.articles.failure_isolation import is_data_error, split_in_half
 from publisher.articles.moves import FileMoves
-from publisher.articles.namespace import site_namespace
 from publisher.articles.parsers import IGNORED_SUFFIXES, ParseResult, RejectedRecord, suffix_of
 from publisher.articles.scan import BUCKETS, bucket_of, scan_folder
 from publisher.context import Context
@@ -28,8 +27,6 @@ from publisher.pipeline.parsing import parse_files, parser_fingerprint
 from publisher.settings import Site
 from publisher.storage import facts
 from publisher.storage.engine import Database
-
-__all__ = ["ingest", "site_namespace"]
 
 
 def ingest(context: Context) -> PublishResult:

@@ -17,8 +17,6 @@ from publisher.reports.statistics_store import FeedRequestRow
 from publisher.subscribers import store as subscribers
 from publisher.websub import hub_store as hub
 
-__all__ = ["FeedRequestRow", "FeedStats", "IssueStats", "Stats", "load_stats", "record_feed_requests"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStats(Result):

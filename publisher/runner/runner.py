@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from publisher.clock import Clock
@@ -21,7 +20,8 @@ from publisher.runner.systemd import SystemdNotifier
 from publisher.runner.timers import STALL_SECONDS, Timers
 from publisher.schedule.claims import LEASE
 from publisher.schedule.processes import RunnerFile, process_name
-from publisher.settings import SETTINGS_FILE, Site, read_site
+from publisher.settings import Site, read_site
+from publisher.settings.reread import settings_signature
 from publisher.storage.engine import Database
 
 #: Interval at which clock, settings file and jobs are checked.
@@ -60,7 +60,7 @@ class Runner:
         self._settings_error = ""
         #: Why the watchdog gets no keep-alive; empty if it does.
         self._stuck = ""
-        self._signature = _signature(site.root)
+        self._signature = settings_signature(site.root)
         self._state_written_at = 0.0
         self._databases = [Database.open(site.database_url)]
         self.jobs = Jobs(site, self._databases[0], self._clock, log, wake=self.wake, wake_at=self._wake_at, lease=lease)
@@ -156,7 +156,7 @@ class Runner:
         return now, now_mono
 
     def _check_settings(self) -> None:
-        signature = _signature(self._root)
+        signature = settings_signature(self._root)
         if signature == self._signature and not self._reload_requested:
             return
         self._signature, self._reload_requested, self._state_written_at = signature, False, 0.0
@@ -282,11 +282,3 @@ class Runner:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment is not None else None
-
-
-def _signature(root: Path) -> tuple[int, ...]:
-    try:
-        status = (root / SETTINGS_FILE).stat()
-    except OSError:
-        return ()
-    return (status.st_mtime_ns, status.st_size, status.st_ino)

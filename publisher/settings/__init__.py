@@ -5,6 +5,7 @@ The package says what a site wants. It never reads the database or articles, and
 
 from publisher.settings.read import SETTINGS_FILE, read_site
 from publisher.settings.reread import RereadSettings
-from publisher.settings.site import Secret, Site
+from publisher.settings.secrets import Secret
+from publisher.settings.site import Site
 
 __all__ = ["SETTINGS_FILE", "RereadSettings", "Secret", "Site", "read_site"]

@@ -28,14 +28,6 @@ from publisher.settings.secrets import Secret
 from publisher.settings.theme import ThemeSettings
 from publisher.settings.web import WebSettings
 
-__all__ = [
-    "DatabaseSettings",
-    "IngestSettings",
-    "PathSettings",
-    "Secret",
-    "Site",
-]
-
 
 class PathSettings(SettingsTable):
     """Folders, relative to the site's folder."""

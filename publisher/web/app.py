@@ -7,15 +7,14 @@ import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from publisher import FeedRequestRow
 from publisher.clock import Clock
-from publisher.errors import PublisherError, SettingsError
-from publisher.settings import SETTINGS_FILE, Site, read_site
+from publisher.errors import PublisherError
+from publisher.settings import RereadSettings, Site
 from publisher.web.context import NullLog, WebContext
 from publisher.web.feed_request_counter import FeedRequestCounter
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, send_response
@@ -60,8 +59,7 @@ class Web:
             log: receives failed requests, and every request if the settings enable the access log.
             cache_seconds: how long public pages are cached.
         """
-        self._root = site.root
-        self._signature = _signature(site.root)
+        self._settings = RereadSettings(site)
         self._unready_reason = unready_reason
         self._wake = wake
         self._clock = clock or Clock()
@@ -183,14 +181,11 @@ class Web:
                 self._log.error("background check failed", reason=f"{type(error).__name__}: {error}")
 
     def _check_settings(self) -> None:
-        signature = _signature(self._root)
-        if signature != self._signature:
-            self._signature = signature
-            # The runner and every command report invalid settings.
-            with contextlib.suppress(SettingsError):
-                site = read_site(self._root)
-                self.close()
-                self._apply_settings(site)
+        # The runner and every command report invalid settings.
+        site = self._settings.current()
+        if site is not self._site:
+            self.close()
+            self._apply_settings(site)
 
     def store_counts(self) -> None:
         """Store the counted requests."""
@@ -206,11 +201,3 @@ class Web:
 def _shown(scope: Scope) -> str:
     """Return a request's path without tokens and without the query string."""
     return _TOKEN.sub("…", scope["path"])[:200]
-
-
-def _signature(root: Path) -> tuple[int, int]:
-    try:
-        status = (root / SETTINGS_FILE).stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_ino)

@@ -16,7 +16,8 @@ from publisher.cli import publish as command_line
 from publisher.digests import store as issues
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.reports import statistics_store as listening
-from publisher.reports.stats import FeedRequestRow, record_feed_requests
+from publisher.reports.statistics_store import FeedRequestRow
+from publisher.reports.stats import record_feed_requests
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web import Web
 from publisher.web.metrics import Metrics

@@ -12,8 +12,9 @@ import pytest
 from publisher.errors import PublisherError
 from publisher.runner import jobs as jobs_module
 from publisher.runner.background_job import BackgroundJob
-from publisher.runner.runner import Runner, _signature
+from publisher.runner.runner import Runner
 from publisher.runner.timers import Timers
+from publisher.settings.reread import settings_signature
 from publisher.storage import job_queue
 from publisher.storage.job_queue import Job
 from publisher.subscriptions.confirmation_emails import ConfirmationEmailResult
@@ -184,7 +185,7 @@ def test_a_runner_follows_other_folders_and_databases_of_its_settings(kit: SiteK
     runner._check_settings()
     assert runner._watcher.folder == kit.root / "texts" and len(runner._databases) == 2
     (kit.root / "publisher.toml").unlink()
-    assert _signature(kit.root) == ()
+    assert settings_signature(kit.root) is None
     runner._check_settings()
     assert [event for event, _ in log.events if event == "settings rejected"] == ["settings rejected"]
     runner._watcher.stop()
