@@ -16,7 +16,7 @@ from publisher.model.result import Result
 from publisher.schedule.processes import RUNNERS_FOLDER
 from publisher.settings import Site
 from publisher.signing.site_key import KEY_FILE
-from publisher.storage.engine import database_path
+from publisher.storage.failures import database_path
 from publisher.storage.run_lock import LOCK_FILE
 
 

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from publisher.errors import SchemaTooNew, StoreError
 from publisher.private_files import create_private
-from publisher.storage.failures import quiet_psycopg, translate_errors
+from publisher.storage.failures import database_path, quiet_psycopg, translate_errors
 from publisher.storage.locks import release_session_lock
 from publisher.storage.run_lock import LOCK_FILE, file_lock, wait_for
 from publisher.storage.tables import REVISION, metadata
@@ -77,15 +77,15 @@ class Database:
             SchemaTooNew: a newer publisher has upgraded it.
         """
         with translate_errors(url):
-            address = make_url(url)
-            path = Path(address.database) if address.drivername == "sqlite" and address.database else None
+            path = database_path(url)
             if path is not None:
                 _reject_network_file_system(path, Path(mounts))
-                if dry_run and not path.exists():
+                if not dry_run:
+                    # SQLite gives -wal and -shm the mode of the database, and reports why it cannot be opened.
+                    with contextlib.suppress(OSError):
+                        create_private(path)
+                elif not path.exists():
                     url = "sqlite://"
-            if path is not None and not dry_run:
-                # SQLite gives -wal and -shm the mode of the database.
-                _create(path)
             engine = _engine(url, wait_seconds)
             try:
                 # An up-to-date database is opened without a write: another process may hold the lock.
@@ -166,8 +166,8 @@ class Database:
         Raises:
             StoreError: this thread has a transaction, which would hold these up.
         """
-        if self._dry is None and self._outer is not None:
-            raise StoreError("sending cannot be part of a transaction. Call it before or after the transaction")
+        if self._dry is None:
+            self.require_commits("sending")
         with translate_errors(self._url), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 yield connection
@@ -212,10 +212,7 @@ class Database:
         if self._dry is not None:
             yield
             return
-        if self._outer is not None:
-            raise StoreError(
-                "a publishing run cannot be part of a transaction. Call it before or after the transaction"
-            )
+        self.require_commits("a publishing run")
         deadline = time.monotonic() + wait_seconds
         with file_lock(root / LOCK_FILE, deadline, on_wait), self._advisory_lock(deadline, on_wait):
             yield
@@ -355,18 +352,6 @@ def _upgrade(connection: Connection) -> None:
     from publisher.storage.migrate import upgrade
 
     upgrade(connection)
-
-
-def database_path(url: str) -> Path | None:
-    """Return the file of an SQLite database; None for other databases and in-memory ones."""
-    address = make_url(url)
-    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
-
-
-def _create(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        # SQLite reports why the file cannot be opened.
-        create_private(path)
 
 
 def _reject_network_file_system(path: Path, mounts: Path) -> None:

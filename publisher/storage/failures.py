@@ -37,7 +37,7 @@ def translate_errors(url: str) -> Iterator[None]:
     except PublisherError:
         raise
     except DBAPIError as error:
-        raise _translate(name, _path_of(url), error) from error
+        raise _translate(name, database_path(url), error) from error
     except PoolTimeout as error:
         raise StoreBusy(f"{name}: all connections of this process are in use; try again") from error
     except ModuleNotFoundError as error:
@@ -48,11 +48,9 @@ def translate_errors(url: str) -> Iterator[None]:
         raise StoreError(f"{name}: {' '.join(str(error).split())}") from error
 
 
-def _path_of(url: str) -> Path | None:
-    try:
-        address = make_url(url)
-    except SQLAlchemyError:
-        return None
+def database_path(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for other databases and in-memory ones."""
+    address = make_url(url)
     return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 

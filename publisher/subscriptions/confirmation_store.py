@@ -15,7 +15,7 @@ from publisher.storage.bulk import batches
 from publisher.storage.facts import increment_fact
 from publisher.storage.job_queue import Job
 from publisher.storage.tables.jobs import job
-from publisher.storage.tables.subscriptions import confirmation_email
+from publisher.storage.tables.subscribers import confirmation_email
 
 #: The kind of the jobs. The subject is the number of an email; the target is the keyed hash of its address.
 CONFIRMATION: Final = "confirmation"

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Column,
-    Table,
-    Text,
-)
+from sqlalchemy import Column, Table, Text
 
 from publisher.storage.tables.base import metadata
 

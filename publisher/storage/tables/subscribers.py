@@ -1,4 +1,4 @@
-"""Tables of subscribers, their subscriptions and the suppression list."""
+"""Tables of subscribers, their subscriptions, confirmation emails and the suppression list."""
 
 from __future__ import annotations
 
@@ -86,6 +86,25 @@ subscription_event = Table(
     Column("changed_at", BigInteger, nullable=False),
     #: Why, in the words of an operator or a mail server; empty for none.
     Column("reason", Text, nullable=False),
+)
+
+#: An email to one person about a subscription. Most wait for a confirmation.
+confirmation_email = Table(
+    "confirmation_email",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    #: A ``ConfirmationKind``.
+    Column("kind", Text, nullable=False),
+    #: The address's keyed hash, and the address itself.
+    Column("hash", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    #: NULL if the address has no subscriber yet.
+    Column("subscriber_id", Integer),
+    #: What to do once it is confirmed, JSON.
+    Column("request", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    #: When its link was used; NULL for not yet.
+    Column("used_at", BigInteger),
 )
 
 #: Suppressed addresses, which no import adds again. A keyed hash does not reveal the address.
