@@ -6,11 +6,11 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from publisher.errors import RemoteError
 from publisher.version import __version__
@@ -146,32 +146,20 @@ class HttpClient:
         return self._request("POST", url, fields=dict(fields), encode_multipart=False)
 
     def _request(self, method: str, url: str, **options: Any) -> HttpResponse:
-        import urllib3
-
         deadline = _Deadline(self._max_seconds)
         self._current.deadline = deadline
         try:
-            with deadline:
+            with _errors_translated(url, deadline, f"no complete answer within {self._max_seconds:g} seconds"):
                 response = self._pool.request(method, url, preload_content=False, **options)
                 try:
                     body = response.read(MAX_BODY_BYTES + 1, decode_content=True)
                 finally:
                     response.release_conn()
-            if deadline.has_passed:
-                raise TimeoutError
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            timeout = f"no complete answer within {self._max_seconds:g} seconds"
-            raise RemoteError(f"{url}: {timeout if deadline.has_passed else _reason(error)}") from error
         finally:
             self._current.deadline = None
         if len(body) > MAX_BODY_BYTES:
             raise RemoteError(f"{url}: more than {MAX_BODY_BYTES:,} bytes")
-        return HttpResponse(
-            status=response.status,
-            url=_final_url(url, response.retries),
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
-        )
+        return _as_http_response(response, _final_url(url, response.retries), body)
 
 
 #: Bytes of a callback's response that are read: longer than any WebSub challenge.
@@ -237,22 +225,12 @@ class CallbackClient:
         pool.ConnectionCls = _with_deadline(pool.ConnectionCls, lambda: deadline)
         sent_headers = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
         try:
-            with deadline:
+            with _errors_translated(host, deadline, "no answer in time"):
                 response = pool.request(method, target, headers=sent_headers, body=body, **_UNCHANGED)
                 answer = response.read(_MAX_CALLBACK_BYTES)
-            if deadline.has_passed:
-                raise TimeoutError
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            reason = "no answer in time" if deadline.has_passed else _reason(error)
-            raise RemoteError(f"{host}: {reason}") from error
         finally:
             pool.close()
-        return HttpResponse(
-            status=response.status,
-            url=url,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=answer,
-        )
+        return _as_http_response(response, url, answer)
 
     def _resolve(self, host: str, port: int) -> str:
         """Return an address of a host if all of its addresses are allowed."""
@@ -281,10 +259,27 @@ class CallbackClient:
         return address.is_global and not address.is_multicast and not address.is_reserved
 
 
+@contextlib.contextmanager
+def _errors_translated(name: str, deadline: _Deadline, timeout: str) -> Iterator[None]:
+    """Limit the time of a request, and raise its errors as :class:`RemoteError`; TIMEOUT is the reason of a late one."""
+    import urllib3
+
+    try:
+        with deadline:
+            yield
+        if deadline.has_passed:
+            raise TimeoutError
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise RemoteError(f"{name}: {timeout if deadline.has_passed else _reason(error)}") from error
+
+
+def _as_http_response(response: Any, url: str, body: bytes) -> HttpResponse:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return HttpResponse(status=response.status, url=url, headers=headers, body=body)
+
+
 def _final_url(url: str, retries: Any) -> str:
     """Return the URL after all redirects."""
-    from urllib.parse import urljoin
-
     for step in retries.history if retries is not None else ():
         if step.redirect_location:
             url = urljoin(url, step.redirect_location)
