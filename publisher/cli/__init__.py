@@ -96,7 +96,7 @@ def publish() -> None:
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
-        # Without standalone mode, click returns the status that a command passed to ctx.exit().
+        # Without standalone mode, click returns the status that the command returns.
         sys.exit(publish.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()

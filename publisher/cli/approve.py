@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from publisher import Approval, ApprovalPlan, ApprovalTime
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.cli.reopen import reopened_lines
 from publisher.findings.silence import count_rules
 from publisher.html.dates import minute_text
@@ -33,9 +33,7 @@ _LISTED = 20
 @click.option("--expect", metavar="HASH", help="Refuse if the draft is not this version any more.")
 @click.option("--revoke", is_flag=True, help="Make the approved issue a draft again, as 'publish reopen' does.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was approved as JSON.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     digest: str,
     folder: Path,
     is_confirmed: bool,
@@ -43,7 +41,7 @@ def command(
     expect: str | None,
     revoke: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Approve the draft of DIGEST: its next issue, as it is now.
 
     Reads articles/ first, shows the draft, the number of its recipients, when it is sent and what blocks
@@ -56,27 +54,25 @@ def command(
     if revoke:
         with open_site(folder) as publisher:
             row = publisher.issues.reopen(digest)
-        for line in [json.dumps({"reopened": row.path})] if as_json else reopened_lines(publisher.site, row):
-            click.echo(line)
-        return
+        print_result({"reopened": row.path}, reopened_lines(publisher.site, row), as_json=as_json, indent=None)
+        return 0
     time = ApprovalTime.NOW if is_sent_now else ApprovalTime.SLOT
-    confirm_and_approve(
-        ctx, folder, digest, time, is_confirmed=is_confirmed, expect=expect, as_json=as_json, question="Approve it?"
+    return confirm_and_approve(
+        folder, digest, time, "Approve it?", is_confirmed=is_confirmed, expect=expect, as_json=as_json
     )
 
 
 def confirm_and_approve(
-    ctx: click.Context,
     folder: Path,
     digest: str,
     time: ApprovalTime,
+    question: str,
     *,
     is_confirmed: bool,
-    expect: str | None,
     as_json: bool,
-    question: str,
-) -> None:
-    """Show a draft, ask, and approve it."""
+    expect: str | None = None,
+) -> int:
+    """Show a draft, ask, and approve it; return the exit status."""
     if not is_confirmed and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: add --yes to approve without one")
     if not is_confirmed:
@@ -85,18 +81,15 @@ def confirm_and_approve(
         for line in plan_lines(plan):
             click.echo(line, err=as_json)
         if plan.stops:
-            ctx.exit(2)
+            return 2
         if not click.confirm(question, err=as_json):
             click.echo("Nothing was changed.", err=as_json)
-            ctx.exit(2)
+            return 2
         expect = expect or plan.draft.hash
     with open_site(folder) as publisher:
         approval = publisher.digests.approve(digest, time=time, expect=expect)
-    if as_json:
-        click.echo(json.dumps(_as_dict(approval), ensure_ascii=False))
-        return
-    for line in approval_lines(publisher.site, approval):
-        click.echo(line)
+    print_result(_as_dict(approval), approval_lines(publisher.site, approval), as_json=as_json, indent=None)
+    return 0
 
 
 def plan_lines(plan: ApprovalPlan) -> list[str]:
@@ -150,7 +143,7 @@ def approval_lines(site: Site, approval: Approval) -> list[str]:
     return [*lines, f"  To change it before: publish reopen {row.digest}"]
 
 
-def _as_dict(approval: Approval) -> dict[str, object]:
+def _as_dict(approval: Approval) -> dict[str, Any]:
     row, opened = approval.row, approval.opened
     return {
         "digest": row.digest,

@@ -20,8 +20,7 @@ _SHOWN = 20
 @site_option
 @click.option("--keep", is_flag=True, help="Leave everything in the mailbox.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.pass_context
-def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, as_json: bool) -> None:
+def command(mailbox: Path | None, folder: Path, keep: bool, as_json: bool) -> int:
     """Process bounces and complaints, and suppress dead addresses.
 
     MAILBOX is a Maildir or an mbox on this machine, or - for one message on standard input, as a
@@ -38,7 +37,7 @@ def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, 
         else:
             result = publisher.issues.process_mailbox(path=mailbox, keep=keep)
     print_result(result, lines(result, is_stdin=is_stdin), as_json=as_json)
-    ctx.exit(1 if result.skipped else 0)
+    return 1 if result.skipped else 0
 
 
 def lines(result: BounceResult, *, is_stdin: bool = False) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 
 
 @click.command("cancel")
@@ -16,8 +15,7 @@ from publisher.cli.common import count_phrase, open_site, site_option
 @site_option
 @click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-@click.pass_context
-def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, as_json: bool) -> None:
+def command(issue: str, folder: Path, is_confirmed: bool, as_json: bool) -> int:
     """Cancel the deliveries of ISSUE that were not handed over to a mail server yet.
 
     ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
@@ -38,11 +36,13 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, as
             click.echo(f"  to cancel    {count_phrase(plan.open, 'message')}", err=as_json)
             if not click.confirm("Cancel the issue?", err=as_json):
                 click.echo("Nothing was changed.", err=as_json)
-                ctx.exit(2)
+                return 2
         row, cancelled = publisher.issues.cancel(plan.row.path)
     known = plan.handed_over + plan.open - cancelled
-    if as_json:
-        click.echo(json.dumps({"issue": row.path, "cancelled": cancelled, "handed_over": known}))
-        return
-    click.echo(f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {known:,} were handed over.")
-    click.echo(f"The next issue of {row.digest} brings its articles to the subscribers who did not get them.")
+    lines = [
+        f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {known:,} were handed over.",
+        f"The next issue of {row.digest} brings its articles to the subscribers who did not get them.",
+    ]
+    fields = {"issue": row.path, "cancelled": cancelled, "handed_over": known}
+    print_result(fields, lines, as_json=as_json, indent=None)
+    return 0

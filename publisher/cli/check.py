@@ -24,10 +24,7 @@ _LISTED = 10
 @click.option("--browser/--no-browser", default=True, help="Render issues in Chromium, if it is installed.")
 @click.option("--force", "reason", metavar="REASON", help="Allow this one draft or issue in spite of its errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.pass_context
-def command(
-    ctx: click.Context, targets: tuple[str, ...], folder: Path, browser: bool, reason: str | None, as_json: bool
-) -> None:
+def command(targets: tuple[str, ...], folder: Path, browser: bool, reason: str | None, as_json: bool) -> int:
     """Check feeds, drafts and issues against the rules of validators, feed readers and mail clients.
 
     TARGET is a feed: a folder, a file or a URL (http://…); or a digest, for the draft of its next issue;
@@ -50,7 +47,7 @@ def command(
         with ProgressLine() as progress:
             report = check_files(targets, datetime.now(UTC), with_browser=browser, progress=progress)
     print_result(report, lines(report), as_json=as_json)
-    ctx.exit(1 if report.findings or any(issue.is_blocked or issue.held for issue in report.issues) else 0)
+    return 1 if report.findings or any(issue.is_blocked or issue.held for issue in report.issues) else 0
 
 
 def lines(report: CheckResult) -> list[str]:

@@ -177,11 +177,13 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
     return lines
 
 
-def print_result(result: Result | dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+def print_result(
+    result: Result | dict[str, Any], lines: Iterable[str], *, as_json: bool, indent: int | None = 2
+) -> None:
     """Print a result as JSON, or as lines of text."""
     if as_json:
         values = result if isinstance(result, dict) else result.as_dict()
-        lines = [json.dumps(values, ensure_ascii=False, indent=2)]
+        lines = [json.dumps(values, ensure_ascii=False, indent=indent)]
     for line in lines:
         click.echo(line)
 

@@ -15,8 +15,7 @@ from publisher.cli.common import correction_lines, open_site, print_result, site
 @click.option("--note", required=True, help="The correction that the article shows: plain text.")
 @click.option("--at", metavar="TIME", help="Time of the correction (ISO 8601).  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-@click.pass_context
-def command(ctx: click.Context, article: str, folder: Path, note: str, at: str | None, as_json: bool) -> None:
+def command(article: str, folder: Path, note: str, at: str | None, as_json: bool) -> int:
     """Publish a correction of ARTICLE, and move it to the top of its feeds.
 
     ARTICLE is an ID, a URL, a file in articles/, or the last part of an article's path. Edit the file
@@ -29,4 +28,4 @@ def command(ctx: click.Context, article: str, folder: Path, note: str, at: str |
     with open_site(folder, at=at) as publisher:
         edited = publisher.articles.correct(article, note)
     print_result(edited, correction_lines("Corrected", edited, folder), as_json=as_json)
-    ctx.exit(edited.report.exit_status if edited.report else 0)
+    return edited.report.exit_status if edited.report else 0

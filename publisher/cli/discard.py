@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 
 
 @click.command("discard")
@@ -39,4 +38,4 @@ def command(digest: str, folder: Path, undo: bool, until_next: bool, as_json: bo
         if not until_next:
             done = f"Left {articles} out of {result.digest}."
         done += f" To put them back: publish discard {result.digest} --undo"
-    click.echo(json.dumps({"digest": result.digest, "articles": result.articles}) if as_json else done)
+    print_result({"digest": result.digest, "articles": result.articles}, [done], as_json=as_json, indent=None)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from publisher import NoteResult
-from publisher.cli.common import open_site, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.errors import SettingsError
 
 
@@ -58,11 +57,7 @@ def command(
             order=[name.strip() for names in order for name in names.split(",") if name.strip()],
             clear=clear,
         )
-    if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
-        return
-    for line in lines(result):
-        click.echo(line)
+    print_result(result, lines(result), as_json=as_json, indent=None)
 
 
 def _read(path: Path) -> str:

@@ -25,9 +25,7 @@ _LISTED = 20
 @click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @click.option("--feeds-only", is_flag=True, help="Update the feeds only; make and send no issues.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     digest: str | None,
     folder: Path,
     is_confirmed: bool,
@@ -35,7 +33,7 @@ def command(
     dry_run: bool,
     feeds_only: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Read new and changed articles, regenerate feeds and drafts of issues, and stage them.
 
     Feeds are staged in feeds/, and the draft of each digest's next issue in outbox/DIGEST/next/. Nothing
@@ -53,30 +51,17 @@ def command(
             raise click.UsageError(
                 "--at, --dry-run and --feeds-only are for all digests. 'publish preview DIGEST' changes nothing"
             )
-        _publish_out_of_turn(ctx, digest, folder, is_confirmed=is_confirmed, as_json=as_json)
-        return
+        # Imported here, because a run without changes needs none of it.
+        from publisher.cli.approve import confirm_and_approve
+
+        time, question = ApprovalTime.OUT_OF_TURN, "Publish it now?"
+        return confirm_and_approve(folder, digest, time, question, is_confirmed=is_confirmed, as_json=as_json)
     if is_confirmed:
         raise click.UsageError("--yes needs DIGEST: without one, nothing is asked")
     with forked_parser() as parser, open_site(folder, at=at, dry_run=dry_run, parser_process=parser) as publisher:
         site, report = publisher.site, publisher.publish(feeds_only=feeds_only)
     print_result(report, summary(site, report, folder), as_json=as_json)
-    ctx.exit(report.exit_status)
-
-
-def _publish_out_of_turn(ctx: click.Context, digest: str, folder: Path, *, is_confirmed: bool, as_json: bool) -> None:
-    # Imported here, because a run without changes needs none of it.
-    from publisher.cli.approve import confirm_and_approve
-
-    confirm_and_approve(
-        ctx,
-        folder,
-        digest,
-        ApprovalTime.OUT_OF_TURN,
-        is_confirmed=is_confirmed,
-        expect=None,
-        as_json=as_json,
-        question="Publish it now?",
-    )
+    return report.exit_status
 
 
 def summary(site: Site, report: PublishResult, folder: Path) -> list[str]:

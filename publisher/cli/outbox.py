@@ -18,8 +18,7 @@ LISTED_ISSUES = 20
 @site_option
 @click.option("--all", "show_all", is_flag=True, help="Show all issues, not only the newest 20.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@click.pass_context
-def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool, as_json: bool) -> None:
+def command(digest: str | None, folder: Path, show_all: bool, as_json: bool) -> int:
     """List drafts, all issues, or those of DIGEST, and the state of their deliveries.
 
     For each draft: its articles, when it becomes an issue, and how to approve it. For each issue: its
@@ -37,7 +36,7 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
     if len(issues) > LISTED_ISSUES and not show_all:
         shown.append(f"… and {len(issues) - LISTED_ISSUES:,} older issues; --all shows them")
     print_result(listed, shown, as_json=as_json)
-    ctx.exit(1 if any(issue.uncertain for issue in issues) else 0)
+    return 1 if any(issue.uncertain for issue in issues) else 0
 
 
 def lines(drafts: Sequence[DraftStatus], issues: Sequence[OutboxIssue]) -> list[str]:

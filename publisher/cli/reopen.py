@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from publisher import IssueRow
-from publisher.cli.common import open_site, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.settings import Site
 
 
@@ -27,11 +26,7 @@ def command(issue: str, folder: Path, as_json: bool) -> None:
     """
     with open_site(folder) as publisher:
         row = publisher.issues.reopen(issue)
-    if as_json:
-        click.echo(json.dumps({"reopened": row.path}))
-        return
-    for line in reopened_lines(publisher.site, row):
-        click.echo(line)
+    print_result({"reopened": row.path}, reopened_lines(publisher.site, row), as_json=as_json, indent=None)
 
 
 def reopened_lines(site: Site, row: IssueRow) -> list[str]:

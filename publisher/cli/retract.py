@@ -16,10 +16,7 @@ from publisher.cli.common import correction_lines, open_site, print_result, site
 @click.option("--undo", is_flag=True, help="Undo a withdrawal.")
 @click.option("--at", metavar="TIME", help="Time of the withdrawal (ISO 8601).  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-@click.pass_context
-def command(
-    ctx: click.Context, article: str, folder: Path, reason: str | None, undo: bool, at: str | None, as_json: bool
-) -> None:
+def command(article: str, folder: Path, reason: str | None, undo: bool, at: str | None, as_json: bool) -> int:
     """Withdraw ARTICLE from all feeds and pages, with a published reason.
 
     ARTICLE is an ID, a URL, a file in articles/, or the last part of an article's path. Its URL
@@ -40,4 +37,4 @@ def command(
     if not undo and edited.gone is None:
         lines.append("  Its URL is on another server: make that server respond with status 410.")
     print_result(edited, lines, as_json=as_json)
-    ctx.exit(edited.report.exit_status if edited.report else 0)
+    return edited.report.exit_status if edited.report else 0

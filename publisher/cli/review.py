@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from publisher import DoubtfulSuppression, UnclearState
-from publisher.cli.common import count_phrase, open_site, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
 from publisher.errors import SettingsError
 
 
@@ -42,15 +41,13 @@ def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
             if not yes and not _confirms(doubtful):
                 raise SettingsError("nothing was lifted. Answer the question with yes, or use --yes in a script")
             lifted = publisher.subscribers.lift_suppressions(doubtful)
-    if as_json:
-        result = {
-            "suppressed": [suppression.as_dict() for suppression in doubtful],
-            "unclear": [state.as_dict() for state in unclear],
-            "lifted": lifted,
-        }
-        click.echo(json.dumps(result, ensure_ascii=False, indent=2))
-    elif lifted:
-        click.echo(f"Lifted {count_phrase(len(lifted), 'suppression')}.")
+    fields = {
+        "suppressed": [suppression.as_dict() for suppression in doubtful],
+        "unclear": [state.as_dict() for state in unclear],
+        "lifted": lifted,
+    }
+    done = [f"Lifted {count_phrase(len(lifted), 'suppression')}."] if lifted else []
+    print_result(fields, done, as_json=as_json)
 
 
 def _confirms(doubtful: list[DoubtfulSuppression]) -> bool:

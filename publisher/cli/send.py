@@ -27,16 +27,14 @@ _LINE_SECONDS = 5.0
     help="Send uncertain deliveries again, or count them as delivered.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     issue: str,
     folder: Path,
     address: str | None,
     limit: int | None,
     uncertain: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Send ISSUE to its subscribers, once each.
 
     ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue that is not sent
@@ -53,7 +51,7 @@ def command(
         with open_site(folder) as publisher:
             outcome = publisher.issues.send_test(issue, address)
         click.echo(f"{address}: {outcome.state.value}: {outcome.answer}")
-        ctx.exit(0 if outcome.state is DeliveryState.ACCEPTED else 1)
+        return 0 if outcome.state is DeliveryState.ACCEPTED else 1
     signal.signal(signal.SIGTERM, _stop)
     with open_site(folder) as publisher, SendProgress() as progress:
         policy = UncertainPolicy(uncertain) if uncertain else None
@@ -61,7 +59,7 @@ def command(
         site = publisher.site
     print_result(sent, sent_lines(site, sent), as_json=as_json)
     held = any(sent.states.get(state) for state in (DeliveryState.FAILED, DeliveryState.UNCERTAIN))
-    ctx.exit(1 if sent.waiting or held else 0)
+    return 1 if sent.waiting or held else 0
 
 
 def _stop(*_: object) -> None:

@@ -26,8 +26,7 @@ _NEWEST = 10
 @click.command("status")
 @site_option
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
-@click.pass_context
-def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
+def command(folder: Path, as_json: bool) -> int:
     """Show what is stored, staged, skipped and running.
 
     The output has the number of articles, feeds and subscribers, each digest with its next slot,
@@ -39,7 +38,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     with open_site(folder, dry_run=True) as publisher:
         site, status = publisher.site, publisher.reports.status()
     print_result(status, lines(site, status), as_json=as_json)
-    ctx.exit(1 if status.refused else 0)
+    return 1 if status.refused else 0
 
 
 def lines(site: Site, status: Status) -> list[str]:

@@ -64,16 +64,14 @@ _resubscribe_option = click.option(
 )
 @_resubscribe_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.pass_context
 def import_(
-    ctx: click.Context,
     path: Path,
     folder: Path,
     digests: tuple[str, ...],
     rejected: Path | None,
     resubscribe: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Import subscribers from PATH: CSV with column names, or JSON Lines (.jsonl).
 
     Columns: address (or email), zone, language, digests, topics, regions, brands, tags, authors, and every
@@ -98,7 +96,7 @@ def import_(
         publisher = stack.enter_context(open_site(folder))
         result = publisher.subscribers.import_list(path, digests=digests, resubscribe=resubscribe, on_rejected=write)
     print_result(result.as_dict(), import_lines(result, rejected), as_json=as_json)
-    ctx.exit(1 if result.rejected or result.skipped else 0)
+    return 1 if result.rejected or result.skipped else 0
 
 
 def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:

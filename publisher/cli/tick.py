@@ -15,8 +15,7 @@ from publisher.settings import Site
 @click.command("tick")
 @site_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-@click.pass_context
-def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
+def command(folder: Path, as_json: bool) -> int:
     """Do the work of 'publish run' once.
 
     Makes the issues whose slot has come, updates feeds, sends issues and retries deferred deliveries,
@@ -30,7 +29,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     with open_site(folder) as publisher:
         site, report = publisher.site, publisher.tick()
     print_result(report, report_lines(site, report, folder), as_json=as_json)
-    ctx.exit(report.exit_status)
+    return report.exit_status
 
 
 def report_lines(site: Site, report: PublishResult, folder: Path) -> list[str]:

@@ -16,8 +16,7 @@ from publisher.cli.common import open_site, print_result, site_option
 @click.argument("address")
 @site_option
 @click.option("--json", "as_json", is_flag=True, help="Print the history as JSON.")
-@click.pass_context
-def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json: bool) -> None:
+def command(issue: str, address: str, folder: Path, as_json: bool) -> int:
     """Show the delivery history of ISSUE for ADDRESS, and the history of their subscriptions.
 
     ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. The output has
@@ -29,7 +28,7 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
     with open_site(folder, dry_run=True) as publisher:
         history = publisher.issues.trace(issue, address)
     print_result(history, lines(history), as_json=as_json)
-    ctx.exit(0 if history.state is not None else 1)
+    return 0 if history.state is not None else 1
 
 
 def lines(history: DeliveryHistory) -> list[str]:
