@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Integer,
-    Table,
-    Text,
-)
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, Text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: A group of files in articles/, with a fingerprint that changes with any of them.
-bucket = Table(
+bucket = table(
     "bucket",
-    metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("fingerprint", Text, nullable=False),
 )
 
 #: A file in articles/ that was read.
-source = Table(
+source = table(
     "source",
-    metadata,
     Column("name", Text, primary_key=True),
     Column("bucket", Integer, nullable=False, index=True),
     Column("signature", Text, nullable=False),
 )
 
 #: Rejections and warnings of a file, kept until the file changes.
-problem = Table(
+problem = table(
     "problem",
-    metadata,
     Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("location", Text, nullable=False),
@@ -42,9 +31,8 @@ problem = Table(
     Column("reason", Text, nullable=False),
 )
 
-article = Table(
+article = table(
     "article",
-    metadata,
     #: Order of arrival.
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False, unique=True),
@@ -74,18 +62,16 @@ article = Table(
 )
 
 #: Articles that are published for a limited time.
-expiry = Table(
+expiry = table(
     "expiry",
-    metadata,
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
     #: Seconds since 1970.
     Column("expires_at", BigInteger, nullable=False, index=True),
 )
 
 #: Records of articles/ that are drafts, by file.
-draft = Table(
+draft = table(
     "draft",
-    metadata,
     Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("location", Text, nullable=False),
@@ -96,26 +82,23 @@ draft = Table(
 )
 
 #: When the record of an unpublished draft was first read, by each key of ``article_key``.
-draft_key = Table(
+draft_key = table(
     "draft_key",
-    metadata,
     Column("key", Text, primary_key=True),
     Column("first_read_at", BigInteger, nullable=False),
 )
 
 #: Published corrections of articles.
-correction = Table(
+correction = table(
     "correction",
-    metadata,
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Column("corrected_at", BigInteger, primary_key=True),
     Column("note", Text, nullable=False),
 )
 
 #: ``id:…``, ``url:…`` or ``file:…`` → the article that a record with this key updates.
-article_key = Table(
+article_key = table(
     "article_key",
-    metadata,
     Column("key", Text, primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), nullable=False, index=True),
 )

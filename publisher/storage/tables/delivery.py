@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
-    UniqueConstraint,
-    false,
-    text,
-)
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Text, UniqueConstraint, false, text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: The delivery of an issue to a subscriber. The primary key prevents a second one.
-delivery = Table(
+delivery = table(
     "delivery",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
     #: The number of the issue variant.
@@ -52,9 +39,8 @@ delivery = Table(
 )
 
 #: Earlier attempts of a delivery.
-attempt = Table(
+attempt = table(
     "attempt",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
@@ -65,26 +51,23 @@ attempt = Table(
 )
 
 #: A sending process. It holds a lock while it lives, so another process can tell that it is dead.
-sender = Table(
+sender = table(
     "sender",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("started_at", BigInteger, nullable=False),
 )
 
 #: Number of messages per day, in the site's time zone.
-sent_day = Table(
+sent_day = table(
     "sent_day",
-    metadata,
     Column("day", Text, primary_key=True),
     Column("messages", Integer, nullable=False),
 )
 
 #: A report from the mailbox for bounces, stored before the message is deleted there.
-bounce = Table(
+bounce = table(
     "bounce",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: Hash of the report, so that it counts once.
     Column("report_hash", Text, nullable=False),
@@ -100,9 +83,8 @@ bounce = Table(
 )
 
 #: Rejections that suppress their address unless too many share the same words.
-provisional_suppression = Table(
+provisional_suppression = table(
     "provisional_suppression",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False, index=True),
     #: Keyed hash of the address at the time of the rejection.
@@ -123,9 +105,8 @@ provisional_suppression = Table(
 )
 
 #: Answered attempts of an issue at a relay or a domain since its rejections were last judged.
-refusal_window = Table(
+refusal_window = table(
     "refusal_window",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     #: ``relay`` or ``domain``.
     Column("scope", Text, primary_key=True),
@@ -135,9 +116,8 @@ refusal_window = Table(
 )
 
 #: Relays and domains to which an issue is not sent, because too many rejections share the same words.
-suppression_brake = Table(
+suppression_brake = table(
     "suppression_brake",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("scope", Text, primary_key=True),
     Column("name", Text, primary_key=True),

@@ -10,26 +10,23 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Table,
     Text,
     UniqueConstraint,
     false,
 )
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: A digest that has started. Articles up to ``since_seq`` are not news for it.
-digest = Table(
+digest = table(
     "digest",
-    metadata,
     Column("slug", Text, primary_key=True),
     Column("since_seq", Integer, nullable=False),
 )
 
 #: Articles that are candidates for a digest's next issue.
-pending = Table(
+pending = table(
     "pending",
-    metadata,
     Column("digest", Text, ForeignKey("digest.slug"), primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Column("carried_over", Boolean, nullable=False),
@@ -43,9 +40,8 @@ pending = Table(
 )
 
 #: The next issue of a digest, which follows its articles until it is approved.
-issue_draft = Table(
+issue_draft = table(
     "issue_draft",
-    metadata,
     Column("digest", Text, primary_key=True),
     #: The slot, name and number that it would get if it were approved now.
     Column("slot", BigInteger, nullable=False),
@@ -81,17 +77,15 @@ issue_draft = Table(
 )
 
 #: The files of a draft, byte for byte.
-issue_draft_file = Table(
+issue_draft_file = table(
     "issue_draft_file",
-    metadata,
     Column("digest", Text, ForeignKey("issue_draft.digest", ondelete="CASCADE"), primary_key=True),
     Column("name", Text, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
 
-issue = Table(
+issue = table(
     "issue",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("digest", Text, ForeignKey("digest.slug"), nullable=False),
     Column("slot", BigInteger, nullable=False),
@@ -129,9 +123,8 @@ issue = Table(
 )
 
 #: Articles of an issue. A second issue of a digest may have an article if the first one was cancelled.
-issue_article = Table(
+issue_article = table(
     "issue_article",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Column("digest", Text, nullable=False),
@@ -142,18 +135,16 @@ issue_article = Table(
 )
 
 #: An issue's files, byte for byte.
-issue_file = Table(
+issue_file = table(
     "issue_file",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("name", Text, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
 
 #: The text of an issue with placeholders, once per distinct set of articles.
-issue_variant = Table(
+issue_variant = table(
     "issue_variant",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     #: Arrival numbers of the articles in order, JSON.
@@ -167,9 +158,8 @@ issue_variant = Table(
 )
 
 #: Editors who have a mail that others still have to get.
-editor_mail = Table(
+editor_mail = table(
     "editor_mail",
-    metadata,
     #: ``draft:DIGEST`` or ``issue:ID``.
     Column("topic", Text, primary_key=True),
     #: A hash of the editor's address.
@@ -179,9 +169,8 @@ editor_mail = Table(
 )
 
 #: An editor's note and lead for a digest's next issue.
-next_issue_note = Table(
+next_issue_note = table(
     "next_issue_note",
-    metadata,
     Column("digest", Text, primary_key=True),
     Column("note", Text, nullable=False),
     Column("lead_seq", Integer, ForeignKey("article.seq")),

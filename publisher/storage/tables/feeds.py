@@ -10,18 +10,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Table,
     Text,
     UniqueConstraint,
     false,
 )
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: A subject of a feed. Label and slug are assigned once.
-facet = Table(
+facet = table(
     "facet",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("kind", Text, nullable=False),
     Column("label", Text, nullable=False),
@@ -32,9 +30,8 @@ facet = Table(
 )
 
 #: Articles of a facet in the order of its feed: by the last significant change.
-membership = Table(
+membership = table(
     "membership",
-    metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
     Column("changed_at", BigInteger, primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
@@ -43,9 +40,8 @@ membership = Table(
 )
 
 #: An article's entry in each format, rendered once per revision, with a gap for the text.
-entry = Table(
+entry = table(
     "entry",
-    metadata,
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
     #: Hash of the article and of the settings that it was rendered from.
     Column("revision", Text, nullable=False),
@@ -57,9 +53,8 @@ entry = Table(
 )
 
 #: A feed as last staged.
-feed = Table(
+feed = table(
     "feed",
-    metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
     Column("articles", Integer, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
@@ -68,18 +63,16 @@ feed = Table(
 )
 
 #: Feeds to stage again. Written with the change itself, deleted after staging.
-dirty_feed = Table(
+dirty_feed = table(
     "dirty_feed",
-    metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
     #: True if only old articles were added: hubs are not notified of these.
     Column("is_quiet", Boolean, nullable=False, server_default=false()),
 )
 
 #: The archive page of an article, assigned once; NULL until a page is full.
-archived = Table(
+archived = table(
     "archived",
-    metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Column("page", Integer),
@@ -88,17 +81,15 @@ archived = Table(
 )
 
 #: Archive pages to stage again.
-dirty_page = Table(
+dirty_page = table(
     "dirty_page",
-    metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
     Column("page", Integer, primary_key=True),
 )
 
 #: A file below feeds/ or outbox/ as last written.
-staged = Table(
+staged = table(
     "staged",
-    metadata,
     Column("path", Text, primary_key=True),
     #: Owner: ``feed:ID``, ``archive:ID:PAGE``, ``issue:ID`` or ``index``.
     Column("owner", Text, nullable=False, index=True),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: Work that is done outside a transaction and retried: requests to hubs and callbacks, and confirmation emails.
-job = Table(
+job = table(
     "job",
-    metadata,
     #: The kinds are in the stores of their subjects.
     Column("kind", Text, primary_key=True),
     #: The path of a feed, relative to feeds/, or the number of a confirmation email.

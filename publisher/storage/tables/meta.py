@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Table, Text
+from sqlalchemy import Column, Text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: Named values, such as the time of the last run, the fingerprint of the settings, the namespace of IDs.
-meta = Table(
+meta = table(
     "meta",
-    metadata,
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, Text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: Feed requests per day, without addresses.
-feed_requests = Table(
+feed_requests = table(
     "feed_requests",
-    metadata,
     Column("day", Text, primary_key=True),
     #: The feed's file without its suffix, relative to feeds/.
     Column("feed", Text, primary_key=True),
@@ -23,9 +22,8 @@ feed_requests = Table(
 )
 
 #: Clicks on an article in an issue.
-click = Table(
+click = table(
     "click",
-    metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True, autoincrement=False),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
     Column("people", Integer, nullable=False),

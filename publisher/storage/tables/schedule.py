@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Index,
-    Integer,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, Column, Index, Integer, Text, text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: Slots that are waiting or running.
 _OPEN: Final = "state IN ('due', 'running')"
 
 #: A schedule as last saved.
-schedule = Table(
+schedule = table(
     "schedule",
-    metadata,
     #: ``feeds``, or ``digest:SLUG``.
     Column("name", Text, primary_key=True),
     #: JSON.
@@ -32,9 +23,8 @@ schedule = Table(
 )
 
 #: A due slot and its run. The primary key prevents a second one.
-slot_run = Table(
+slot_run = table(
     "slot_run",
-    metadata,
     Column("schedule", Text, primary_key=True),
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     #: ``due``, ``running``, ``done`` or ``skipped``.

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
-    false,
-)
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Text, false
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: Interests of subscribers: each distinct set once.
-interests = Table(
+interests = table(
     "interests",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: Field → labels, JSON in a fixed order; ``{}`` for everything.
     Column("query", Text, nullable=False, unique=True),
 )
 
-subscriber = Table(
+subscriber = table(
     "subscriber",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: As the subscriber writes it, in Unicode form C with the domain in Unicode.
     Column("address", Text, nullable=False),
@@ -57,9 +45,8 @@ subscriber = Table(
 )
 
 #: A subscriber's state for one digest. Unsubscribing keeps the row.
-subscription = Table(
+subscription = table(
     "subscription",
-    metadata,
     Column("digest", Text, primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
     #: ``active``, ``unconfirmed`` or ``unsubscribed``.
@@ -72,9 +59,8 @@ subscription = Table(
 )
 
 #: The history of subscription states. Erasing a subscriber deletes it.
-subscription_event = Table(
+subscription_event = table(
     "subscription_event",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("subscriber_id", Integer, nullable=False, index=True),
     #: NULL for everything.
@@ -89,9 +75,8 @@ subscription_event = Table(
 )
 
 #: An email to one person about a subscription. Most wait for a confirmation.
-confirmation_email = Table(
+confirmation_email = table(
     "confirmation_email",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: A ``ConfirmationKind``.
     Column("kind", Text, nullable=False),
@@ -108,9 +93,8 @@ confirmation_email = Table(
 )
 
 #: Suppressed addresses, which no import adds again. A keyed hash does not reveal the address.
-suppression = Table(
+suppression = table(
     "suppression",
-    metadata,
     Column("hash", Text, primary_key=True),
     #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked`` or ``moved``.
     Column("reason", Text, nullable=False),

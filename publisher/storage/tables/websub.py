@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Column, Text
 
-from publisher.storage.tables.base import metadata
+from publisher.storage.tables.base import table
 
 #: A subscription of a server to a feed (https://www.w3.org/TR/websub/).
-hub_subscription = Table(
+hub_subscription = table(
     "hub_subscription",
-    metadata,
     #: The feed's file, relative to feeds/.
     Column("topic", Text, primary_key=True),
     #: The URL that gets the feed.
