@@ -119,14 +119,8 @@ class Record:
 
     def facets(self) -> tuple[tuple[FacetKind, str], ...]:
         """Return the (kind, label) pairs of the record, each once, in a fixed order."""
-        pairs: list[tuple[FacetKind, str]] = []
-        for kind, label in (
-            (FacetKind.TOPIC, self.topic),
-            (FacetKind.REGION, self.region),
-            (FacetKind.BRAND, self.brand),
-        ):
-            if label:
-                pairs.append((kind, label))
+        single = ((FacetKind.TOPIC, self.topic), (FacetKind.REGION, self.region), (FacetKind.BRAND, self.brand))
+        pairs = [(kind, label) for kind, label in single if label]
         pairs.extend((FacetKind.TAG, tag) for tag in self.tags)
         pairs.extend((FacetKind.AUTHOR, author.name) for author in self.authors)
         return tuple(dict.fromkeys(pairs))

@@ -48,9 +48,10 @@ def parse_mailbox(text: str) -> Mailbox:
     if bracket:
         address = rest.removesuffix(">").strip()
         name = name.strip()
-        if not rest.endswith(">") or not _is_one_name(name):
-            raise ValueError(_MESSAGE)
         quoted = _QUOTED.fullmatch(name)
+        # A bracket outside of quotes belongs to another address.
+        if not rest.endswith(">") or (quoted is None and re.search(r"[<>]", name)):
+            raise ValueError(_MESSAGE)
         if quoted is not None:
             name = re.sub(r"\\(.)", r"\1", quoted[1])
     if not _ADDRESS.fullmatch(address):
@@ -60,10 +61,3 @@ def parse_mailbox(text: str) -> Mailbox:
 
 
 _MESSAGE: Final = "must be one email address, as in news@example.org or The Review <news@example.org>"
-
-
-def _is_one_name(name: str) -> bool:
-    """Return whether NAME is a display name, not an address or a list of addresses."""
-    if _QUOTED.fullmatch(name):
-        return True
-    return "<" not in name and ">" not in name

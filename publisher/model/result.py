@@ -37,33 +37,10 @@ def json_value(value: Any) -> Any:
     return value
 
 
-@json_value.register
-def _(value: Enum) -> Any:
-    return value.value
-
-
-@json_value.register
-def _(value: datetime) -> Any:
-    return value.isoformat()
-
-
-@json_value.register
-def _(value: time) -> Any:
-    return value.isoformat("minutes")
-
-
-@json_value.register
-def _(value: Path) -> Any:
-    return str(value)
-
-
-@json_value.register
-def _(value: Mapping) -> Any:  # type: ignore[type-arg]
-    return {json_value(key): json_value(item) for key, item in value.items()}
-
-
-@json_value.register(list)
-@json_value.register(tuple)
-@json_value.register(AbstractSet)
-def _(value: Any) -> Any:
-    return [json_value(item) for item in value]
+json_value.register(Enum, lambda value: value.value)
+json_value.register(datetime, datetime.isoformat)
+json_value.register(time, lambda value: value.isoformat("minutes"))
+json_value.register(Path, str)
+json_value.register(Mapping, lambda value: {json_value(key): json_value(item) for key, item in value.items()})
+for _kind in (list, tuple, AbstractSet):
+    json_value.register(_kind, lambda value: [json_value(item) for item in value])

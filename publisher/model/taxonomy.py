@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class FacetKind(StrEnum):
@@ -16,6 +17,10 @@ class FacetKind(StrEnum):
     BRAND = "brand"
     TAG = "tag"
     AUTHOR = "author"
+
+
+#: The kinds of the labels of articles.
+LABEL_KINDS: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -18,6 +18,8 @@ _UrlPath = Annotated[
     str,
     AfterValidator(validators.matching(re.compile(r"/[^\s\"<>]*"), "must be a path that begins with /, as in /ping")),
 ]
+
+_LABEL_KINDS: Final = ("topic", "region", "brand", "tag", "author")
 
 
 class LogoSettings(SettingsTable):
@@ -74,13 +76,7 @@ class FeedSettings(SettingsTable):
     #: Number of articles in a feed, the newest first; "all" for no limit.
     limit: Limit = 50
     #: A feed for each label of these kinds.
-    by: tuple[Literal["topic", "region", "brand", "tag", "author"], ...] = (
-        "topic",
-        "region",
-        "brand",
-        "tag",
-        "author",
-    )
+    by: tuple[Literal["topic", "region", "brand", "tag", "author"], ...] = _LABEL_KINDS
     #: Maximum number of feeds for labels; labels with the fewest articles get none.
     max_feeds: Annotated[int, Field(ge=1)] = 5_000
     #: Kinds of feeds with archive pages (RFC 5005).
@@ -127,20 +123,8 @@ class FeedSettings(SettingsTable):
     @field_validator("channels")
     @classmethod
     def _check_names(cls, value: dict[str, CustomFeedSettings]) -> dict[str, CustomFeedSettings]:
-        reserved = {
-            "all",
-            "archive",
-            "gone",
-            "index",
-            "news-sitemap",
-            "tombstones",
-            "topic",
-            "region",
-            "brand",
-            "tag",
-            "author",
-        } & set(value)
-        if reserved:
+        names = {"all", "archive", "gone", "index", "news-sitemap", "tombstones", *_LABEL_KINDS}
+        if reserved := names & set(value):
             raise ValueError(
                 f"{', '.join(sorted(reserved))}: the publisher stages files of that name itself; choose another name"
             )

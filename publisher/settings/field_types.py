@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from publisher.model.query import fold_label
-from publisher.model.taxonomy import FacetKind, Query
+from publisher.model.taxonomy import LABEL_KINDS, Query
 from publisher.settings import validators
 
 Slug = Annotated[str, AfterValidator(validators.slug)]
@@ -38,15 +38,5 @@ class ArticleQuerySettings(SettingsTable):
     @property
     def query(self) -> Query:
         """The query that selects the articles."""
-        labels = {
-            FacetKind.TOPIC: self.topic,
-            FacetKind.REGION: self.region,
-            FacetKind.BRAND: self.brand,
-            FacetKind.TAG: self.tag,
-            FacetKind.AUTHOR: self.author,
-        }
-        return Query(
-            wanted=tuple(
-                (kind, frozenset(fold_label(name) for name in names)) for kind, names in labels.items() if names
-            )
-        )
+        labels = [(kind, getattr(self, kind.value)) for kind in LABEL_KINDS]
+        return Query(wanted=tuple((kind, frozenset(map(fold_label, names))) for kind, names in labels if names))

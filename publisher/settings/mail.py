@@ -121,7 +121,7 @@ class DigestSettings(ScheduleSettings, ArticleQuerySettings):
             full_text=self.text == "full",
             briefs_after=self.briefs_after,
             size_limit=self.size_limit * 1024,
-            utm=Utm(source=self.utm.source, medium=self.utm.medium, campaign=self.utm.campaign) if self.utm else None,
+            utm=Utm(**self.utm.model_dump()) if self.utm else None,
             deliver_at=self.deliver_at,
             send=self.send,
             repeat=self.repeat,

@@ -40,15 +40,8 @@ class DarkSettings(SettingsTable):
 
 
 def _palette(colours: DarkSettings | ThemeSettings, accent: str) -> Palette:
-    return Palette(
-        page=colours.page,
-        card=colours.card,
-        ink=colours.ink,
-        soft=colours.soft,
-        muted=colours.muted,
-        rule=colours.rule,
-        accent=accent,
-    )
+    names = {"page", "card", "ink", "soft", "muted", "rule"}
+    return Palette(**colours.model_dump(include=names), accent=accent)
 
 
 class ThemeSettings(SettingsTable):
