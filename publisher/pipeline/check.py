@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from sqlalchemy import Connection
 
@@ -70,14 +72,12 @@ class CheckResult(Result):
     @property
     def all_findings(self) -> list[tuple[str, Finding]]:
         """All findings, each with the name of its issue or feed."""
-        in_issues = [(issue.name, finding) for issue in self.issues for finding in issue.findings]
-        return in_issues + [(feed.name, finding) for feed in self.faulty for finding in feed.findings]
+        return [(checked.name, finding) for checked in (*self.issues, *self.faulty) for finding in checked.findings]
 
     @property
     def all_silenced(self) -> list[tuple[str, Finding]]:
         """All findings that the settings silence, each with the name of its issue or feed."""
-        in_issues = [(issue.name, finding) for issue in self.issues for finding in issue.silenced]
-        return in_issues + [(feed.name, finding) for feed in self.faulty for finding in feed.silenced]
+        return [(checked.name, finding) for checked in (*self.issues, *self.faulty) for finding in checked.silenced]
 
     @property
     def held_back(self) -> list[IssueCheck]:
@@ -114,11 +114,10 @@ class _File:
 
     path: Path
     #: Its URL; None if that is not known.
-    address: str | None
-    #: The site's feeds folder, and its URL.
-    folder: Path | None
-    feeds_url: str
-    silences: tuple[Silence, ...]
+    address: str | None = None
+    #: The site's feeds folder that it is in, and its URL.
+    folder: Path | None = None
+    feeds_url: str = ""
 
 
 def check_site(
@@ -126,16 +125,7 @@ def check_site(
 ) -> CheckResult:
     """Check feeds, drafts and issues. Before a draft is checked, articles/ is read and the draft brought up to date.
 
-    Args:
-        context: the site; no date in a feed may be later than its time.
-        targets: feeds by file, folder and URL, drafts by digest, issues by name, folder and file; the site's feeds/ by
-            default.
-        with_browser: False to check issues without a browser.
-        force: why the one target, a draft or an issue, may be sent in spite of the errors that are found.
-
-    Raises:
-        SettingsError: an issue, file or folder does not exist, or there is nothing to force.
-        RemoteError: a URL does not respond.
+    Arguments and errors are those of ``Publisher.check``. No date in a feed may be later than the time of the context.
     """
     site = context.site
     names = list(targets) or [os.path.relpath(site.feeds_dir)]
@@ -213,7 +203,7 @@ def _check(
             checked.append(_check_url(name, now, _silences(site)))
         else:
             files += _files(Path(name), site)
-    checked += _check_all(files, now, progress)
+    checked += _check_all(files, now, _silences(site), progress)
     return CheckResult(
         feeds=len(checked),
         faulty=tuple(file for file in checked if file.findings or file.silenced),
@@ -248,12 +238,15 @@ def _names_article(connection: Connection, site: Site, name: str) -> bool:
     return any(name in article_names(article.id, article.link) for article in articles.values())
 
 
-def _check_all(files: Sequence[_File], now: datetime, progress: Progress) -> list[CheckedFile]:
+def _check_all(
+    files: Sequence[_File], now: datetime, silences: Sequence[Silence], progress: Progress
+) -> list[CheckedFile]:
     """Check feeds in files, on all cores."""
     pages = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
     checked: list[CheckedFile] = []
     with Workers() as workers:
-        for results in workers.map(_check_files, ((page, now) for page in pages), worth_it=len(pages) > 2):
+        check = partial(_check_files, now=now, silences=silences)
+        for results in workers.map(check, pages, worth_it=len(pages) > 2):
             checked += results
             progress("checking feeds", len(checked), len(files))
     return checked
@@ -276,25 +269,18 @@ def _files(target: Path, site: Site | None) -> Iterator[_File]:
             if name.endswith(_SUFFIXES) and not Path(folder).name.startswith(".")
         )
     for path in paths:
-        within = site is not None and path.resolve().is_relative_to(site.feeds_dir)
-        address = None
-        if site is not None and within:
+        if site is not None and path.resolve().is_relative_to(site.feeds_dir):
             address = f"{site.feeds_url}/{url_path(str(path.resolve().relative_to(site.feeds_dir)))}"
-        yield _File(
-            path=path,
-            address=address,
-            folder=site.feeds_dir if site is not None and within else None,
-            feeds_url=site.feeds_url if site is not None else "",
-            silences=_silences(site),
-        )
+            yield _File(path=path, address=address, folder=site.feeds_dir, feeds_url=site.feeds_url)
+        else:
+            yield _File(path=path)
 
 
-def _check_files(job: tuple[Sequence[_File], datetime]) -> list[CheckedFile]:
-    files, now = job
-    return [_check_file(file, now) for file in files]
+def _check_files(files: Sequence[_File], now: datetime, silences: Sequence[Silence]) -> list[CheckedFile]:
+    return [_check_file(file, now, silences) for file in files]
 
 
-def _check_file(file: _File, now: datetime) -> CheckedFile:
+def _check_file(file: _File, now: datetime, silences: Sequence[Silence]) -> CheckedFile:
     try:
         data = file.path.read_bytes()
     except OSError as error:
@@ -302,14 +288,12 @@ def _check_file(file: _File, now: datetime) -> CheckedFile:
     findings = check_feed(data, url=file.address, now=now)
     if file.folder is not None and not any(item.id == "well-formed" for item in findings):
         findings += _history_findings(data, file.folder, file.feeds_url)
-    counted, silenced = split_silenced(findings, file.silences)
+    counted, silenced = split_silenced(findings, silences)
     return CheckedFile(name=str(file.path), findings=counted, silenced=silenced)
 
 
 def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding]:
     """Return a finding if the archive page that a feed links to does not exist."""
-    from urllib.parse import unquote
-
     link = previous_page_url(data)
     if link is None:
         return []

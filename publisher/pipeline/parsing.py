@@ -165,12 +165,8 @@ def _rejected(name: str, stopped: WorkerStopped) -> RejectedRecord:
     if stopped.is_transient:
         reason = f"parsing was stopped: {stopped}. The next run parses it again."
     else:
-        reason = _stopped(stopped)
+        reason = f"parsing was stopped: {stopped}. Split the text, or simplify it."
     return RejectedRecord(where=name, reason=reason, is_transient=stopped.is_transient)
-
-
-def _stopped(stopped: WorkerStopped) -> str:
-    return f"parsing was stopped: {stopped}. Split the text, or simplify it."
 
 
 def parser_fingerprint(site: Site) -> str:

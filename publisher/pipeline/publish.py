@@ -88,24 +88,17 @@ def _update_outbox(context: Context, *, may_open: bool) -> PublishResult:
         save_schedules(context.db, context.site.schedules, context.now)
     result, updates = update_drafts(context)
     if may_open:
-        result += _open_approved(context)
+        if automatic := _automatic_digests(context.site):
+            # Those of a run that was killed between their approval and their opening. Most sites have no such digest.
+            from publisher.delivery.automatic import open_due_issues
+
+            result += open_due_issues(context, digests=automatic)
         result += open_ready_issues(context, updates, with_cadence=False)
         with context.db.read() as connection:
             every = held_issues(connection, context.site, context.now)
         named = {held.issue for held in result.held}
         result += PublishResult(held=tuple(held for held in every if held.issue not in named))
     return result + stage_outbox(context)
-
-
-def _open_approved(context: Context) -> PublishResult:
-    """Open automatic issues of a run that was killed between their approval and their opening."""
-    automatic = _automatic_digests(context.site)
-    if not automatic:
-        return PublishResult()
-    # Imported here, because most sites have no such digest.
-    from publisher.delivery.automatic import open_due_issues
-
-    return open_due_issues(context, digests=automatic)
 
 
 def _automatic_digests(site: Site) -> list[str]:
