@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from importlib import resources, util
@@ -109,10 +110,14 @@ class Browser:
         self._chromium.close()
         self._playwright.stop()
 
-    def _page(self, html: str, view: Viewport) -> Any:
+    @contextmanager
+    def _page(self, html: str, view: Viewport) -> Iterator[Any]:
         page = self.new_page(loads_images=view.loads_images)
-        self._show(page, html, view)
-        return page
+        try:
+            self._show(page, html, view)
+            yield page
+        finally:
+            page.close()
 
     def new_page(self, *, loads_images: bool) -> Any:
         """Return a new page, with the images of the site or without any; the caller closes it."""
@@ -147,11 +152,8 @@ class Browser:
 
     def screenshot(self, html: str, view: Viewport) -> bytes:
         """Return the whole page as a PNG."""
-        page = self._page(html, view)
-        try:
+        with self._page(html, view) as page:
             return self._picture(page)
-        finally:
-            page.close()
 
     def screenshots(self, html: str, views: Sequence[Viewport]) -> Iterator[tuple[Viewport, bytes]]:
         """Yield each view with the whole page as a PNG: first the views with images, then those without.
@@ -185,21 +187,14 @@ class Browser:
 
     def horizontal_overflow(self, html: str, view: Viewport) -> int:
         """Return by how many pixels the page is wider than the window."""
-        page = self._page(html, view)
-        try:
+        with self._page(html, view) as page:
             return max(0, int(page.evaluate("document.documentElement.scrollWidth")) - view.width)
-        finally:
-            page.close()
 
     def accessibility_violations(self, html: str, view: Viewport) -> list[AccessibilityViolation]:
         """Return the serious and critical violations that axe-core reports."""
-        page = self._page(html, view)
-        try:
-            axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-            page.evaluate(axe)
+        with self._page(html, view) as page:
+            page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
             report: Mapping[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        finally:
-            page.close()
         return [
             AccessibilityViolation(
                 rule=violation["id"],

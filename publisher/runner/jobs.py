@@ -148,13 +148,14 @@ class Jobs:
     def _schedule_next(self, db: Database) -> None:
         now = self._clock.now()
         with db.read() as connection:
-            next_publication = articles.next_publication_time(connection, int(now.timestamp()))
-            next_expiry = next_expiry_time(connection, int(now.timestamp()))
+            times = {
+                "publication": articles.next_publication_time(connection, int(now.timestamp())),
+                "expiry": next_expiry_time(connection, int(now.timestamp())),
+            }
             lease_end = next_lease_end(connection, now)
-        if next_publication is not None:
-            self._wake_at("publication", "articles", datetime.fromtimestamp(next_publication, UTC))
-        if next_expiry is not None:
-            self._wake_at("expiry", "articles", datetime.fromtimestamp(next_expiry, UTC))
+        for timer, seconds in times.items():
+            if seconds is not None:
+                self._wake_at(timer, "articles", datetime.fromtimestamp(seconds, UTC))
         if lease_end is not None:
             self._wake_at("lease", "publish", lease_end)
 
@@ -239,7 +240,7 @@ class Jobs:
             )
             self._wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
         else:
-            self._continue("confirmation-emails", "confirmation-emails", db, CONFIRMATION)
+            self._continue("confirmation-emails", db, CONFIRMATION)
 
     # -- other jobs ------------------------------------------------------------------------------
 
@@ -253,7 +254,7 @@ class Jobs:
             self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
         for reason in result.failed:
             self._log.warning("hub not notified", reason=reason)
-        self._continue("hubs", "announce", db, NOTIFICATION)
+        self._continue("announce", db, NOTIFICATION)
 
     def hub(self) -> None:
         """Verify subscriptions to the site's own hub, and send changed feeds to its subscribers."""
@@ -275,7 +276,7 @@ class Jobs:
             )
         for reason in result.failed[:MAX_LOGGED]:
             self._log.warning("hub failed", reason=reason)
-        self._continue("hub", "hub", db, *HUB_KINDS)
+        self._continue("hub", db, *HUB_KINDS)
 
     def bounces(self) -> None:
         """Process bounces and complaints."""
@@ -303,12 +304,12 @@ class Jobs:
         if result.repaired:
             self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 
-    def _continue(self, timer: str, job: str, db: Database, *kinds: str) -> None:
+    def _continue(self, job: str, db: Database, *kinds: str) -> None:
         """Wake a background job when the next queued job of its kinds is due, after a pause."""
         with db.read() as connection:
             due = job_queue.next_due_time(connection, *kinds)
         if due is not None:
-            self._wake_at(timer, job, max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
+            self._wake_at(job, job, max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
 
     # -- progress --------------------------------------------------------------------------------
 

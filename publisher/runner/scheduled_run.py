@@ -59,23 +59,17 @@ def run_due_slots(
     if not claims and not always:
         return None
     run = _ScheduledRun(context, claims, began)
-    with _renewed(db, clock, claims, lease), _released_on_error(run):
-        with context.exclusive():
-            run.feeds()
-        run.result += on_feeds(run.result) or PublishResult()
-        with context.exclusive():
-            run.issues()
+    with _renewed(db, clock, claims, lease):
+        try:
+            with context.exclusive():
+                run.feeds()
+            run.result += on_feeds(run.result) or PublishResult()
+            with context.exclusive():
+                run.issues()
+        except BaseException as error:
+            run.release(error)
+            raise
     return with_stored_problems(context, run.result)
-
-
-@contextmanager
-def _released_on_error(run: _ScheduledRun) -> Iterator[None]:
-    """Release the claims that are not finished if the block fails."""
-    try:
-        yield
-    except BaseException as error:
-        run.release(error)
-        raise
 
 
 @contextmanager

@@ -78,11 +78,7 @@ class FeedRequestCounter:
         return count
 
     def take_rows(self, now: datetime) -> list[FeedRequestRow]:
-        """Return the counts since the last call; a new day starts from zero.
-
-        Args:
-            now: the time in the site's zone.
-        """
+        """Return the counts since the last call; a new day, in the zone of NOW, starts from zero."""
         today = now.date().isoformat()
         day = self._day or today
         rows = [

@@ -76,13 +76,15 @@ class Metrics:
         for (kind, code), count in sorted(self._responses.items()):
             responses.add_metric([kind, str(code)], count)
         yield responses
-        yield _gauge("publisher_ready", "1 if issues are made in time.", 0 if self._unready_reason() else 1)
-        yield _counter(
+        yield GaugeMetricFamily("publisher_ready", "1 if issues are made in time.", 0 if self._unready_reason() else 1)
+        yield CounterMetricFamily(
             "publisher_slow_clients",
             "Connections closed because of a slow client or a full server.",
             DeadlineProtocol.aborted,
         )
-        yield _counter("publisher_broken_requests", "Requests that were not valid HTTP.", DeadlineProtocol.invalid)
+        yield CounterMetricFamily(
+            "publisher_broken_requests", "Requests that were not valid HTTP.", DeadlineProtocol.invalid
+        )
         with Publisher(self._site, clock=self._clock) as publisher:
             figures = publisher.reports.figures()
         by_status = GaugeMetricFamily("publisher_subscribers", "Subscribers.", labels=["status"])
@@ -96,22 +98,16 @@ class Metrics:
             for state, count in issue.states.items():
                 by_state.add_metric([issue.digest, issue.issue, state.value], count)
         yield by_state
-        yield _gauge(
+        yield GaugeMetricFamily(
             "publisher_confirmation_emails_late_seconds",
             "How long the oldest confirmation email is overdue.",
             figures.confirmation_emails_late,
         )
-        yield _gauge("publisher_hub_late_seconds", "How long the oldest task of the hub is overdue.", figures.hub_late)
-        yield _gauge(
+        yield GaugeMetricFamily(
+            "publisher_hub_late_seconds", "How long the oldest task of the hub is overdue.", figures.hub_late
+        )
+        yield GaugeMetricFamily(
             "publisher_notifications_waiting",
             "Notifications of hubs that are not sent yet.",
             figures.notifications,
         )
-
-
-def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
-    return CounterMetricFamily(name, text, value=value)
-
-
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, value=value)

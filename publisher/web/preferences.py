@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,8 +32,8 @@ class PreferencesPage:
             "feed": self._feed,
             "unfeed": self._unfeed,
             "move": self._move,
-            "download": self._download,
-            "erase": self._erase,
+            "download": partial(self._ask, kind=ConfirmationKind.DOWNLOAD),
+            "erase": partial(self._ask, kind=ConfirmationKind.ERASE),
         }
 
     def routes(self) -> list[ApiRoute]:
@@ -160,13 +161,7 @@ class PreferencesPage:
             "We are sending a message to both addresses, once a day at most. The change needs confirmation from both."
         )
 
-    def _ask(self, access: Access, kind: ConfirmationKind) -> str:
+    def _ask(self, access: Access, form: Form, *, kind: ConfirmationKind) -> str:
         self._subscribers.request_data(access.subscriber_id, kind)
         self._context.wake("confirmation-emails")
         return "We are sending you a message with a link, once a day at most, to make sure that it is you."
-
-    def _download(self, access: Access, form: Form) -> str:
-        return self._ask(access, ConfirmationKind.DOWNLOAD)
-
-    def _erase(self, access: Access, form: Form) -> str:
-        return self._ask(access, ConfirmationKind.ERASE)

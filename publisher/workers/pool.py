@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from publisher.workers.timed_worker import TimedWorker
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
@@ -84,26 +85,32 @@ class Workers:
         if not worth_it or self.count < 2:
             yield from map(function, jobs)
             return
-        from concurrent.futures.process import BrokenProcessPool
-
-        waiting: deque[tuple[_Job, Future[_Result] | None]] = deque()
+        waiting: deque[Callable[[], _Result]] = deque()
         # While the first workers start, this process runs as many jobs itself.
         here = self.count if self._pool is None else 0
         for number, job in enumerate(jobs):
-            waiting.append((job, self._submit(function, job) if number >= here else None))
-            if len(waiting) <= self.count + 1:
-                continue
-            yield self._result(function, *waiting.popleft(), BrokenProcessPool)
+            waiting.append(partial(function, job) if number < here else self._submit(function, job))
+            if len(waiting) > self.count + 1:
+                yield waiting.popleft()()
         while waiting:
-            yield self._result(function, *waiting.popleft(), BrokenProcessPool)
+            yield waiting.popleft()()
 
-    def _submit(self, function: Callable[[_Job], _Result], job: _Job) -> Future[_Result] | None:
+    def _submit(self, function: Callable[[_Job], _Result], job: _Job) -> Callable[[], _Result]:
+        """Start a job in the pool; return a function that waits for its result."""
         from concurrent.futures.process import BrokenProcessPool
 
         try:
-            return self._started().submit(function, job)
+            future = self._started().submit(function, job)
         except BrokenProcessPool:
-            return None
+            return partial(function, job)
+
+        def result() -> _Result:
+            try:
+                return future.result()
+            except BrokenProcessPool:
+                return function(job)
+
+        return result
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -115,14 +122,3 @@ class Workers:
             context.set_forkserver_preload(list(self._PRELOAD))
             self._pool = ProcessPoolExecutor(self.count, mp_context=context)
         return self._pool
-
-    @staticmethod
-    def _result(
-        function: Callable[[_Job], _Result], job: _Job, future: Future[_Result] | None, broken: type[Exception]
-    ) -> _Result:
-        if future is not None:
-            try:
-                return future.result()
-            except broken:
-                pass
-        return function(job)
