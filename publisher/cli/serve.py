@@ -62,10 +62,10 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
         raise click.BadParameter("write it as HOST:PORT, as in 127.0.0.1:9100", param_hint="--metrics")
     sock = _listen(host, port)
     log = make_log(sys.stdout, as_json=form == "json")
-    beside = None if no_run else _RunnerThread(Runner(site, log), log)
+    beside = None if no_run else _RunnerThread(Runner(site, log))
     unready_reason = beside.unready_reason if beside else lambda: ""
     figures = Metrics(site, unready_reason)
-    wake = beside.wake if beside else lambda name: None
+    wake = beside.runner.wake if beside else lambda name: None
     web = Web(site, unready_reason=unready_reason, wake=wake, metrics=figures, log=log, cache_seconds=_CACHE_SECONDS)
     server = _server(web, site)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
@@ -73,7 +73,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
         signal.signal(number, lambda *_: None)
     end_metrics = figures.serve(*_split(metrics)) if metrics else lambda: None
     if beside is not None:
-        signal.signal(signal.SIGHUP, lambda *_: beside.reload())
+        signal.signal(signal.SIGHUP, lambda *_: beside.runner.reload())
         beside.start(server)
     else:
         log_exposed_paths(site, log)
@@ -165,16 +165,15 @@ def _listen(host: str, port: int) -> socket.socket:
 class _RunnerThread:
     """The runner, in a thread beside the server. When one ends, both do."""
 
-    def __init__(self, runner: Runner, log: Log) -> None:
-        self._runner = runner
-        self._log = log
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
         self._error: PublisherError | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, server: Any) -> None:
         def run() -> None:
             try:
-                self._runner.run()
+                self.runner.run()
             except PublisherError as error:
                 self._error = error
             except Exception as error:
@@ -185,23 +184,15 @@ class _RunnerThread:
         self._thread = threading.Thread(target=run, name="runner", daemon=True)
         self._thread.start()
 
-    def reload(self) -> None:
-        """Reload the settings of the runner."""
-        self._runner.reload()
-
-    def wake(self, name: str) -> None:
-        """Run a background job at once."""
-        self._runner.wake(name)
-
     def unready_reason(self) -> str:
         """Return why the process is not ready; empty if it is."""
         if self._thread is None or not self._thread.is_alive():
             return "the runner is not running"
-        return self._runner.late_reason()
+        return self.runner.late_reason()
 
     def end(self) -> PublisherError | None:
         """Stop the runner, and return the error that had ended it."""
-        self._runner.stop()
+        self.runner.stop()
         if self._thread is not None:
             self._thread.join(30)
         return self._error

@@ -50,23 +50,6 @@ class NoteResult(Result):
     approved: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _NoteChange:
-    """A change of the next issue of a digest: the arguments of ``set_note``."""
-
-    text: str | None = None
-    lead: str | None = None
-    add: Sequence[str] = ()
-    leave_out: Sequence[str] = ()
-    order: Sequence[str] = ()
-    clear: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether nothing changes."""
-        return self == _NoteChange()
-
-
 def set_note(
     context: Context,
     digest: str,
@@ -93,37 +76,47 @@ def set_note(
     Raises:
         SettingsError: no such digest, a note that is too long, or an article that the issue cannot have.
     """
-    site, now = context.site, context.now
-    cleaned = _checked(site, digest, text)
-    change = _NoteChange(
-        text=cleaned, lead=lead, add=tuple(add), leave_out=tuple(leave_out), order=tuple(order), clear=clear
-    )
+    cleaned = _checked(context.site, digest, text)
 
     def edit(connection: Connection) -> None:
-        _apply(connection, site, digest, now, change)
+        stored = notes.load_next_issue_note(connection, digest)
+        if clear:
+            stored = _cleared(connection, context.site, digest)
+        if cleaned is not None:
+            stored = replace(stored, note=cleaned)
+        stored = _with_choices(
+            connection, context, digest, stored, lead=lead, order=order, add=add, leave_out=leave_out
+        )
+        notes.save_next_issue_note(connection, digest, stored)
 
-    if not change.is_empty:
+    if clear or add or leave_out or order or cleaned is not None or lead is not None:
         publish(context, edit=edit)
     return _load_result(context, digest)
 
 
-def _apply(connection: Connection, site: Site, slug: str, now: datetime, change: _NoteChange) -> None:
-    """Store a change of the next issue."""
-    stored = notes.load_next_issue_note(connection, slug)
-    if change.clear:
-        stored = _cleared(connection, site, slug)
-    if change.text is not None:
-        stored = replace(stored, note=change.text)
-    if change.lead is not None:
-        stored = replace(stored, lead_seq=_choose(connection, site, slug, change.lead))
-    if (change.add or change.order or change.leave_out) and not pending.has_started(connection, slug):
+def _with_choices(
+    connection: Connection,
+    context: Context,
+    slug: str,
+    stored: NextIssueNote,
+    *,
+    lead: str | None,
+    order: Sequence[str],
+    add: Sequence[str],
+    leave_out: Sequence[str],
+) -> NextIssueNote:
+    """Store the choice of articles of the next issue, and return its note with the lead and the order."""
+    site, now = context.site, context.now
+    if lead is not None:
+        stored = replace(stored, lead_seq=_choose(connection, site, slug, lead))
+    if (add or order or leave_out) and not pending.has_started(connection, slug):
         start_digest_queue(connection, site.digest(slug), site, now)
-    if change.order:
-        seqs = [_choose(connection, site, slug, name) for name in change.order]
+    if order:
+        seqs = [_choose(connection, site, slug, name) for name in order]
         stored = replace(stored, order=tuple(dict.fromkeys(seqs)))
-    for name in change.add:
+    for name in add:
         pending.add_requested_article(connection, slug, _choose(connection, site, slug, name))
-    for name in change.leave_out:
+    for name in leave_out:
         seq = _leave_out(connection, site, slug, name, now)
         is_lead = stored.lead_seq == seq
         stored = replace(
@@ -131,7 +124,7 @@ def _apply(connection: Connection, site: Site, slug: str, now: datetime, change:
             lead_seq=None if is_lead else stored.lead_seq,
             order=tuple(one for one in stored.order if one != seq),
         )
-    notes.save_next_issue_note(connection, slug, stored)
+    return stored
 
 
 def _checked(site: Site, digest: str, text: str | None) -> str | None:

@@ -252,7 +252,7 @@ def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, ma
         assert "announce" in one.woken
         one.jobs.announce()
         # The new bytes are not live yet.
-        name, due = one.at["hubs"]
+        name, due = one.at["announce"]
         assert name == "announce" and due >= NOW + timedelta(seconds=15)
         web.folder = kit.root / "feeds"
         one.clock.at = due + timedelta(minutes=2)
