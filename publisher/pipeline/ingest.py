@@ -61,7 +61,7 @@ def ingest(context: Context) -> PublishResult:
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
         # The next run reads a file without a signature again.
         files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
-        result = sum(map(_counts, _store_results(db, begin, results, _Finish(files, unfinished))), result)
+        result = sum(map(_counts, _store_results(db, begin, results, partial(unfinished.finish, files=files))), result)
         done += len(names)
         read += sum(map(len, results.values()))
         if names:
@@ -129,26 +129,19 @@ class _Unfinished:
     problems: dict[str, list[Problem]] = field(default_factory=dict)
     drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class _Finish:
-    """Stores the files that a batch completes, with their problems and drafts."""
-
-    files: Sequence[tuple[str, int, str]]
-    unfinished: _Unfinished
-
-    def __call__(self, connection: Connection, batches: Iterable[ArticleBatch]) -> None:
-        problems_of, drafts_of = self.unfinished.problems, self.unfinished.drafts
+    def finish(
+        self, connection: Connection, batches: Iterable[ArticleBatch], *, files: Sequence[tuple[str, int, str]]
+    ) -> None:
+        """Store the files that these batches complete, with their problems and drafts."""
         for batch in batches:
             for name, problems in batch.problems.items():
-                problems_of.setdefault(name, []).extend(problems)
+                self.problems.setdefault(name, []).extend(problems)
             for name, own in batch.drafts.items():
-                drafts_of.setdefault(name, []).extend(own)
-        names = [name for name, _, _ in self.files]
-        sources.save_sources(
-            connection, self.files, {name: problems_of.pop(name) for name in names if name in problems_of}
-        )
-        drafts.save_drafts(connection, {name: drafts_of.pop(name) for name in names if name in drafts_of})
+                self.drafts.setdefault(name, []).extend(own)
+        names = [name for name, _, _ in files]
+        own_problems = {name: self.problems.pop(name) for name in names if name in self.problems}
+        sources.save_sources(connection, files, own_problems)
+        drafts.save_drafts(connection, {name: self.drafts.pop(name) for name in names if name in self.drafts})
 
 
 def _store_results(
