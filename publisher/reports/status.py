@@ -43,6 +43,8 @@ from publisher.websub.notifications_store import NOTIFICATION
 
 #: Issues whose state is described.
 _NEWEST: Final = 100
+#: A field that is a part of another one in JSON.
+_NESTED: Final = {"json": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,74 +75,53 @@ class Status(Result):
     published_drafts: tuple[PublishedDraft, ...]
     files: int
     feeds: int
-    feed_files: int
+    feed_files: int = field(metadata=_NESTED)
     #: Feeds that a stopped run has not staged.
-    feeds_due: int
+    feeds_due: int = field(metadata=_NESTED)
+    #: The run of the feeds' newest slot, and their next slot in the site's zone.
+    feeds_last: SlotRun | None = field(metadata=_NESTED)
+    feeds_next: datetime | None = field(metadata=_NESTED)
+    #: The states of the runners on this machine.
+    runners: tuple[dict[str, Any], ...]
     #: Notifications of hubs that are not sent yet.
     announcements: int
     digests: tuple[DigestStatus, ...]
-    #: Newest first.
-    issues: tuple[IssueRow, ...]
-    refused: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-    #: Status → number of subscribers.
-    subscribers: dict[str, int]
-    #: The run of the feeds' newest slot, and their next slot in the site's zone.
-    feeds_last: SlotRun | None
-    feeds_next: datetime | None
-    #: The states of the runners on this machine.
-    runners: tuple[dict[str, Any], ...]
-    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
-    blockers: tuple[str, ...]
-    #: Private files that other users of the machine may read.
-    exposed: tuple[ExposedPath, ...]
-    #: Issue ID → state → number of deliveries.
-    deliveries: dict[int, dict[DeliveryState, int]]
-    #: Relays and domains that are stopped until an operator decides about their refusals, by issue.
-    stopped: tuple[str, ...] = ()
-    #: The drafts of next issues.
-    issue_drafts: tuple[DraftStatus, ...] = ()
-    #: Issue ID → the state of the issue in words.
-    states: dict[int, str] = field(default_factory=dict)
     #: What the settings do not do although an operator may expect it, each with the fix.
     notices: tuple[str, ...] = ()
+    #: The drafts of next issues.
+    issue_drafts: tuple[DraftStatus, ...] = ()
+    #: Status → number of subscribers.
+    subscribers: dict[str, int]
+    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
+    blockers: tuple[str, ...]
+    #: Relays and domains that are stopped until an operator decides about their refusals, by issue.
+    stopped: tuple[str, ...] = ()
+    #: Private files that other users of the machine may read.
+    exposed: tuple[ExposedPath, ...] = field(metadata={"json": "permissions"})
+    #: Newest first.
+    issues: tuple[IssueRow, ...]
+    #: Issue ID → state → number of deliveries.
+    deliveries: dict[int, dict[DeliveryState, int]] = field(metadata=_NESTED)
+    #: Issue ID → the state of the issue in words.
+    states: dict[int, str] = field(default_factory=dict, metadata=_NESTED)
+    refused: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as ``publish status --json`` prints it."""
+        feeds = {"count": self.feeds, "files": self.feed_files, "due": self.feeds_due}
+        issues = [
+            {
+                **issue_dict(row),
+                "status": self.states.get(row.id, ""),
+                "deliveries": {state: self.deliveries.get(row.id, {}).get(state, 0) for state in DeliveryState},
+            }
+            for row in self.issues
+        ]
         return {
-            "articles": self.articles,
-            "withdrawn": self.withdrawn,
-            "drafts": json_value(self.drafts),
-            "published_drafts": json_value(self.published_drafts),
-            "files": self.files,
-            "feeds": {
-                "count": self.feeds,
-                "files": self.feed_files,
-                "due": self.feeds_due,
-                "last": json_value(self.feeds_last),
-                "next": json_value(self.feeds_next),
-            },
-            "runners": list(self.runners),
-            "announcements": self.announcements,
-            "digests": [digest.as_dict() for digest in self.digests],
-            "notices": list(self.notices),
-            "issue_drafts": [draft.as_dict() for draft in self.issue_drafts],
-            "subscribers": self.subscribers,
-            "blockers": list(self.blockers),
-            "stopped": list(self.stopped),
-            "permissions": json_value(self.exposed),
-            "issues": [
-                {
-                    **issue_dict(issue),
-                    "status": self.states.get(issue.id, ""),
-                    "deliveries": {
-                        state.value: self.deliveries.get(issue.id, {}).get(state, 0) for state in DeliveryState
-                    },
-                }
-                for issue in self.issues
-            ],
-            "refused": json_value(self.refused),
-            "warnings": json_value(self.warnings),
+            **Result.as_dict(self),
+            "feeds": json_value({**feeds, "last": self.feeds_last, "next": self.feeds_next}),
+            "issues": json_value(issues),
         }
 
 
