@@ -30,7 +30,7 @@ from publisher.articles.store import ArticleRow
 from publisher.failures import describe_failure, log_failure
 from publisher.feeds.membership import FeedPlacement, add_to_feeds
 from publisher.model.problems import Problem
-from publisher.pipeline.batch_plan import IncomingRecord, KnownArticles, draft_conflict, plan_batch
+from publisher.pipeline.batch_plan import BatchPlan, IncomingRecord, KnownArticles, draft_conflict, plan_batch
 from publisher.pipeline.drafts import IncomingDraft, first_reads, hold_drafts
 from publisher.pipeline.news import NewsFilter
 from publisher.settings import Site
@@ -182,17 +182,11 @@ class ArticleBatch:
         for item, reason in plan.warnings:
             self._add_problem(item.name, item.parsed.where, reason)
         self.new, self.edited = len(plan.new), len(plan.edited)
-        self._write(plan.new, plan.edited, plan.moved, rows)
+        self._write(plan, rows)
         store.set_keys(connection, plan.keys)
 
-    def _write(
-        self,
-        fresh: list[IncomingRecord],
-        edited: list[IncomingRecord],
-        moved: list[IncomingRecord],
-        known: dict[int, ArticleRow],
-    ) -> None:
-        connection = self.connection
+    def _write(self, plan: BatchPlan, known: dict[int, ArticleRow]) -> None:
+        connection, fresh, edited, moved = self.connection, plan.new, plan.edited, plan.moved
         asked = {item.seq: requested_time(item.record, self.site.tz) for item in (*fresh, *edited)}
         unplaced = [
             item for item in (*fresh, *edited) if item.seq not in known or known[item.seq].asked_at != asked[item.seq]
@@ -205,8 +199,11 @@ class ArticleBatch:
         keys, files = {item.seq: item.keys for item in fresh}, {item.seq: item.name for item in fresh}
         read.update(first_reads(connection, keys, files, self.moves, self.now))
         news = NewsFilter(connection, self.site, asked, read)
-        store.insert_articles(connection, self._new_rows(fresh, asked, published, changed, read))
-        store.update_articles(connection, [self._row(item, asked, published, changed) for item in edited])
+        times = {
+            seq: {"asked_at": asked[seq], "published_at": published[seq], "changed_at": changed[seq]} for seq in asked
+        }
+        store.insert_articles(connection, self._new_rows(fresh, times, read))
+        store.update_articles(connection, [self._row(item, times[item.seq]) for item in edited])
         save_expiries(connection, {item.seq: item.expires_at for item in (*fresh, *edited)})
         draft_store.unmark_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
         store.set_sources(connection, {item.seq: item.name for item in moved})
@@ -277,17 +274,13 @@ class ArticleBatch:
         moment = item.record.updated
         return int(moment.timestamp()) if moment is not None and moment <= self.now else None
 
-    def _row(
-        self, item: IncomingRecord, asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
-    ) -> dict[str, Any]:
+    def _row(self, item: IncomingRecord, times: Mapping[str, int]) -> dict[str, Any]:
         updated = self._updated(item)
         if item.record.updated is not None and updated is None:
             self._add_problem(item.name, item.parsed.where, "updated lies in the future; the publication date is shown")
         return {
             "seq": item.seq,
-            "asked_at": asked[item.seq],
-            "published_at": published[item.seq],
-            "changed_at": changed[item.seq],
+            **times,
             "updated_at": updated,
             "hash": item.hash,
             "record": item.json,
@@ -296,12 +289,7 @@ class ArticleBatch:
         }
 
     def _new_rows(
-        self,
-        fresh: list[IncomingRecord],
-        asked: dict[int, int],
-        published: dict[int, int],
-        changed: dict[int, int],
-        read: Mapping[int, int | None],
+        self, fresh: list[IncomingRecord], times: Mapping[int, Mapping[str, int]], read: Mapping[int, int | None]
     ) -> list[dict[str, Any]]:
         """Return the rows of new articles with unique IDs and paths."""
         connection, site = self.connection, self.site
@@ -318,11 +306,6 @@ class ArticleBatch:
 
         paths = _distinct(named, path_of, lambda names: store.taken_paths(connection, names))
         return [
-            {
-                **self._row(item, asked, published, changed),
-                "id": new_id,
-                "path": path,
-                "first_read_at": read[item.seq],
-            }
+            {**self._row(item, times[item.seq]), "id": new_id, "path": path, "first_read_at": read[item.seq]}
             for (item, new_id), path in zip(named, paths, strict=True)
         ]

@@ -121,10 +121,7 @@ class ImapSettings(SettingsTable):
     username: Text
     password: Secret
     folder: Annotated[
-        str,
-        AfterValidator(
-            validators.matching(re.compile(r'[^"\\\r\n]+'), "must be a name without quotation marks and backslashes")
-        ),
+        str, validators.matching(re.compile(r'[^"\\\r\n]+'), "must be a name without quotation marks and backslashes")
     ] = "INBOX"
     #: A file with the certificates to trust instead of the system's, relative to the site.
     ca_file: Text | None = None

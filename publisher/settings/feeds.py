@@ -15,8 +15,7 @@ from publisher.settings.field_types import ArticleQuerySettings, Limit, Settings
 from publisher.settings.schedules import Cadences, Zone
 
 _UrlPath = Annotated[
-    str,
-    AfterValidator(validators.matching(re.compile(r"/[^\s\"<>]*"), "must be a path that begins with /, as in /ping")),
+    str, validators.matching(re.compile(r"/[^\s\"<>]*"), "must be a path that begins with /, as in /ping")
 ]
 
 _LABEL_KINDS: Final = ("topic", "region", "brand", "tag", "author")

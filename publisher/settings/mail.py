@@ -48,11 +48,9 @@ class DigestSettings(ScheduleSettings, ArticleQuerySettings):
     #: A folder below templates/digest/.
     template: Annotated[
         str,
-        AfterValidator(
-            validators.matching(
-                re.compile(r"[A-Za-z0-9_-]+"),
-                "must be the name of a folder below templates/digest: letters, digits, - and _",
-            )
+        validators.matching(
+            re.compile(r"[A-Za-z0-9_-]+"),
+            "must be the name of a folder below templates/digest: letters, digits, - and _",
         ),
     ] = "magazine"
     #: A Jinja2 template of one line.

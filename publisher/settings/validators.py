@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator
 
 from publisher.model.hosts import ascii_host, ascii_url
 from publisher.model.mailbox import parse_mailbox
 
 
-def matching(pattern: re.Pattern[str], requirement: str) -> Callable[[str], str]:
-    """Return a validator that accepts text that a regular expression matches as a whole."""
+def matching(pattern: re.Pattern[str], requirement: str) -> AfterValidator:
+    """Accept text that a regular expression matches as a whole."""
 
     def check(value: str) -> str:
         if pattern.fullmatch(value) is None:
             raise ValueError(requirement)
         return value
 
-    return check
+    return AfterValidator(check)
 
 
 def one_line(value: str) -> str:

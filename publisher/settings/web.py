@@ -31,11 +31,9 @@ Network = Annotated[str, AfterValidator(_network)]
 #: As in ``20/hour``.
 Rate = Annotated[
     str,
-    AfterValidator(
-        validators.matching(
-            re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)"),
-            "must be a number per second, minute, hour or day, as in 20/hour",
-        )
+    validators.matching(
+        re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)"),
+        "must be a number per second, minute, hour or day, as in 20/hour",
     ),
 ]
 
