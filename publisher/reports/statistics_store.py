@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, text
 
-from publisher.storage.bulk import insert_rows
 from publisher.storage.tables.reports import click, feed_requests
 
 
@@ -28,41 +27,24 @@ class FeedRequestRow:
     unchanged: int
 
 
-_SAME_ROW: Final = (
-    (feed_requests.c.day == bindparam("d"))
-    & (feed_requests.c.feed == bindparam("f"))
-    & (feed_requests.c.program == bindparam("p"))
+#: SQLAlchemy's own form imports the modules of both databases.
+_ADD_REQUESTS: Final = text(
+    "INSERT INTO feed_requests (day, feed, program, subscribers, requests, unchanged) "
+    "VALUES (:day, :feed, :program, :subscribers, :requests, :unchanged) "
+    "ON CONFLICT (day, feed, program) DO UPDATE SET requests = feed_requests.requests + excluded.requests, "
+    "unchanged = feed_requests.unchanged + excluded.unchanged, subscribers = CASE "
+    "WHEN excluded.subscribers > feed_requests.subscribers THEN excluded.subscribers ELSE feed_requests.subscribers END"
 )
-_UPDATE: Final = (
-    update(feed_requests)
-    .where(_SAME_ROW)
-    .values(subscribers=bindparam("s"), requests=bindparam("r"), unchanged=bindparam("u"))
+_ADD_CLICK: Final = text(
+    "INSERT INTO click (issue_id, article_seq, people, programs) VALUES (:issue_id, :article_seq, :people, :programs) "
+    "ON CONFLICT (issue_id, article_seq) DO UPDATE SET people = click.people + excluded.people, "
+    "programs = click.programs + excluded.programs"
 )
 
 
 def add_feed_requests(connection: Connection, rows: Sequence[FeedRequestRow]) -> None:
     """Add requests to the stored counts; keep the greatest subscriber count of a day."""
-    query = select(feed_requests).where(feed_requests.c.day.in_({row.day for row in rows}))
-    known = {(row.day, row.feed, row.program): row for row in connection.execute(query)}
-    updated, new = [], []
-    for row in rows:
-        before = known.get((row.day, row.feed, row.program))
-        if before is None:
-            new.append(asdict(row))
-            continue
-        updated.append(
-            {
-                "d": row.day,
-                "f": row.feed,
-                "p": row.program,
-                "s": max(before.subscribers, row.subscribers),
-                "r": before.requests + row.requests,
-                "u": before.unchanged + row.unchanged,
-            }
-        )
-    insert_rows(connection, feed_requests, new)
-    if updated:
-        connection.execute(_UPDATE, updated)
+    connection.execute(_ADD_REQUESTS, [asdict(row) for row in rows])
 
 
 def delete_feed_requests_before(connection: Connection, day: str) -> int:
@@ -81,12 +63,8 @@ def feed_requests_since(connection: Connection, day: str) -> list[FeedRequestRow
 
 def add_click(connection: Connection, issue_id: int, article_seq: int, *, is_program: bool) -> None:
     """Count a click on an article of an issue."""
-    column = click.c.programs if is_program else click.c.people
-    same_row = (click.c.issue_id == issue_id) & (click.c.article_seq == article_seq)
-    if connection.execute(update(click).where(same_row).values({column: column + 1})).rowcount:
-        return
-    values = {"issue_id": issue_id, "article_seq": article_seq, "people": 0, "programs": 0, column.name: 1}
-    connection.execute(insert(click).values(**values))
+    counts = {"people": int(not is_program), "programs": int(is_program)}
+    connection.execute(_ADD_CLICK, {"issue_id": issue_id, "article_seq": article_seq, **counts})
 
 
 def clicks(connection: Connection) -> dict[int, tuple[int, int]]:

@@ -109,15 +109,10 @@ def _why_unreadable(path: Path, reason: str) -> str:
     )
 
 
-class _FollowUpFilter(logging.Filter):
-    """Drops psycopg's messages about errors that follow from the raised one."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("error ignored")
+def _is_cause(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("error ignored")
 
 
 def quiet_psycopg() -> None:
-    """Keep psycopg from printing follow-up errors of its clean-up."""
-    logger = logging.getLogger("psycopg")
-    if not any(isinstance(existing, _FollowUpFilter) for existing in logger.filters):
-        logger.addFilter(_FollowUpFilter())
+    """Keep psycopg from printing errors of its clean-up, which follow from the raised one."""
+    logging.getLogger("psycopg").addFilter(_is_cause)
