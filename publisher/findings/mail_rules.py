@@ -13,11 +13,13 @@ from publisher.model.digests import MAX_HTML_KIB
 #: Gmail drops larger style sheets.
 MAX_STYLE_BYTES: Final = 16 * 1024
 
-_WARNING: Final = Severity.WARNING
 _WCAG: Final = "https://www.w3.org/TR/WCAG22/"
 _RFC5322: Final = "https://www.rfc-editor.org/rfc/rfc5322"
 _SENDERS: Final = "https://support.google.com/a/answer/81126"
 _GMAIL_CSS: Final = "https://developers.google.com/workspace/gmail/design/css"
+
+#: A rule whose violation does not block an issue.
+_warning: Final = partial(Rule, severity=Severity.WARNING)
 
 #: Rule ID → rule. docs/checks.md shows the same table.
 MAIL_RULES: Final = rules_by_id(
@@ -59,28 +61,25 @@ MAIL_RULES: Final = rules_by_id(
             fix="put the subject into <title>",
             source=f"{_WCAG}#page-titled",
         ),
-        "mail-heading": Rule(
+        "mail-heading": _warning(
             requirement="there are headings for screen readers, and no level is skipped",
             fix="use h1, h2, h3 in this order",
             source=f"{_WCAG}#headings-and-labels",
-            severity=_WARNING,
         ),
         "layout-role": Rule(
             requirement="a layout table has role=presentation; a data table has headers, or role=table",
             fix='write role="presentation" on the table',
             source=f"{_WCAG}#info-and-relationships",
         ),
-        "color-scheme": Rule(
+        "color-scheme": _warning(
             requirement="the document declares support for light and dark colours",
             fix='write <meta name="color-scheme" content="light dark">',
             source="https://www.caniemail.com/features/html-meta-color-scheme/",
-            severity=_WARNING,
         ),
-        "preheader": Rule(
+        "preheader": _warning(
             requirement="the body begins with a preheader: mail clients show it after the subject",
             fix="set preheader of the digest, and begin the body of the template with it",
             source="https://www.caniemail.com/features/css-display-none/",
-            severity=_WARNING,
         ),
         "scripted": Rule(
             requirement="there is no script, form, frame, event handler or external style sheet: mail clients remove them",
@@ -94,11 +93,10 @@ MAIL_RULES: Final = rules_by_id(
             fix="set the image's alt in the record",
             source=f"{_WCAG}#non-text-content",
         ),
-        "image-width": Rule(
+        "image-width": _warning(
             requirement="every image has a width in pixels: otherwise Outlook shows its original size",
             fix="set width on the image",
             source="https://www.caniemail.com/features/html-width/",
-            severity=_WARNING,
         ),
         "image-url": Rule(
             requirement="every image has an http or https URL: mail clients do not show data: or relative URLs",
@@ -120,17 +118,15 @@ MAIL_RULES: Final = rules_by_id(
             fix="use max-width and width:100%, and overflow-wrap:break-word around text",
             source=f"{_WCAG}#reflow",
         ),
-        "words-per-image": Rule(
+        "words-per-image": _warning(
             requirement="there are thirty words or more for each image: spam filters distrust images, and many subscribers block them",
             fix="add text that describes the images",
             source="https://cwiki.apache.org/confluence/display/spamassassin/Rules/HTML_IMAGE_ONLY",
-            severity=_WARNING,
         ),
-        "client-support": Rule(
+        "client-support": _warning(
             requirement="features that Gmail, Outlook, Apple Mail, Yahoo or Thunderbird do not support have a fallback",
             fix="use tables and simple styles, or list the feature among those with a fallback",
             source="https://www.caniemail.com/",
-            severity=_WARNING,
         ),
         "accessibility": Rule(
             requirement="axe-core reports nothing serious or critical in a browser, in light and dark mode",
@@ -153,17 +149,15 @@ MAIL_RULES: Final = rules_by_id(
             fix="write the absolute URL",
             source="https://www.rfc-editor.org/rfc/rfc3986#section-4.3",
         ),
-        "link-text": Rule(
+        "link-text": _warning(
             requirement="the text of a link describes the target: not 'here', not 'read more'",
             fix="use the title, or give the link an aria-label",
             source=f"{_WCAG}#link-purpose-in-context",
-            severity=_WARNING,
         ),
-        "link-duplicate": Rule(
+        "link-duplicate": _warning(
             requirement="links with the same text have the same target, and no link occurs twice",
             fix="use one link, or different texts",
             source="https://www.w3.org/WAI/WCAG22/Techniques/html/H2",
-            severity=_WARNING,
         ),
         "unsubscribe-link": Rule(
             requirement="there is an unsubscribe link near the top and in the footer",
@@ -171,11 +165,10 @@ MAIL_RULES: Final = rules_by_id(
             source=_SENDERS,
             protects="every subscriber must be able to unsubscribe",
         ),
-        "postal-address": Rule(
+        "postal-address": _warning(
             requirement="the sender's postal address is in an <address> element",
             fix="set mail.postal_address in publisher.toml",
             source="https://www.law.cornell.edu/uscode/text/15/7704",
-            severity=_WARNING,
             protects="laws require the sender's postal address in a newsletter",
         ),
         # Text
@@ -216,11 +209,10 @@ MAIL_RULES: Final = rules_by_id(
             fix="add it to message.txt.j2",
             source="https://www.rfc-editor.org/rfc/rfc2046#section-5.1.4",
         ),
-        "text-width": Rule(
+        "text-width": _warning(
             requirement="lines of the plain text have at most 78 columns, except URLs",
             fix="use the filter wrap",
             source=f"{_RFC5322}#section-2.1.1",
-            severity=_WARNING,
         ),
         # Headers
         "header-missing": Rule(
@@ -240,11 +232,10 @@ MAIL_RULES: Final = rules_by_id(
             source="https://www.rfc-editor.org/rfc/rfc2369#section-3.2",
             protects="every subscriber must be able to unsubscribe",
         ),
-        "one-click": Rule(
+        "one-click": _warning(
             requirement="List-Unsubscribe-Post is present, with an https URL: Gmail and Yahoo require it of bulk senders",
             fix="set mail.one_click once mail.unsubscribe accepts POST",
             source="https://www.rfc-editor.org/rfc/rfc8058",
-            severity=_WARNING,
             protects="Gmail and Yahoo require it, and subscribers without it use the spam button",
         ),
         "message-id": Rule(
@@ -252,22 +243,20 @@ MAIL_RULES: Final = rules_by_id(
             fix="stage the issue again with 'publish now'",
             source=f"{_RFC5322}#section-3.6.4",
         ),
-        "bulk": Rule(
+        "bulk": _warning(
             requirement="Precedence: bulk and Auto-Submitted prevent automatic replies",
             fix="stage the issue again with 'publish now'",
             source="https://www.rfc-editor.org/rfc/rfc3834#section-5",
-            severity=_WARNING,
         ),
         "subject-empty": Rule(
             requirement="the subject is not empty",
             fix="set subject of the digest",
             source=f"{_RFC5322}#section-3.6.5",
         ),
-        "subject-length": Rule(
+        "subject-length": _warning(
             requirement="the subject has at most 78 characters: phones show forty",
             fix="shorten subject of the digest, as in {{ lead.title | truncate(60) }}",
             source=f"{_RFC5322}#section-2.1.1",
-            severity=_WARNING,
         ),
         "future-mail": Rule(
             requirement="the Date is not in the future: spam filters penalize it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from publisher.articles import store
@@ -18,7 +18,6 @@ from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
 from publisher.model.result import Result
 from publisher.pipeline.update_drafts import describe_due, overdue_note
-from publisher.reports.issue_fields import issue_dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +139,27 @@ def upcoming_issues(context: Context, digest: str | None = None, *, at: datetime
             if digest in (None, row.digest)
         ),
     )
+
+
+def _iso(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def issue_dict(row: IssueRow) -> dict[str, Any]:
+    """Return an issue as a dict for JSON."""
+    return {
+        "digest": row.digest,
+        "number": row.number,
+        "slot": row.slot.isoformat(),
+        "name": row.name,
+        "subject": row.subject,
+        "articles": row.articles,
+        "staged": row.is_staged,
+        "errors": row.errors,
+        "forced": row.forced,
+        "paused": row.is_paused,
+        "approved": row.approved,
+        "approved_at": _iso(row.approved_at),
+        "opened_at": _iso(row.opened_at),
+        "cancelled_at": _iso(row.cancelled_at),
+    }

@@ -16,8 +16,7 @@ from publisher.digests.store import IssueRow
 from publisher.model.delivery import OPEN_STATES, DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.model.result import Result
-from publisher.reports.issue_drafts import approved_status
-from publisher.reports.issue_fields import issue_dict
+from publisher.reports.issue_drafts import approved_status, issue_dict
 from publisher.settings import Site
 from publisher.subscribers import store as subscribers
 

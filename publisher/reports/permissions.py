@@ -17,7 +17,7 @@ from publisher.schedule.processes import RUNNERS_FOLDER
 from publisher.settings import Site
 from publisher.signing.site_key import KEY_FILE
 from publisher.storage.failures import database_path
-from publisher.storage.run_lock import LOCK_FILE
+from publisher.storage.process_lock import LOCK_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

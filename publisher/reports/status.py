@@ -28,8 +28,7 @@ from publisher.model.problems import Problem
 from publisher.model.result import Result, json_value
 from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
 from publisher.pipeline.update_drafts import approved_warnings
-from publisher.reports.issue_drafts import DraftStatus, list_draft_status
-from publisher.reports.issue_fields import issue_dict
+from publisher.reports.issue_drafts import DraftStatus, issue_dict, list_draft_status
 from publisher.reports.outbox import issue_status
 from publisher.reports.permissions import ExposedPath
 from publisher.reports.upcoming import free_slots

@@ -21,7 +21,7 @@ from publisher.runner.timers import STALL_SECONDS, Timers
 from publisher.schedule.claims import LEASE
 from publisher.schedule.processes import RunnerFile, process_name
 from publisher.settings import Site, read_site
-from publisher.settings.reread import settings_signature
+from publisher.settings.read import settings_signature
 from publisher.storage.engine import Database
 
 #: Interval at which clock, settings file and jobs are checked.

@@ -3,8 +3,7 @@
 The package says what a site wants. It never reads the database or articles, and never writes anything.
 """
 
-from publisher.settings.read import SETTINGS_FILE, read_site
-from publisher.settings.reread import RereadSettings
+from publisher.settings.read import SETTINGS_FILE, RereadSettings, read_site
 from publisher.settings.secrets import Secret
 from publisher.settings.site import Site
 

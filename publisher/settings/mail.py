@@ -16,14 +16,9 @@ from publisher.settings import validators
 from publisher.settings.field_types import Address, ArticleQuerySettings, Sender, SettingsTable, Text
 from publisher.settings.schedules import ScheduleSettings
 
-
-def _local_time(value: object) -> object:
-    return parse_local_time(str(value))
-
-
 #: Any zone: the description does not name it.
 _UTC = ZoneInfo("UTC")
-LocalTime = Annotated[time, BeforeValidator(_local_time)]
+LocalTime = Annotated[time, BeforeValidator(lambda value: parse_local_time(str(value)))]
 
 
 class UtmSettings(SettingsTable):

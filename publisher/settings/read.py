@@ -1,16 +1,17 @@
-"""Read ``publisher.toml`` into a :class:`Site`, or report every error in it at once."""
+"""Read ``publisher.toml`` into a :class:`Site`, or report every error in it at once; read it again when it changes."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from publisher.errors import SettingsError
+from publisher.errors import PublisherError, SettingsError
 from publisher.settings.site import Site
 
 #: The settings file; its folder is the site.
@@ -126,3 +127,29 @@ def read_site(root: Path) -> Site:
         )
         count = f"{len(lines)} error{'' if len(lines) == 1 else 's'}"
         raise SettingsError(f"{path} has {count}:\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def settings_signature(root: Path) -> tuple[int, int, int] | None:
+    """Return a value that changes with the settings file of a site; None if there is no such file."""
+    try:
+        status = (root / SETTINGS_FILE).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class RereadSettings:
+    """The settings of a task, read again when the file has changed. A file with errors changes nothing."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._signature = settings_signature(site.root)
+
+    def current(self) -> Site:
+        """Return the newest valid settings."""
+        signature = settings_signature(self._site.root)
+        if signature != self._signature:
+            self._signature = signature
+            with suppress(PublisherError):
+                self._site = read_site(self._site.root)
+        return self._site

@@ -112,19 +112,11 @@ class Site(SettingsTable):
         self._root = Path(context["root"])
 
     @model_validator(mode="after")
-    def _check_mail(self) -> Site:
+    def _check_tables(self) -> Site:
         if self.digests and self.mail is None:
             raise ValueError("digests need a sender; add [mail] with sender")
-        return self
-
-    @model_validator(mode="after")
-    def _check_dkim(self) -> Site:
         if len({key.selector for key in self.dkim}) < len(self.dkim):
             raise ValueError("dkim: two keys have the same selector; give each its own")
-        return self
-
-    @model_validator(mode="after")
-    def _check_silences(self) -> Site:
         for silence in self.checks.silences:
             from publisher.findings.silence import check_scope
 

@@ -20,7 +20,7 @@ from publisher.errors import SchemaTooNew, StoreError
 from publisher.private_files import create_private
 from publisher.storage.failures import database_path, quiet_psycopg, translate_errors
 from publisher.storage.locks import release_session_lock
-from publisher.storage.run_lock import LOCK_FILE, file_lock, wait_for
+from publisher.storage.process_lock import LOCK_FILE, file_lock, wait_for
 from publisher.storage.tables import REVISION, metadata
 
 #: An arbitrary number for the advisory lock on PostgreSQL.

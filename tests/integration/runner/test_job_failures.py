@@ -14,7 +14,7 @@ from publisher.runner import jobs as jobs_module
 from publisher.runner.background_job import BackgroundJob
 from publisher.runner.runner import Runner
 from publisher.runner.timers import Timers
-from publisher.settings.reread import settings_signature
+from publisher.settings.read import settings_signature
 from publisher.storage import job_queue
 from publisher.storage.job_queue import Job
 from publisher.subscriptions.confirmation_emails import ConfirmationEmailResult
