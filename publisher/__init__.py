@@ -14,16 +14,16 @@ from publisher.version import __version__
 if TYPE_CHECKING:
     from publisher.api import Publisher as Publisher
     from publisher.api.digests import Draft as Draft
-    from publisher.api.functions import check_feed as check_feed
-    from publisher.api.functions import check_message as check_message
     from publisher.api.functions import next_slot as next_slot
     from publisher.delivery.bounces import BounceResult as BounceResult
     from publisher.delivery.deliver import SendResult as SendResult
     from publisher.delivery.dispatch import DeliveryCounts as DeliveryCounts
     from publisher.delivery.public_issues import IssuePage as IssuePage
     from publisher.delivery.suppression_brake import RefusalDecision as RefusalDecision
+    from publisher.digests.preflight.message import check_message as check_message
     from publisher.digests.run_preflight import IssueCheck as IssueCheck
     from publisher.digests.store import IssueRow as IssueRow
+    from publisher.feeds.checks.feed import check_feed as check_feed
     from publisher.findings import Finding as Finding
     from publisher.model.report import NotificationResult as NotificationResult
     from publisher.model.report import PublishResult as PublishResult
@@ -70,14 +70,16 @@ if TYPE_CHECKING:
 _NAMES = {
     "publisher.api": "Publisher",
     "publisher.api.digests": "Draft",
-    "publisher.api.functions": "check_feed check_message next_slot",
+    "publisher.api.functions": "next_slot",
     "publisher.delivery.bounces": "BounceResult",
     "publisher.delivery.deliver": "SendResult",
     "publisher.delivery.dispatch": "DeliveryCounts",
     "publisher.delivery.public_issues": "IssuePage",
     "publisher.delivery.suppression_brake": "RefusalDecision",
+    "publisher.digests.preflight.message": "check_message",
     "publisher.digests.run_preflight": "IssueCheck",
     "publisher.digests.store": "IssueRow",
+    "publisher.feeds.checks.feed": "check_feed",
     "publisher.findings": "Finding",
     "publisher.model.report": "NotificationResult PublishResult",
     "publisher.pipeline.approve": "Approval ApprovalPlan ApprovalTime",

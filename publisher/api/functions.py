@@ -7,10 +7,6 @@ from zoneinfo import ZoneInfo
 
 from publisher import cadence
 from publisher.cadence import Timetable, parse_cadence
-from publisher.digests.preflight.message import check_message
-from publisher.feeds.checks.feed import check_feed
-
-__all__ = ["check_feed", "check_message", "next_slot"]
 
 
 def next_slot(text: str, after: datetime, *, zone: str = "UTC") -> datetime | None:

@@ -105,7 +105,6 @@ class Publisher:
         progress: Progress = no_progress,
         on_wait: WaitCallback = no_wait,
         dry_run: bool = False,
-        parser_process: TimedWorker | None = None,
     ) -> Self:
         """Open the site in a folder: the one with ``publisher.toml``. The arguments are those of the class.
 
@@ -121,7 +120,6 @@ class Publisher:
             progress=progress,
             on_wait=on_wait,
             dry_run=dry_run,
-            parser_process=parser_process,
         )
 
     def close(self) -> None:
