@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from publisher import FeedRequestRow
@@ -17,7 +18,7 @@ from publisher.errors import PublisherError
 from publisher.settings import RereadSettings, Site
 from publisher.web.context import NullLog, WebContext
 from publisher.web.feed_request_counter import FeedRequestCounter
-from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, send_response
+from publisher.web.feeds import Feeds, send_response
 from publisher.web.metrics import Metrics
 from publisher.web.openapi import ApiPath, Operation
 from publisher.web.page_cache import PageCache

@@ -6,10 +6,12 @@ Bytes, types and headers are the same as those of a web server configured by ``p
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
+
+from starlette.types import Receive, Scope, Send
 
 from publisher.feeds.headers_file import ARCHIVE_AGE, FEED_AGE
 from publisher.html.urls import url_path
@@ -22,10 +24,6 @@ from publisher.web.file_cache import CachedFile, FileCache
 from publisher.web.openapi import ApiPath, Operation
 from publisher.websub.link_header import link_header
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 _Headers = list[tuple[bytes, bytes]]
 OnResponse = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
 

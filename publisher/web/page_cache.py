@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from publisher.web.feeds import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Memory for all pages, and the approximate overhead of each.
 _MAX_BYTES: Final = 8_000_000
 _OVERHEAD_BYTES: Final = 2_000
 #: How long one request may render an expired page while the others still get the old one.
 _REFRESH_SECONDS: Final = 5.0
-_App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -30,7 +28,7 @@ class _Page:
 class PageCache:
     """Wraps an application and caches its public pages for a shorter time than they allow."""
 
-    def __init__(self, app: _App, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
         """Create an empty cache.
 
         Args:
