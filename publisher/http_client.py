@@ -191,12 +191,6 @@ class CallbackClient:
         self._timeout = timeout
         self._max_seconds = max_seconds
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing: no connection is reused."""
-
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> HttpResponse:

@@ -161,10 +161,8 @@ def run_hub_tasks(
     deadline = time.monotonic() + seconds
     # Servers that do not respond. Their other callbacks are skipped in this run, so that they delay no others.
     unresponsive: set[str] = set()
-    with (
-        CallbackClient(site.web.hub_networks, max_seconds=longest) as client,
-        ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool,
-    ):
+    client = CallbackClient(site.web.hub_networks, max_seconds=longest)
+    with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
             with db.write() as connection:

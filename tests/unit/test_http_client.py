@@ -170,11 +170,8 @@ def test_a_slow_callback_ends_at_the_time_limit(first: bytes, drop: bytes) -> No
     """Callbacks of outsiders have a limit of their own."""
     over = threading.Event()
     url, thread = start_slow_server(first, drop, over)
-    with (
-        CallbackClient(["127.0.0.0/8"], timeout=30, max_seconds=0.6) as remote,
-        pytest.raises(RemoteError, match="in time"),
-    ):
-        remote.request("GET", url)
+    with pytest.raises(RemoteError, match="in time"):
+        CallbackClient(["127.0.0.0/8"], timeout=30, max_seconds=0.6).request("GET", url)
     # The connection is gone, or else this would go on.
     if not drop:
         over.set()
@@ -185,21 +182,20 @@ def test_a_slow_callback_ends_at_the_time_limit(first: bytes, drop: bytes) -> No
 def test_a_callback_in_time_succeeds() -> None:
     """The time limit does not affect fast responses."""
     url, thread = start_server(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-    with CallbackClient(["127.0.0.0/8"]) as remote:
-        answer = remote.request("GET", url)
+    answer = CallbackClient(["127.0.0.0/8"]).request("GET", url)
     assert (answer.status, answer.body) == (200, b"ok")
     thread.join(10)
 
 
 def test_a_callback_with_an_impossible_address_is_rejected_before_a_request() -> None:
     """For good, if no other attempt can succeed."""
-    with CallbackClient() as client:
-        with pytest.raises(RemoteError, match=r"a.example: Port out of range 0-65535") as raised:
-            client.request("POST", "https://a.example:99999/")
-        assert raised.value.is_final
-        with pytest.raises(RemoteError, match="no server of that name") as raised:
-            client.request("POST", f"http://{'a' * 70}.example/")
-        assert not raised.value.is_final
+    client = CallbackClient()
+    with pytest.raises(RemoteError, match=r"a.example: Port out of range 0-65535") as raised:
+        client.request("POST", "https://a.example:99999/")
+    assert raised.value.is_final
+    with pytest.raises(RemoteError, match="no server of that name") as raised:
+        client.request("POST", f"http://{'a' * 70}.example/")
+    assert not raised.value.is_final
 
 
 def test_a_callback_over_tls_is_for_the_host_of_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +218,8 @@ def test_a_callback_over_tls_is_for_the_host_of_its_url(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(urllib3, "HTTPSConnectionPool", Pool)
     monkeypatch.setattr(module.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("198.41.0.4", 443))])
-    with CallbackClient() as client, pytest.raises(RemoteError, match=r"a.example: no TLS here"):
-        client.request("POST", "https://a.example/")
+    with pytest.raises(RemoteError, match=r"a.example: no TLS here"):
+        CallbackClient().request("POST", "https://a.example/")
     assert (seen["address"], seen["server_hostname"], seen["assert_hostname"]) == (
         "198.41.0.4",
         "a.example",

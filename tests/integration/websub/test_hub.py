@@ -338,8 +338,8 @@ def test_private_addresses_are_not_requested(host: str, monkeypatch: pytest.Monk
         raise AssertionError("it was requested")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with CallbackClient() as client, pytest.raises(RemoteError) as caught:
-        client.request("GET", f"http://{host}:8080/")
+    with pytest.raises(RemoteError) as caught:
+        CallbackClient().request("GET", f"http://{host}:8080/")
     assert caught.value.is_final, caught.value
 
 
@@ -358,16 +358,16 @@ def test_a_changed_dns_answer_does_not_reach_a_private_address(monkeypatch: pyte
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     monkeypatch.setattr(socket.socket, "connect", connect)
-    with CallbackClient() as client, pytest.raises(RemoteError):
-        client.request("GET", "http://rebinding.example/")
+    with pytest.raises(RemoteError):
+        CallbackClient().request("GET", "http://rebinding.example/")
     assert connected == [("203.0.114.9", 80)]
 
 
 @pytest.mark.parametrize("port", [22, 25, 143, 445, 993])
 def test_ports_of_other_services_are_not_requested(port: int) -> None:
     """A request to a mail server could be taken for commands."""
-    with CallbackClient(["127.0.0.0/8"]) as client, pytest.raises(RemoteError, match=f"port {port} is not allowed"):
-        client.request("GET", f"http://127.0.0.1:{port}/")
+    with pytest.raises(RemoteError, match=f"port {port} is not allowed"):
+        CallbackClient(["127.0.0.0/8"]).request("GET", f"http://127.0.0.1:{port}/")
 
 
 def test_a_private_callback_is_not_retried(any_kit: SiteKit) -> None:
