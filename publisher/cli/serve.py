@@ -120,11 +120,10 @@ def _split(address: str) -> tuple[str, int]:
 
 
 def _server(web: Any, site: Site) -> Any:
-    with extra_needed("serve", "publish serve"):
-        import uvicorn
+    import uvicorn
 
-        from publisher.web.bounded_server import BoundedServer, most_connections
-        from publisher.web.connection_limits import DeadlineProtocol
+    from publisher.web.bounded_server import BoundedServer, most_connections
+    from publisher.web.connection_limits import DeadlineProtocol
 
     most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
     config = uvicorn.Config(

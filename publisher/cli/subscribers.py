@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -84,19 +84,20 @@ def import_(
     with ExitStack() as stack:
         write: Callable[[RejectedRow], None] = lambda row: None  # noqa: E731 - a function that does nothing
         if rejected is not None:
-            try:
-                writer = csv.writer(
-                    stack.enter_context(open(rejected, "w", encoding="utf-8", newline="", opener=private_opener)),
-                    lineterminator="\n",
-                )
-            except OSError as error:
-                raise SettingsError(f"cannot write {rejected}: {error.strerror}") from error
+            writer = csv.writer(stack.enter_context(_open_private(rejected)), lineterminator="\n")
             writer.writerow(["row", "reason"])
             write = lambda row: writer.writerow([row.number, escape_formula(row.reason)])  # noqa: E731
         publisher = stack.enter_context(open_site(folder))
         result = publisher.subscribers.import_list(path, digests=digests, resubscribe=resubscribe, on_rejected=write)
     print_result(result.as_dict(), import_lines(result, rejected), as_json=as_json)
     return 1 if result.rejected or result.skipped else 0
+
+
+def _open_private(path: Path) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8", newline="", opener=private_opener)
+    except OSError as error:
+        raise SettingsError(f"cannot write {path}: {error.strerror}") from error
 
 
 def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
@@ -138,10 +139,7 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
         publisher = stack.enter_context(open_site(folder, dry_run=True))
         file = sys.stdout
         if str(path) != "-":
-            try:
-                file = stack.enter_context(open(path, "w", encoding="utf-8", newline="", opener=private_opener))
-            except OSError as error:
-                raise SettingsError(f"cannot write {path}: {error.strerror}") from error
+            file = stack.enter_context(_open_private(path))
         count = publisher.subscribers.export(file, as_json=path.suffix in (".jsonl", ".ndjson"), digest=digest)
     if str(path) != "-":
         click.echo(f"{count_phrase(count, 'subscriber')} written to {path}")

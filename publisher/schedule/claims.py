@@ -112,12 +112,10 @@ def _save_schedules(connection: Connection, schedules: Sequence[Schedule], now: 
     slots.delete_other_schedules(connection, {schedule.name for schedule in schedules})
     for schedule in schedules:
         before = known.get(schedule.name)
-        if before is None or before.timetable != schedule.text:
-            if before is not None:
-                slots.enqueue_slots(connection, schedule.name, _slots_of_both(schedule, before, now))
-            slots.save_schedule(connection, schedule.name, schedule.text, now)
-        elif before.effective_from > now:
-            # The clock was ahead when that was saved, and has been corrected since.
+        if before is not None and before.timetable != schedule.text:
+            slots.enqueue_slots(connection, schedule.name, _slots_of_both(schedule, before, now))
+        # A timetable of the future was saved while the clock was ahead, which has been corrected since.
+        if before is None or before.timetable != schedule.text or before.effective_from > now:
             slots.save_schedule(connection, schedule.name, schedule.text, now)
     late = {schedule.name: schedule.at_most_late for schedule in schedules}
     for row in slots.open_runs(connection):
