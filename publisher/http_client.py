@@ -255,7 +255,7 @@ class CallbackClient:
 
 @contextlib.contextmanager
 def _errors_translated(name: str, deadline: _Deadline, timeout: str) -> Iterator[None]:
-    """Limit the time of a request, and raise its errors as :class:`RemoteError`; TIMEOUT is the reason of a late one."""
+    """Raise errors of a request as :class:`RemoteError`; TIMEOUT is the reason of a late one."""
     import urllib3
 
     try:

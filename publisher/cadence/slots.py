@@ -163,10 +163,9 @@ def next_slot(timetable: Timetable, after: datetime) -> datetime | None:
 
 
 def previous_slot(timetable: Timetable, at: datetime, *, at_most: timedelta = _BACK[-1]) -> datetime | None:
-    """Return the last slot at or before AT, in UTC; None if there is none.
+    """Return the last slot at or before AT, in UTC; None if there is none within AT_MOST.
 
-    Args:
-        at_most: how far to look back. Without a limit, decades of a timetable that has ended are searched.
+    Without a limit, decades of a timetable that has ended are searched.
     """
     for step in _BACK:
         back = min(step, at_most)

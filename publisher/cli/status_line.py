@@ -37,8 +37,7 @@ class StatusLine:
     def show(self, label: str, done: int, total: int, text: str) -> None:
         """Replace the line, unless a line with this label was written a moment ago.
 
-        Args:
-            total: the number of all items; 0 if it is unknown, which shows no bar.
+        A total of 0 is unknown, and shows no bar.
         """
         now = self._clock()
         if label == self._label and now - self._written_at < _REDRAW_SECONDS:

@@ -108,11 +108,7 @@ def issue_scopes(newsletter: str, name: str) -> tuple[str, str]:
 def split_silenced(
     findings: Iterable[Finding], silences: Sequence[Silence], scopes: Collection[str] = ()
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Return the findings that count, and those that are silenced, each in the given order.
-
-    Args:
-        scopes: the newsletter and the issue that the findings are about, if any.
-    """
+    """Return findings that count, and silenced ones; SCOPES are their newsletter and issue."""
     counted: list[Finding] = []
     silenced: list[Finding] = []
     for finding in findings:

@@ -120,8 +120,7 @@ def _make_issue(context: Context, update: DraftUpdate) -> tuple[PublishResult, s
 def open_ready_issues(context: Context, updates: Mapping[str, DraftUpdate], *, with_cadence: bool) -> PublishResult:
     """Make issues of the drafts that need no person, one after the other; a digest that fails stops no other.
 
-    Args:
-        with_cadence: False for digests without a cadence only, whose issues need no slot.
+    Without WITH_CADENCE, only of digests without a cadence, whose issues need no slot.
     """
     result = PublishResult()
     for slug, update in updates.items():

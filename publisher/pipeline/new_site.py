@@ -14,10 +14,7 @@ _SITE_TEMPLATE = Path(__file__).parent.parent / "templating" / "site_template"
 
 
 def create_site(folder: Path, *, title: str, base_url: str) -> list[Path]:
-    """Create a site in ``folder`` and return the new files.
-
-    Args:
-        folder: created if it does not exist; existing files are not overwritten.
+    """Create a site and its folder, and return the new files; existing ones stay as they are.
 
     Raises:
         SettingsError: the folder is already a site, or the title or URL is invalid.

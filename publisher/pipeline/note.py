@@ -105,7 +105,7 @@ def _with_choices(
     add: Sequence[str],
     leave_out: Sequence[str],
 ) -> NextIssueNote:
-    """Store the choice of articles of the next issue, and return its note with the lead and the order."""
+    """Store the choice of articles of the next issue; return its note with lead and order."""
     site, now = context.site, context.now
     if lead is not None:
         stored = replace(stored, lead_seq=_choose(connection, site, slug, lead))

@@ -123,11 +123,7 @@ def approved_status(context: Context, row: IssueRow) -> str:
 
 
 def upcoming_issues(context: Context, digest: str | None = None, *, at: datetime | None = None) -> UpcomingIssues:
-    """Return the drafts and the approved issues, of all digests or of one. Nothing is changed.
-
-    Args:
-        at: their state at this time; the current time by default.
-    """
+    """Return drafts and approved issues, of all digests or one, as they are now or AT a time."""
     context = context.at(at or context.now)
     with context.db.read() as connection:
         rows = issues.waiting_issues(connection)

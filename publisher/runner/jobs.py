@@ -56,9 +56,7 @@ class Jobs:
     ) -> None:
         """Create the jobs.
 
-        Args:
-            wake: called with the name of a job that has work now.
-            wake_at: called with the name of a timer, the name of a job, and when that has work.
+        WAKE is called with the name of a job that has work now, WAKE_AT with a timer, a job, and when that has work.
         """
         #: Settings and database. Each job reads the pair once, because changed settings replace it at any moment.
         self.current = (site, db)

@@ -1,4 +1,4 @@
-"""Read ``publisher.toml`` into a :class:`Site`, or report every error in it at once; read it again when it changes."""
+"""Read ``publisher.toml`` into a :class:`Site`, or report every error in it at once."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def read_site(root: Path) -> Site:
 
 
 def settings_signature(root: Path) -> tuple[int, int, int] | None:
-    """Return a value that changes with the settings file of a site; None if there is no such file."""
+    """Return a value that changes with a site's settings file; None without such a file."""
     try:
         status = (root / SETTINGS_FILE).stat()
     except OSError:

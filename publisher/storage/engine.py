@@ -200,10 +200,8 @@ class Database:
     ) -> Iterator[None]:
         """Lock the site: no other publishing run works on it, on any machine. A dry run needs no lock.
 
-        The operating system releases the lock if the process is killed.
-
-        Args:
-            on_wait: called once with a name for the holder, if there is one to wait for.
+        The operating system releases the lock if the process is killed. ON_WAIT gets a name for the holder, if there is
+        one to wait for.
 
         Raises:
             StoreBusy: the other run did not finish in time.

@@ -27,12 +27,9 @@ def set_fact(connection: Connection, key: str, value: str) -> None:
 
 
 def increment_fact(connection: Connection, key: str, by: int, at_least: int = 0) -> int:
-    """Increase a number and return its previous value; 0 if it was never set.
+    """Increase a number and return its previous value, or AT_LEAST if that is greater.
 
     No other transaction increases it before this one ends.
-
-    Args:
-        at_least: the lowest previous value to assume.
     """
     # By name: a row that does not exist yet cannot be locked.
     advisory_lock(connection, key)

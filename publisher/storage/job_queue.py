@@ -89,11 +89,7 @@ def claim(
     """Claim the jobs that have been due for longest, for LEASE seconds.
 
     They are returned by kind, subject and target. Transactions that change several jobs do so in this order, or they
-    would wait for each other.
-
-    Args:
-        now: seconds since 1970.
-        one_per_target: claim at most one job of each target.
+    would wait for each other. ONE_PER_TARGET claims at most one job of each target.
     """
     order = (job.c.due_at, job.c.subject, job.c.target)
     rows: list[Any] = []
@@ -129,12 +125,7 @@ def finish(connection: Connection, queued: Job) -> None:
 
 
 def reschedule(connection: Connection, queued: Job, due_at: int, *, attempts: int, answer: str = "") -> None:
-    """Make a job due at DUE_AT, unless it was queued or claimed again.
-
-    Args:
-        queued: the job, as it was read or claimed.
-        due_at: seconds since 1970.
-    """
+    """Make a job due at DUE_AT, unless it was queued or claimed again since it was read."""
     values = {"due_at": due_at, "attempts": attempts, "answer": answer[:_MAX_ANSWER]}
     connection.execute(update(job).where(_is_unchanged(queued)).values(values))
 

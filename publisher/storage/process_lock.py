@@ -21,8 +21,7 @@ LOCK_FILE: Final = ".publish.lock"
 def open_lock(path: Path, *, make_folder: bool = False) -> int:
     """Open a lock file, create it if it is missing, and return its descriptor.
 
-    Args:
-        make_folder: also create its folder, for its owner only.
+    MAKE_FOLDER creates its folder too, for its owner only.
 
     Raises:
         StoreError: the file cannot be opened.

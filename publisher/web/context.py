@@ -64,9 +64,7 @@ class WebContext:
     ) -> None:
         """Create the context; the database is opened when it is first used.
 
-        Args:
-            wake: called with the name of a background job that has new work.
-            log: receives changed subscriptions, without addresses.
+        WAKE is called with the name of a background job that has new work; LOG gets changed subscriptions.
         """
         self.site = site
         self.rate_limiter = RateLimiter(site)

@@ -43,11 +43,7 @@ class FeedRequestCounter:
         self._client_count = 0
 
     def count_request(self, name: str, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], status: int) -> None:
-        """Count a request.
-
-        Args:
-            name: the feed's file, relative to feeds/.
-        """
+        """Count a request of the file NAME, relative to feeds/."""
         stem, _, suffix = name.rpartition(".")
         if suffix not in ("rss", "atom", "json") or name.startswith("archive/"):
             return

@@ -43,11 +43,7 @@ class Feeds:
         cache: FileCache | None = None,
         on_response: OnResponse = lambda name, scope, request_headers, status: None,
     ) -> None:
-        """Create the application.
-
-        Args:
-            on_response: called with the file, the request, its headers and the status of each served feed.
-        """
+        """Create the application; ON_RESPONSE gets file, request, headers and status of each feed."""
         self._cache = cache or FileCache(site.feeds_dir)
         self._on_response = on_response
         self._site = site

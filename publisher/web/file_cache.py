@@ -53,11 +53,7 @@ class FileCache:
     """The files of a folder. The ones read last stay in memory."""
 
     def __init__(self, folder: Path, *, max_bytes: int = 48 * 1024 * 1024) -> None:
-        """Create an empty cache.
-
-        Args:
-            max_bytes: memory for all files in all encodings, with an overhead for each file.
-        """
+        """Create an empty cache of at most MAX_BYTES, with an overhead for each file."""
         self._folder = str(folder)
         self._max_bytes = max_bytes
         self._used_bytes = 0

@@ -18,11 +18,7 @@ class Metrics:
     """Counters of this process, and figures read from the database at each scrape."""
 
     def __init__(self, site: Site, unready_reason: Callable[[], str], clock: Clock | None = None) -> None:
-        """Create the registry.
-
-        Args:
-            unready_reason: returns why the process is not ready; empty if it is.
-        """
+        """Create the registry; UNREADY_REASON returns why the process is not ready, or ""."""
         self._site = site
         self._unready_reason = unready_reason
         self._clock = clock or Clock()
@@ -58,12 +54,7 @@ class Metrics:
         return end
 
     def count_response(self, kind: str, status: int, seconds: float | None = None) -> None:
-        """Count a response.
-
-        Args:
-            kind: ``feed`` or ``page``.
-            seconds: how long it took; None to leave the histogram alone.
-        """
+        """Count a ``feed`` or a ``page`` with its status, and its duration if that is given."""
         self._responses[kind, status] = self._responses.get((kind, status), 0) + 1
         if seconds is not None:
             self._seconds.observe(seconds)

@@ -29,11 +29,7 @@ class PageCache:
     """Wraps an application and caches its public pages for a shorter time than they allow."""
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
-        """Create an empty cache.
-
-        Args:
-            seconds: how long a page is cached; 0 disables the cache.
-        """
+        """Create an empty cache that keeps a page for SECONDS; 0 disables it."""
         self._app = app
         self._seconds = seconds
         self._pages: OrderedDict[tuple[str, bytes], _Page] = OrderedDict()

@@ -98,9 +98,7 @@ class _Fallback:
 def make_pages(context: WebContext, feeds: Feeds, described: Iterable[ApiPath] = ()) -> Starlette:
     """Return the application for all pages.
 
-    Args:
-        feeds: has the pages of withdrawn articles.
-        described: paths outside this application that its OpenAPI document describes, too.
+    FEEDS has the pages of withdrawn articles. The OpenAPI document describes the paths DESCRIBED, too.
     """
     articles = ArticlePages(context)
 

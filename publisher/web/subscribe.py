@@ -79,8 +79,7 @@ def requested_subscription(
 ) -> SubscriptionRequest:
     """Return the valid choices of a posted form.
 
-    Args:
-        has: the subscriber's saved interests, which stay valid even if no article has them any more.
+    Saved interests stay valid even if no article has them any more.
     """
     offered = _offered(publisher, has)
     follows = {

@@ -53,5 +53,8 @@ def parse_user_agent(user_agent: bytes) -> UserAgent:
 
 @lru_cache(maxsize=4096)
 def is_automated(user_agent: str) -> bool:
-    """Return whether a header of at most :data:`MAX_USER_AGENT_LENGTH` characters is a program's, not a browser's."""
+    """Return whether a request comes from a program instead of a browser.
+
+    The header has at most :data:`MAX_USER_AGENT_LENGTH` characters.
+    """
     return not user_agent.startswith(("Mozilla/5.0", "Opera/")) or _CRAWLER.search(user_agent) is not None

@@ -66,11 +66,7 @@ class TimedWorker:
         memory_bytes: int = MEMORY_BYTES,
         preload: Sequence[str] = (),
     ) -> None:
-        """Create the worker; no process is started yet.
-
-        Args:
-            preload: modules that the process imports when it starts.
-        """
+        """Create the worker; its process, which imports the modules PRELOAD, is not started yet."""
         self._cpu_seconds = CPU_SECONDS if cpu_seconds is None else cpu_seconds
         self._wall_seconds = wall_seconds
         self._memory_bytes = memory_bytes

@@ -1,4 +1,4 @@
-"""Tables of subscribers, their subscriptions, confirmation emails and the suppression list."""
+"""Tables of subscribers, subscriptions, confirmation emails and the suppression list."""
 
 from __future__ import annotations
 
