@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from publisher.clock import Clock
 from publisher.context import Context, WaitCallback, local_now, no_wait
-from publisher.model.report import Progress, no_progress
+from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.settings import Site, read_site
 from publisher.storage.engine import BUSY_SECONDS, Database
 from publisher.workers.pool import Workers
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from publisher.api.subscribers import Subscribers
     from publisher.api.websub import WebSub
     from publisher.mail.transport import Transport
-    from publisher.model.report import PublishResult
     from publisher.pipeline.check import CheckResult
     from publisher.workers.timed_worker import TimedWorker
 

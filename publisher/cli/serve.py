@@ -16,12 +16,11 @@ import click
 
 from publisher.cli.common import log_option, raise_descriptor_limit, site_option
 from publisher.errors import PublisherError, extra_needed
-from publisher.settings import read_site
+from publisher.settings import Site, read_site
 
 if TYPE_CHECKING:
     from publisher.runner import Runner
     from publisher.runner.logs import Log
-    from publisher.settings import Site
 
 #: Seconds for which a public page is served from the cache without a query.
 _CACHE_SECONDS = 1.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from publisher.articles import store as articles
 from publisher.context import Context
@@ -32,9 +32,6 @@ from publisher.schedule.claims import passed_slot
 from publisher.schedule.processes import is_attended
 from publisher.settings import Site
 from publisher.subscribers import recipients_store as recipients
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Characters of a hash that identify a version of a draft.
 _MIN_HASH: Final = 8
