@@ -1,7 +1,5 @@
 """Tables of source files, articles, drafts and corrections."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, Text
 
 from publisher.storage.tables.base import table

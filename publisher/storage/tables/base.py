@@ -1,7 +1,5 @@
 """The metadata of all tables, and the schema revision."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from sqlalchemy import MetaData, Table

@@ -1,7 +1,5 @@
 """Tables of deliveries, attempts, senders, bounces and suppression brakes."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Text, UniqueConstraint, false, text
 
 from publisher.storage.tables.base import table

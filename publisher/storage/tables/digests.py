@@ -1,7 +1,5 @@
 """Tables of digests, issues and their variants."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Boolean,

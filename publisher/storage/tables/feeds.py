@@ -1,7 +1,5 @@
 """Tables of facets, feeds, entries, archive pages and staged files."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Boolean,

@@ -1,7 +1,5 @@
 """Table of queued jobs."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Column, Index, Integer, Text
 
 from publisher.storage.tables.base import table

@@ -1,7 +1,5 @@
 """Named values about the site and its database."""
 
-from __future__ import annotations
-
 from sqlalchemy import Column, Text
 
 from publisher.storage.tables.base import table

@@ -1,7 +1,5 @@
 """Tables of feed requests per day, and of clicks."""
 
-from __future__ import annotations
-
 from sqlalchemy import Column, ForeignKey, Integer, Text
 
 from publisher.storage.tables.base import table

@@ -1,7 +1,5 @@
 """Tables of schedules and their slot runs."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Text, text

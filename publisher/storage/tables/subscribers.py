@@ -1,7 +1,5 @@
 """Tables of subscribers, subscriptions, confirmation emails and the suppression list."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Text, false
 
 from publisher.storage.tables.base import table

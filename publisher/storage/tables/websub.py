@@ -1,7 +1,5 @@
 """Table of subscriptions to the site's WebSub hub."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Column, Text
 
 from publisher.storage.tables.base import table

@@ -1,7 +1,5 @@
 """Add corrections, withdrawals, archive pages and notifications; order feeds by change."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

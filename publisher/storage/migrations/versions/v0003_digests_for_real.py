@@ -1,7 +1,5 @@
 """Add issue variants, notes for the next issue, and results of the preflight."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """Add subscribers, interests, deliveries and the suppression list."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

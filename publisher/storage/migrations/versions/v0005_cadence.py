@@ -1,7 +1,5 @@
 """Add stored schedules and slot runs."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """Add confirmation emails, pauses, personal feeds, the hub, feed requests."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

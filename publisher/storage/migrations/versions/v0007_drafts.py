@@ -1,7 +1,5 @@
 """Add drafts, first reading times, and articles that editors add to an issue."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """Subscription states: each person's state for each digest, with time, source and history."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import sqlalchemy as sa

@@ -1,7 +1,5 @@
 """Add the channel of suppressions; deliveries so far had one token for everything."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import sqlalchemy as sa

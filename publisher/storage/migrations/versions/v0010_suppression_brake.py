@@ -1,7 +1,5 @@
 """Add provisional suppressions, the attempts that judge them, and suppression brakes."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """Store the ID and the URL of a draft's record."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """Rename tables, columns and stored values to the terms of the field; the data stays."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import sqlalchemy as sa

@@ -1,7 +1,5 @@
 """Articles may expire."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

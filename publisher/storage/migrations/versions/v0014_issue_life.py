@@ -4,8 +4,6 @@ Issues that were never approved get no time here: the first run, which knows the
 drafts (``pipeline.unapproved_issues``).
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

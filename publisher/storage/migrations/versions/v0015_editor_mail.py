@@ -1,7 +1,5 @@
 """Mail to editors is stored per editor; forced errors and failed openings are stored with an issue."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """One table of queued jobs: notifications, the hub's tasks, and confirmation emails that are not sent yet."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any
