@@ -70,14 +70,18 @@ class CheckResult(Result):
         return len(self.all_findings)
 
     @property
+    def _checked(self) -> list[IssueCheck | CheckedFile]:
+        return [*self.issues, *self.faulty]
+
+    @property
     def all_findings(self) -> list[tuple[str, Finding]]:
         """All findings, each with the name of its issue or feed."""
-        return [(checked.name, finding) for checked in (*self.issues, *self.faulty) for finding in checked.findings]
+        return [(checked.name, finding) for checked in self._checked for finding in checked.findings]
 
     @property
     def all_silenced(self) -> list[tuple[str, Finding]]:
         """All findings that the settings silence, each with the name of its issue or feed."""
-        return [(checked.name, finding) for checked in (*self.issues, *self.faulty) for finding in checked.silenced]
+        return [(checked.name, finding) for checked in self._checked for finding in checked.silenced]
 
     @property
     def held_back(self) -> list[IssueCheck]:
