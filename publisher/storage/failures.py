@@ -49,8 +49,11 @@ def translate_errors(url: str) -> Iterator[None]:
 
 
 def database_path(url: str) -> Path | None:
-    """Return the file of an SQLite database; None for other databases and in-memory ones."""
-    address = make_url(url)
+    """Return the file of an SQLite database; None for other databases and invalid URLs."""
+    try:
+        address = make_url(url)
+    except SQLAlchemyError:
+        return None
     return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 

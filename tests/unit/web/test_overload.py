@@ -229,7 +229,7 @@ def test_the_lifespan_of_the_server_stores_counts_and_survives_failures(
         kit.settings(text + "\n" * (len(checks) + 1))
         raise RuntimeError("it failed")
 
-    monkeypatch.setattr(app, "read_site", read)
+    monkeypatch.setattr("publisher.settings.read.read_site", read)
     kit.settings(text + "\n")
     sent: list[str] = []
 
