@@ -12,6 +12,7 @@ from publisher.html.direction import text_direction
 from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.model.articles import Article
+from publisher.settings import Site
 
 #: Words of the body that replace a missing dek.
 _SUMMARY_WORDS = 32
@@ -31,18 +32,12 @@ def article_summary(article: Article, language: str) -> dict[str, Any]:
     }
 
 
-def article_page_values(article: Article, *, site_title: str, base_url: str, language: str) -> dict[str, Any]:
-    """Return the template values of an article's page.
-
-    Args:
-        article: the article.
-        site_title, base_url, language: of the site.
-    """
+def article_page_values(article: Article, site: Site) -> dict[str, Any]:
+    """Return the template values of an article's page."""
     image = article.image
-    picture = safe_url(image.url, base_url + "/") if image is not None and image.url else None
-    summary = article_summary(article, language)
+    picture = safe_url(image.url, site.base_url + "/") if image is not None and image.url else None
     return {
-        **summary,
+        **article_summary(article, site.language),
         "heading": article.title,
         # Not the excerpt that replaces a missing dek: the body below begins with the same words.
         "standfirst": article.dek or "",
@@ -58,15 +53,18 @@ def article_page_values(article: Article, *, site_title: str, base_url: str, lan
         "picture_caption": " ".join(text for text in (image.caption, image.credit) if text) if image else "",
         "picture_size": (image.width, image.height) if image and image.width and image.height else None,
         "corrections": [
-            {"day": long_date(correction.at.astimezone(article.published.tzinfo), language), "note": correction.note}
+            {
+                "day": long_date(correction.at.astimezone(article.published.tzinfo), site.language),
+                "note": correction.note,
+            }
             for correction in article.corrections
         ],
         "tags": article.tags,
-        "linked_data": _linked_data(article, picture, site_title=site_title, base_url=base_url, language=language),
+        "linked_data": _linked_data(article, picture, site),
     }
 
 
-def _linked_data(article: Article, picture: str | None, *, site_title: str, base_url: str, language: str) -> Markup:
+def _linked_data(article: Article, picture: str | None, site: Site) -> Markup:
     """Return the article as https://schema.org/NewsArticle, for a JSON-LD script element."""
     data = {
         "@context": "https://schema.org",
@@ -77,7 +75,7 @@ def _linked_data(article: Article, picture: str | None, *, site_title: str, base
         "mainEntityOfPage": article.link,
         "datePublished": article.published.isoformat(),
         "dateModified": article.changed.isoformat(),
-        "inLanguage": article.language or language,
+        "inLanguage": article.language or site.language,
         "articleSection": article.topic,
         "keywords": list(article.tags) or None,
         "image": [picture] if picture else None,
@@ -85,8 +83,8 @@ def _linked_data(article: Article, picture: str | None, *, site_title: str, base
             {"@type": "Person", "name": author.name, **({"url": author.url} if author.url else {})}
             for author in article.authors
         ]
-        or [{"@type": "Organization", "name": site_title}],
-        "publisher": {"@type": "Organization", "name": site_title, "url": f"{base_url}/"},
+        or [{"@type": "Organization", "name": site.title}],
+        "publisher": {"@type": "Organization", "name": site.title, "url": f"{site.base_url}/"},
         "correction": [correction.note for correction in article.corrections] or None,
     }
     text = json.dumps({key: value for key, value in data.items() if value}, ensure_ascii=False)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from pathlib import Path
+from typing import Any
 
 from publisher.feeds.opml import HEADINGS
-from publisher.html.colour import Palette
 from publisher.html.dates import long_date
 from publisher.html.direction import text_direction
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
+from publisher.settings import Site
 from publisher.templating.environment import render_template
 
 _FORMAT_NAMES = {FeedFormat.RSS: "RSS", FeedFormat.ATOM: "Atom", FeedFormat.JSON: "JSON"}
@@ -59,34 +59,11 @@ def load_headlines(text: str) -> tuple[Headline, ...]:
     return tuple(Headline(title=title, link=link) for title, link in json.loads(text))
 
 
-def render_feed_directory(
-    feeds: Sequence[FeedListing],
-    *,
-    title: str,
-    description: str,
-    language: str,
-    base_url: str,
-    feeds_url: str,
-    light: Palette,
-    dark: Palette,
-    formats: Sequence[FeedFormat],
-    has_withdrawn: bool,
-    templates: Path,
-) -> bytes:
-    """Return the HTML of the feed directory.
+def render_feed_directory(site: Site, feeds: Sequence[FeedListing], *, has_withdrawn: bool) -> bytes:
+    """Return the HTML of the feed directory, with a link to the feed of tombstones if there is one.
 
     Args:
         feeds: in the order of their groups.
-        title: of the site.
-        description: of the site; may be empty.
-        language: of the site.
-        base_url: of the site.
-        feeds_url: the URL of feeds/.
-        light: the theme's colours.
-        dark: the theme's colours in dark mode.
-        formats: the staged formats, the recommended one first.
-        has_withdrawn: whether there is a feed of tombstones.
-        templates: the folder of the site's own templates.
 
     Raises:
         TemplateError: the template is missing or invalid.
@@ -95,18 +72,24 @@ def render_feed_directory(
         (HEADINGS[kind], list(group)) for kind, group in groupby(feeds, key=lambda listing: listing.definition.kind)
     ]
     values = {
-        "title": title,
-        "description": description,
-        "language": language,
-        "base_url": base_url,
-        "feeds_url": feeds_url,
+        **_site_values(site),
+        "title": site.title,
+        "description": site.description,
+        "feeds_url": site.feeds_url,
         "has_withdrawn": has_withdrawn,
-        "light": light,
-        "dark": dark,
         "groups": groups,
-        "formats": [(form.value, _FORMAT_NAMES[form], FEED_TYPES[form]) for form in formats],
+        "formats": [(form.value, _FORMAT_NAMES[form], FEED_TYPES[form]) for form in site.feeds.formats],
     }
-    return render_template(templates, "feeds/index.html.j2", values).encode()
+    return render_template(site.templates_dir, "feeds/index.html.j2", values).encode()
+
+
+def _site_values(site: Site) -> dict[str, Any]:
+    return {
+        "base_url": site.base_url,
+        "language": site.language,
+        "light": site.theme.light_palette,
+        "dark": site.theme.dark_palette,
+    }
 
 
 def render_autodiscovery(definitions: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
@@ -120,45 +103,25 @@ def render_autodiscovery(definitions: Sequence[FeedDefinition], formats: Sequenc
     return "".join(lines).encode()
 
 
-def render_withdrawn_page(
-    *,
-    title: str,
-    reason: str,
-    when: datetime,
-    site_title: str,
-    base_url: str,
-    language: str,
-    light: Palette,
-    dark: Palette,
-    templates: Path,
-) -> bytes:
+def render_withdrawn_page(site: Site, title: str, reason: str, when: datetime) -> bytes:
     """Return the page that is served at the URL of a withdrawn article.
 
     Args:
         title: of the article; empty to show neither title nor reason.
         reason: why it was withdrawn, plain text.
         when: the time of the withdrawal, in the site's time zone.
-        site_title: the site's title.
-        base_url: of the site.
-        language: of the site.
-        light: the theme's colours.
-        dark: the theme's colours in dark mode.
-        templates: the folder of the site's own templates.
 
     Raises:
         TemplateError: the template is missing or invalid.
     """
     values = {
+        **_site_values(site),
         "title": title,
         "direction": text_direction(title),
         "reason": reason,
         "reason_direction": text_direction(reason),
         "when": when.isoformat(),
-        "day": long_date(when, language),
-        "site_title": site_title,
-        "base_url": base_url,
-        "language": language,
-        "light": light,
-        "dark": dark,
+        "day": long_date(when, site.language),
+        "site_title": site.title,
     }
-    return render_template(templates, "feeds/gone.html.j2", values).encode()
+    return render_template(site.templates_dir, "feeds/gone.html.j2", values).encode()

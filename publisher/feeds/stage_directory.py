@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -34,7 +34,6 @@ from publisher.websub.recipients import recipients
 
 if TYPE_CHECKING:
     from publisher.feeds.directory import FeedListing
-    from publisher.feeds.tombstones import Tombstone
 
 _KIND_ORDER: Final = tuple(FacetKind)
 #: The owner of these files in the table of staged files.
@@ -113,10 +112,12 @@ def stage_directory(
         return
     before = {file.path: file.sha256 for file in staged}
     files: list[StagedFile] = []
+    rows = sorted(table.feed_rows(connection), key=lambda row: _KIND_ORDER.index(row.facet.kind))
+    rows = [row for row in rows if is_configured(row.facet, site)]
     wanted = _machine_readable_files(
-        connection, context, [seq for seq, _ in news], changes, has_withdrawn=bool(withdrawn)
+        connection, context, rows, [seq for seq, _ in news], changes, has_withdrawn=bool(withdrawn)
     )
-    wanted += _html_pages(connection, site, withdrawn)
+    wanted += _html_pages(connection, site, rows, withdrawn)
     rendered = _render_files(wanted, context, changes)
     if len(rendered) < len(wanted):
         # Keep the old files, and try again in the next run.
@@ -150,13 +151,14 @@ def _render_files(
     return rendered
 
 
-def _configured_feeds(connection: Connection, site: Site) -> list[FeedRow]:
-    rows = sorted(table.feed_rows(connection), key=lambda row: _KIND_ORDER.index(row.facet.kind))
-    return [row for row in rows if is_configured(row.facet, site)]
-
-
 def _machine_readable_files(
-    connection: Connection, context: Context, news: list[int], changes: FeedChanges, *, has_withdrawn: bool
+    connection: Connection,
+    context: Context,
+    rows: Sequence[FeedRow],
+    news: list[int],
+    changes: FeedChanges,
+    *,
+    has_withdrawn: bool,
 ) -> list[tuple[str, Callable[[], bytes]]]:
     """Return (name, render function) of the machine-readable files."""
     from publisher.feeds.directory import render_autodiscovery
@@ -164,8 +166,7 @@ def _machine_readable_files(
     from publisher.feeds.opml import render_opml
     from publisher.feeds.sitemap import render_news_sitemap
 
-    site = context.site
-    rows, formats = _configured_feeds(connection, site), site.feeds.formats
+    site, formats = context.site, context.site.feeds.formats
     definitions = [definition_of(row.facet, site) for row in rows]
     opml_form = next((form for form in formats if form is not FeedFormat.JSON), formats[0])
     main = [definition for definition in definitions if definition.kind in (FacetKind.ALL, FacetKind.CUSTOM)]
@@ -196,80 +197,28 @@ def _machine_readable_files(
 
 
 def _html_pages(
-    connection: Connection, site: Site, withdrawn: list[Retraction]
+    connection: Connection, site: Site, rows: Sequence[FeedRow], withdrawn: Sequence[Retraction]
 ) -> list[tuple[str, Callable[[], bytes]]]:
-    """Return (name, render function) of the HTML pages, and of the feed of tombstones."""
-    from publisher.feeds.directory import render_feed_directory
-
-    page = partial(
-        render_feed_directory,
-        [_feed_listing(row, site) for row in _configured_feeds(connection, site)],
-        title=site.title,
-        description=site.description,
-        language=site.language,
-        base_url=site.base_url,
-        feeds_url=site.feeds_url,
-        light=site.theme.light_palette,
-        dark=site.theme.dark_palette,
-        formats=site.feeds.formats,
-        has_withdrawn=bool(withdrawn),
-        templates=site.templates_dir,
-    )
-    return [("index.html", page), *_withdrawn_files(connection, site, withdrawn)]
-
-
-def _withdrawn_files(
-    connection: Connection, site: Site, withdrawn: list[Retraction]
-) -> list[tuple[str, Callable[[], bytes]]]:
-    """Return (name, render function) of the feed of tombstones, and of the page of each withdrawn article."""
-    from publisher.feeds.directory import render_withdrawn_page
+    """Return (name, render function) of the feed directory, the feed of tombstones and the withdrawn articles' pages."""
+    from publisher.feeds.directory import render_feed_directory, render_withdrawn_page
     from publisher.feeds.tombstones import render_tombstones
 
-    if not withdrawn:
-        return []
-    tombstones = [_tombstone(article, site) for article in withdrawn]
+    listings = [_feed_listing(row, site) for row in rows]
     files: list[tuple[str, Callable[[], bytes]]] = [
-        (
-            _TOMBSTONES,
-            partial(
-                render_tombstones,
-                tombstones,
-                title=f"{site.title}: withdrawn articles",
-                url=f"{site.feeds_url}/{_TOMBSTONES}",
-                home_page_url=f"{site.base_url}/",
-                author=site.default_author,
-                language=site.language,
-                namespace=site_namespace(connection, site),
-                hubs=site.hubs,
-            ),
-        )
+        ("index.html", partial(render_feed_directory, site, listings, has_withdrawn=bool(withdrawn)))
     ]
-    for article, tombstone in zip(withdrawn, tombstones, strict=True):
+    if withdrawn:
+        url, namespace = f"{site.feeds_url}/{_TOMBSTONES}", site_namespace(connection, site)
+        files.append((_TOMBSTONES, partial(render_tombstones, withdrawn, site, url, namespace)))
+    for article in withdrawn:
         record = json.loads(article.record)
         path = withdrawn_page_path(record.get("url") or site.base_url + url_path(article.path), site)
         if path is not None:
-            page = partial(
-                render_withdrawn_page,
-                # The title of an article that became a draft is not public.
-                title=record["title"] if article.reason is not None else "",
-                reason=article.reason or "",
-                when=tombstone.when,
-                site_title=site.title,
-                base_url=site.base_url,
-                language=site.language,
-                light=site.theme.light_palette,
-                dark=site.theme.dark_palette,
-                templates=site.templates_dir,
-            )
-            files.append((path, page))
+            # The title of an article that became a draft is not public.
+            title = record["title"] if article.reason is not None else ""
+            when = datetime.fromtimestamp(article.retracted_at, site.tz)
+            files.append((path, partial(render_withdrawn_page, site, title, article.reason or "", when)))
     return files
-
-
-def _tombstone(article: Retraction, site: Site) -> Tombstone:
-    from publisher.feeds.tombstones import Tombstone
-
-    when = datetime.fromtimestamp(article.retracted_at, UTC).astimezone(site.tz)
-    return Tombstone(ref=article.id, when=when, reason=article.reason)
 
 
 def _feed_listing(row: FeedRow, site: Site) -> FeedListing:

@@ -132,7 +132,7 @@ class ArticlePages:
         article = context.publisher.articles.at_path(path) if site.web.articles else None
         if article is None:
             return None
-        values = article_page_values(article, site_title=site.title, base_url=site.base_url, language=site.language)
+        values = article_page_values(article, site)
         return context.page("article.html.j2", values, max_age=_MAX_AGE_SECONDS, pictures=True)
 
     def _newsletters(self, request: Request) -> Response:

@@ -21,12 +21,13 @@ from publisher.html.sanitize import paragraphs_to_html, sanitize_html
 from publisher.html.text import clean_characters, display_width, one_line
 from publisher.model.articles import Article, Author, Image
 from publisher.model.digests import Digest
-from publisher.model.feeds import FeedDefinition, FeedFormat
+from publisher.model.feeds import FeedDefinition
 from publisher.model.taxonomy import FacetKind
 from publisher.settings.theme import ThemeSettings
 from publisher.templating.environment import render_template, render_template_string
 from publisher.templating.sources import source_hash
 from tests.support.examples import examples
+from tests.support.settings import make_site
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 BRANDING = Branding(
@@ -252,19 +253,7 @@ def listed(kind: FacetKind, title: str) -> FeedListing:
 def test_the_feed_directory_lists_every_feed_with_autodiscovery() -> None:
     """Browsers find the main feeds by their links."""
     feeds = [listed(FacetKind.ALL, "All"), listed(FacetKind.TAG, "R&D"), listed(FacetKind.TAG, "B")]
-    page = render_feed_directory(
-        feeds,
-        title="The <Review>",
-        description="",
-        language="en",
-        base_url="https://review.example",
-        feeds_url="https://review.example/feeds",
-        has_withdrawn=False,
-        light=ThemeSettings().light_palette,
-        dark=ThemeSettings().dark_palette,
-        formats=tuple(FeedFormat),
-        templates=Path("/nowhere"),
-    ).decode()
+    page = render_feed_directory(make_site(title="The <Review>"), feeds, has_withdrawn=False).decode()
     assert (
         '<link rel="alternate" type="application/rss+xml" title="All (RSS)" href="https://review.example/feeds/all/x.rss">'
         in page

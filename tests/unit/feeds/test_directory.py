@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from lxml import etree, html
 
+from publisher.articles.corrections_store import Retraction
 from publisher.errors import TemplateError
 from publisher.feeds.directory import render_autodiscovery, render_withdrawn_page
 from publisher.feeds.headers_file import render_headers
 from publisher.feeds.sitemap import render_news_sitemap
-from publisher.feeds.tombstones import Tombstone, render_tombstones
+from publisher.feeds.tombstones import render_tombstones
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import MEDIA_TYPES, media_type
-from publisher.settings.theme import ThemeSettings
 from publisher.websub.link_header import link_header
+from tests.support.settings import make_site
 from tests.unit.feeds.test_feed_rendering import CHANNEL, MOMENT, article
 
 NS = {
@@ -65,16 +66,11 @@ def test_the_language_of_a_news_sitemap_has_two_or_three_letters(tag: str, shown
 
 def test_a_tombstone_has_the_id_time_and_reason_of_a_withdrawal() -> None:
     """Feed readers that support RFC 6721 can delete the entry."""
-    data = render_tombstones(
-        [Tombstone(ref="urn:1", when=MOMENT, reason="A <b> & more.")],
-        title="T",
-        url="https://r.example/feeds/tombstones.atom",
-        home_page_url="https://r.example/",
-        author="The Review",
-        language="en",
-        namespace=uuid.UUID(int=7),
-        hubs=["https://hub.example/"],
+    withdrawn = Retraction(
+        seq=1, id="urn:1", retracted_at=int(MOMENT.timestamp()), reason="A <b> & more.", record="{}", path="/a"
     )
+    site = make_site(zone="Europe/Berlin", announce={"hubs": ["https://hub.example/"]})
+    data = render_tombstones([withdrawn], site, "https://review.example/feeds/tombstones.atom", uuid.UUID(int=7))
     root = etree.fromstring(data)
     (stone,) = root.findall("at:deleted-entry", NS)
     assert (stone.get("ref"), stone.get("when")) == ("urn:1", "2026-11-20T06:30:00+01:00")
@@ -97,18 +93,8 @@ def test_autodiscovery_links_are_escaped_html_for_each_format() -> None:
     assert links[0].get("href") == CHANNEL.url + ".rss"
 
 
-def gone(templates: Path = Path("/nowhere"), title: str = "A <b>") -> str:
-    return render_withdrawn_page(
-        title=title,
-        reason="B & <c>",
-        when=MOMENT,
-        site_title="R",
-        base_url="https://r.example",
-        language="en",
-        light=ThemeSettings().light_palette,
-        dark=ThemeSettings().dark_palette,
-        templates=templates,
-    ).decode()
+def gone(root: Path = Path("/nowhere"), title: str = "A <b>") -> str:
+    return render_withdrawn_page(make_site(root), title, "B & <c>", MOMENT).decode()
 
 
 def test_the_page_of_a_withdrawn_article_has_the_reason_and_noindex(tmp_path: Path) -> None:
@@ -116,8 +102,8 @@ def test_the_page_of_a_withdrawn_article_has_the_reason_and_noindex(tmp_path: Pa
     page = gone()
     assert "A &lt;b&gt;" in page and "B &amp; &lt;c&gt;" in page and 'content="noindex"' in page
     assert "20 November 2026" in page and 'dir="rtl"' in gone(title="رغيف")
-    own = tmp_path / "feeds/gone.html.j2"
-    own.parent.mkdir()
+    own = tmp_path / "templates/feeds/gone.html.j2"
+    own.parent.mkdir(parents=True)
     own.write_text("{{ nothing }}")
     with pytest.raises(TemplateError, match=r"gone.html.j2:1: 'nothing' is undefined"):
         gone(tmp_path)
