@@ -29,7 +29,7 @@ class Workers:
         "publisher.feeds.make_entries",
         "publisher.feeds.formats.entry",
         "publisher.feeds.formats.xml_frame",
-        "publisher.feeds.checks",
+        "publisher.feeds.checks.feed",
     )
 
     #: Modules that parser processes import when they start.

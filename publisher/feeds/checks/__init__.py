@@ -2,8 +2,3 @@
 
 It never changes a feed, and never reads files or URLs.
 """
-
-from publisher.feeds.checks.feed import check_entry, check_feed
-from publisher.findings import Finding
-
-__all__ = ["Finding", "check_entry", "check_feed"]

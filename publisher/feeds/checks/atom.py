@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from publisher.feeds.checks.content import LANGUAGE, RELATIONS, html_findings, is_absolute_url, parse_rfc3339_date
+from publisher.feeds.checks.content import (
+    LANGUAGE,
+    RELATIONS,
+    date_findings,
+    html_findings,
+    is_absolute_url,
+    parse_rfc3339_date,
+)
 from publisher.feeds.checks.media_rss import media_findings
 from publisher.feeds.namespaces import ATOM, XML_LANG
 from publisher.findings import Finding
@@ -60,14 +67,8 @@ def _text(parent: Any, tag: str) -> str:
 
 
 def feed_findings(feed: Any, url: str | None, now: datetime | None) -> Iterator[Finding]:
-    """Yield the violations of a feed, without its entries.
-
-    Args:
-        feed: the feed element.
-        url: the URL of the feed; None if unknown.
-        now: the current time; None to skip the check for future dates.
-    """
-    yield from _common_findings(feed, _FEED_ELEMENTS, "", now)
+    """Yield the violations of a feed, without its entries; see :func:`publisher.feeds.checks.feed.check_feed`."""
+    yield from _common_findings(feed, _FEED_ELEMENTS, now)
     own = [link for link in feed.findall(_qualified("link")) if link.get("rel") == "self"]
     if len(own) != 1:
         yield finding("self-link", f"{len(own)} links of rel=self", line=feed.sourceline)
@@ -87,30 +88,28 @@ def feed_findings(feed: Any, url: str | None, now: datetime | None) -> Iterator[
 
 def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -> Iterator[Finding]:
     """Yield the violations of an entry."""
-    name = entry_name(entry)
-    yield from _common_findings(entry, _ENTRY_ELEMENTS, name, now)
+    yield from _common_findings(entry, _ENTRY_ELEMENTS, now)
     language = entry.get(XML_LANG)
     if language is not None and not LANGUAGE.fullmatch(language):
-        yield finding("language", f"xml:lang={language!r}", entry=name, line=entry.sourceline)
+        yield finding("language", f"xml:lang={language!r}", line=entry.sourceline)
     if not feed_has_author and entry.find(_qualified("author")) is None:
-        yield finding("atom-author", "no author", entry=name, line=entry.sourceline)
+        yield finding("atom-author", "no author", line=entry.sourceline)
     published, updated = parse_rfc3339_date(_text(entry, "published")), parse_rfc3339_date(_text(entry, "updated"))
     if published is not None and updated is not None and published > updated:
-        yield finding("date", "published after it was updated", entry=name, line=entry.sourceline)
+        yield finding("date", "published after it was updated", line=entry.sourceline)
     has_alternate = any(link.get("rel", "alternate") == "alternate" for link in entry.findall(_qualified("link")))
     content = entry.find(_qualified("content"))
     if content is None and not has_alternate:
-        message = "neither content nor an alternate link"
-        yield finding("required", message, entry=name, line=entry.sourceline)
+        yield finding("required", "neither content nor an alternate link", line=entry.sourceline)
     for element in (content, entry.find(_qualified("summary")), entry.find(_qualified("title"))):
         if element is None:
             continue
         kind = element.get("type", "text")
         if kind not in ("text", "html", "xhtml") and (element.tag != _qualified("content") or "/" not in kind):
-            yield finding("atom-content-type", f"type={kind!r}", entry=name, line=element.sourceline)
+            yield finding("atom-content-type", f"type={kind!r}", line=element.sourceline)
         if kind == "html":
-            yield from html_findings(element.text or "", name, element.sourceline)
-    yield from media_findings(entry, name)
+            yield from html_findings(element.text or "", element.sourceline)
+    yield from media_findings(entry)
 
 
 def entry_name(entry: Any) -> str:
@@ -126,50 +125,45 @@ def id_and_link(entry: Any) -> tuple[str, str]:
     )
 
 
-def _common_findings(parent: Any, known: frozenset[str], name: str, now: datetime | None) -> Iterator[Finding]:
+def _common_findings(parent: Any, known: frozenset[str], now: datetime | None) -> Iterator[Finding]:
     for tag in ("id", "title", "updated"):
         if not _text(parent, tag):
-            yield finding("required", f"no {tag}", entry=name, line=parent.sourceline)
-    yield from _child_findings(parent, known, name)
+            yield finding("required", f"no {tag}", line=parent.sourceline)
+    yield from _child_findings(parent, known)
     own = _text(parent, "id")
     if own and not is_absolute_url(own):
-        yield finding("atom-id", f"id {own[:80]}", entry=name, line=parent.sourceline)
+        yield finding("atom-id", f"id {own[:80]}", line=parent.sourceline)
     for tag in ("updated", "published"):
-        text = _text(parent, tag)
-        date = parse_rfc3339_date(text)
-        if text and date is None:
-            yield finding("date", f"{tag} {text}", entry=name, line=parent.sourceline)
-        elif now is not None and date is not None and date > now:
-            yield finding("future-date", f"{tag} {text}", entry=name, line=parent.sourceline)
-    yield from _link_findings(parent, name)
+        if text := _text(parent, tag):
+            yield from date_findings(f"{tag} {text}", parse_rfc3339_date(text), now, parent.sourceline)
+    yield from _link_findings(parent)
 
 
-def _child_findings(parent: Any, known: frozenset[str], name: str) -> Iterator[Finding]:
+def _child_findings(parent: Any, known: frozenset[str]) -> Iterator[Finding]:
     counts = Counter(child.tag for child in parent.iterchildren(tag="*"))
     for tag, count in counts.items():
         if not tag.startswith(f"{{{ATOM}}}"):
             continue
         short = tag.rpartition("}")[2]
         if short not in known:
-            yield finding("unknown-element", f"<{short}>", entry=name, line=parent.sourceline)
+            yield finding("unknown-element", f"<{short}>", line=parent.sourceline)
         elif count > 1 and short not in _REPEATABLE:
-            yield finding("repeated", f"<{short}>", entry=name, line=parent.sourceline)
+            yield finding("repeated", f"<{short}>", line=parent.sourceline)
     for author in parent.findall(_qualified("author")):
         if not _text(author, "name"):
-            yield finding("required", "an author without a name", entry=name, line=author.sourceline)
+            yield finding("required", "an author without a name", line=author.sourceline)
 
 
-def _link_findings(parent: Any, name: str) -> Iterator[Finding]:
+def _link_findings(parent: Any) -> Iterator[Finding]:
     alternates: Counter[tuple[str | None, str | None]] = Counter()
     for link in parent.findall(_qualified("link")):
         rel, href = link.get("rel", "alternate"), link.get("href", "")
         if rel not in RELATIONS:
-            yield finding("link-relation", f"rel={rel!r}", entry=name, line=link.sourceline)
+            yield finding("link-relation", f"rel={rel!r}", line=link.sourceline)
         if not is_absolute_url(href):
-            yield finding("absolute-url", f"link {href[:80]}", entry=name, line=link.sourceline)
+            yield finding("absolute-url", f"link {href[:80]}", line=link.sourceline)
         if rel == "alternate":
             alternates[link.get("type"), link.get("hreflang")] += 1
     for (kind, _), count in alternates.items():
         if count > 1:
-            message = f"{count} alternate links of type {kind}"
-            yield finding("atom-alternate", message, entry=name, line=parent.sourceline)
+            yield finding("atom-alternate", f"{count} alternate links of type {kind}", line=parent.sourceline)

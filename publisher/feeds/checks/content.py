@@ -161,10 +161,20 @@ def _markup_problems(source: str) -> tuple[tuple[str, str], ...]:
     return (*checker.problems, *(("html-closed", f"<{tag}> is never closed") for tag in checker.open))
 
 
-def html_findings(source: str, entry: str, line: int | None = None) -> Iterator[Finding]:
+def html_findings(source: str, line: int | None = None) -> Iterator[Finding]:
     """Yield the violations of an article's HTML."""
     for rule, message in _markup_problems(source):
-        yield finding(rule, message, entry=entry, line=line)
+        yield finding(rule, message, line=line)
+
+
+def date_findings(
+    label: str, date: datetime | None, now: datetime | None, line: int | None = None
+) -> Iterator[Finding]:
+    """Yield the violation of a date that LABEL names with its text; DATE is None if the text is not a date."""
+    if date is None:
+        yield finding("date", label, line=line)
+    elif now is not None and date > now:
+        yield finding("future-date", label, line=line)
 
 
 def find_markup(title: str) -> str | None:

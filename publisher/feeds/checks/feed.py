@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -24,8 +23,6 @@ from publisher.findings import Finding, article_names
 from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
-
-__all__ = ["MEDIA_TYPES", "Finding", "check_entry", "check_feed", "detect_format", "previous_page_url"]
 
 #: Format → allowed media types.
 MEDIA_TYPES: Final = {
@@ -156,9 +153,9 @@ def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None
         for item in items:
             names = article_names((item.findtext("guid") or "").strip(), (item.findtext("link") or "").strip())
             names_by_title[rss.item_name(item)] = names
-            yield from _of_article(rss.item_findings(item, now), names)
+            yield from _of_entry(rss.item_findings(item, now), rss.item_name(item), names)
         for markup in rss.raw_title_findings(data):
-            yield from _of_article([markup], names_by_title.get(unescape(markup.entry), ()))
+            yield replace(markup, article=names_by_title.get(unescape(markup.entry), ()))
         yield from _repeated_values("unique-id", ((item.findtext("guid") or "", rss.item_name(item)) for item in items))
         yield from _history_findings(channel)
     elif root.tag == f"{{{ATOM}}}feed":
@@ -167,7 +164,8 @@ def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None
         has_author = root.find(f"{{{ATOM}}}author") is not None
         for entry in entries:
             names = article_names(*atom.id_and_link(entry))
-            yield from _of_article(atom.entry_findings(entry, now, feed_has_author=has_author), names)
+            findings = atom.entry_findings(entry, now, feed_has_author=has_author)
+            yield from _of_entry(findings, atom.entry_name(entry), names)
         for rule, tag in (("unique-id", "id"), ("atom-same-updated", "updated")):
             name = f"{{{ATOM}}}{tag}"
             yield from _repeated_values(
@@ -180,17 +178,15 @@ def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None
         yield finding("kind", f"<{root.tag}>", line=root.sourceline)
 
 
-def _of_article(findings: Iterable[Finding], names: tuple[str, ...]) -> Iterator[Finding]:
-    """Yield the findings of an entry with the names of its article."""
-    return (replace(finding, article=names) for finding in findings)
+def _of_entry(findings: Iterable[Finding], entry: str, names: tuple[str, ...]) -> Iterator[Finding]:
+    """Yield the findings of an entry with its name, and the names of its article."""
+    return (replace(finding, entry=entry, article=names) for finding in findings)
 
 
 def _repeated_values(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    present = [(value, name) for value, name in values if value]
-    counts = Counter(value for value, _ in present)
     seen: set[str] = set()
-    for value, name in present:
-        if counts[value] > 1 and value in seen:
+    for value, name in values:
+        if value and value in seen:
             yield finding(rule, value[:120], entry=name)
         seen.add(value)
 
@@ -216,12 +212,10 @@ def _json_findings(data: bytes, url: str | None, now: datetime | None) -> Iterat
         yield finding("kind", "not an object")
         return
     yield from jsonfeed.feed_findings(feed, url)
-    items = feed.get("items") if isinstance(feed.get("items"), list) else []
-    for item in items or ():
+    items = feed["items"] if isinstance(feed.get("items"), list) else []
+    for item in items:
         values = item if isinstance(item, dict) else {}
         names = article_names(str(values.get("id") or ""), str(values.get("url") or ""))
-        yield from _of_article(jsonfeed.item_findings(item, now), names)
-    objects = [item for item in items or () if isinstance(item, dict)]
-    yield from _repeated_values(
-        "unique-id", ((str(item.get("id") or ""), jsonfeed.item_name(item)) for item in objects)
-    )
+        yield from _of_entry(jsonfeed.item_findings(item, now), jsonfeed.item_name(item), names)
+    ids = ((str(item.get("id") or ""), jsonfeed.item_name(item)) for item in items if isinstance(item, dict))
+    yield from _repeated_values("unique-id", ids)

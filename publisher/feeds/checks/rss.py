@@ -10,6 +10,7 @@ from typing import Any, Final
 from publisher.feeds.checks.content import (
     LANGUAGE,
     RELATIONS,
+    date_findings,
     find_markup,
     html_findings,
     is_absolute_url,
@@ -58,17 +59,11 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
 
 
 def channel_findings(channel: Any, url: str | None, now: datetime | None) -> Iterator[Finding]:
-    """Yield the violations of a channel, without its items.
-
-    Args:
-        channel: the channel element.
-        url: the URL of the feed; None if unknown.
-        now: the current time; None to skip the check for future dates.
-    """
+    """Yield the violations of a channel, without its items; see :func:`publisher.feeds.checks.feed.check_feed`."""
     for name in ("title", "link", "description"):
         if not (channel.findtext(name) or "").strip():
             yield finding("required", f"the channel has no {name}", line=channel.sourceline)
-    yield from _child_findings(channel, _CHANNEL_ELEMENTS, "")
+    yield from _child_findings(channel, _CHANNEL_ELEMENTS)
     link = (channel.findtext("link") or "").strip()
     if link and not is_http_url(link):
         yield finding("absolute-url", f"link {link[:80]}", line=channel.sourceline)
@@ -85,30 +80,29 @@ def channel_findings(channel: Any, url: str | None, now: datetime | None) -> Ite
     yield from _self_link_findings(channel, url)
     yield from _image_findings(channel)
     for name in ("pubDate", "lastBuildDate"):
-        yield from _date_findings(channel, name, "", now)
+        yield from _date_findings(channel, name, now)
 
 
 def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
     """Yield the violations of an item."""
-    entry = item_name(item)
-    yield from _child_findings(item, _ITEM_ELEMENTS, entry)
+    yield from _child_findings(item, _ITEM_ELEMENTS)
     title, description = item.findtext("title"), item.findtext("description")
     if not (title or "").strip() and not (description or "").strip():
-        yield finding("required", "neither title nor description", entry=entry, line=item.sourceline)
-    yield from _guid_findings(item, entry)
+        yield finding("required", "neither title nor description", line=item.sourceline)
+    yield from _guid_findings(item)
     link = item.findtext("link")
     if link is not None and not is_http_url(link.strip()):
-        yield finding("absolute-url", f"link {link[:80]}", entry=entry, line=item.sourceline)
-    yield from _date_findings(item, "pubDate", entry, now)
-    yield from _enclosure_findings(item, entry)
-    yield from _author_findings(item, entry)
+        yield finding("absolute-url", f"link {link[:80]}", line=item.sourceline)
+    yield from _date_findings(item, "pubDate", now)
+    yield from _enclosure_findings(item)
+    yield from _author_findings(item)
     tags = [child.tag for child in item.iterchildren(tag="*")]
     encoded = f"{{{CONTENT}}}encoded"
     if encoded in tags and "description" in tags and tags.index(encoded) < tags.index("description"):
-        yield finding("rss-description-first", "content:encoded comes first", entry=entry, line=item.sourceline)
+        yield finding("rss-description-first", "content:encoded comes first", line=item.sourceline)
     for text in (description, item.findtext(encoded)):
-        yield from html_findings(text or "", entry, item.sourceline)
-    yield from media_findings(item, entry)
+        yield from html_findings(text or "", item.sourceline)
+    yield from media_findings(item)
 
 
 def item_name(item: Any) -> str:
@@ -121,18 +115,18 @@ def _local_name(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def _child_findings(parent: Any, known: frozenset[str], entry: str) -> Iterator[Finding]:
+def _child_findings(parent: Any, known: frozenset[str]) -> Iterator[Finding]:
     seen: set[str] = set()
     for child in parent.iterchildren(tag="*"):
         tag = child.tag
         if not tag.startswith("{") and tag not in known:
-            yield finding("unknown-element", f"<{tag}>", entry=entry, line=child.sourceline)
+            yield finding("unknown-element", f"<{tag}>", line=child.sourceline)
         once = tag in _SINGLE_EXTENSIONS or (not tag.startswith("{") and tag not in _REPEATABLE)
         if once and tag in seen:
-            yield finding("repeated", f"<{_local_name(tag)}>", entry=entry, line=child.sourceline)
+            yield finding("repeated", f"<{_local_name(tag)}>", line=child.sourceline)
         seen.add(tag)
         if tag == f"{{{ATOM}}}link" and child.get("rel", "alternate") not in RELATIONS:
-            yield finding("link-relation", f"rel={child.get('rel')!r}", entry=entry, line=child.sourceline)
+            yield finding("link-relation", f"rel={child.get('rel')!r}", line=child.sourceline)
 
 
 def _self_link_findings(channel: Any, url: str | None) -> Iterator[Finding]:
@@ -162,45 +156,40 @@ def _image_findings(channel: Any) -> Iterator[Finding]:
             yield finding("rss-image", f"{name} {text}", line=image.sourceline)
 
 
-def _date_findings(parent: Any, name: str, entry: str, now: datetime | None) -> Iterator[Finding]:
+def _date_findings(parent: Any, name: str, now: datetime | None) -> Iterator[Finding]:
     text = parent.findtext(name)
-    if text is None:
-        return
-    date = parse_rfc822_date(text.strip())
-    if date is None:
-        yield finding("date", f"{name} {text}", entry=entry, line=parent.sourceline)
-    elif now is not None and date > now:
-        yield finding("future-date", f"{name} {text}", entry=entry, line=parent.sourceline)
+    if text is not None:
+        yield from date_findings(f"{name} {text}", parse_rfc822_date(text.strip()), now, parent.sourceline)
 
 
-def _guid_findings(item: Any, entry: str) -> Iterator[Finding]:
+def _guid_findings(item: Any) -> Iterator[Finding]:
     guid = item.find("guid")
     text = "" if guid is None else (guid.text or "").strip()
     if not text:
-        yield finding("rss-guid", "no guid", entry=entry, line=item.sourceline)
+        yield finding("rss-guid", "no guid", line=item.sourceline)
     elif guid.get("isPermaLink", "true") != "false" and not is_http_url(text):
-        yield finding("rss-guid", f"{text[:80]} is not a permalink", entry=entry, line=guid.sourceline)
+        yield finding("rss-guid", f"{text[:80]} is not a permalink", line=guid.sourceline)
 
 
-def _enclosure_findings(item: Any, entry: str) -> Iterator[Finding]:
+def _enclosure_findings(item: Any) -> Iterator[Finding]:
     for enclosure in item.findall("enclosure"):
         length = enclosure.get("length")
         if not is_http_url(enclosure.get("url", "")):
-            yield finding("rss-enclosure", f"url {enclosure.get('url')!r}", entry=entry, line=enclosure.sourceline)
+            yield finding("rss-enclosure", f"url {enclosure.get('url')!r}", line=enclosure.sourceline)
         if length is None or not is_integer_or_missing(length) or int(length) == 0:
-            yield finding("rss-enclosure", f"length {length!r}", entry=entry, line=enclosure.sourceline)
+            yield finding("rss-enclosure", f"length {length!r}", line=enclosure.sourceline)
         if "/" not in enclosure.get("type", ""):
-            yield finding("rss-enclosure", f"type {enclosure.get('type')!r}", entry=entry, line=enclosure.sourceline)
+            yield finding("rss-enclosure", f"type {enclosure.get('type')!r}", line=enclosure.sourceline)
 
 
-def _author_findings(item: Any, entry: str) -> Iterator[Finding]:
+def _author_findings(item: Any) -> Iterator[Finding]:
     author = item.find("author")
     if author is None:
         return
     if item.find(f"{{{DC}}}creator") is not None:
-        yield finding("rss-author", "author and dc:creator", entry=entry, line=author.sourceline)
+        yield finding("rss-author", "author and dc:creator", line=author.sourceline)
     if not _EMAIL.fullmatch((author.text or "").strip()):
-        yield finding("rss-author", f"author {author.text!r}", entry=entry, line=author.sourceline)
+        yield finding("rss-author", f"author {author.text!r}", line=author.sourceline)
 
 
 def raw_title_findings(data: bytes) -> Iterator[Finding]:
