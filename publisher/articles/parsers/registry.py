@@ -24,23 +24,6 @@ from publisher.articles.parsers.text_export import parse_text_export
 from publisher.errors import InvalidRecord
 from publisher.staging.beneath import NotRegularError, OutsideError, open_file_beneath
 
-__all__ = [
-    "IGNORED_SUFFIXES",
-    "MULTI_RECORD_SUFFIXES",
-    "PARSERS",
-    "DraftRecord",
-    "ParseResult",
-    "ParsedRecord",
-    "Parser",
-    "ParserOptions",
-    "RejectedRecord",
-    "iterate_records",
-    "parse_each_file",
-    "parse_file",
-    "parse_files",
-    "suffix_of",
-]
-
 Parser = Callable[[BinaryIO, str, ParserOptions], Iterator[ParseResult]]
 
 #: Suffix → parser.
@@ -81,12 +64,6 @@ IGNORED_SUFFIXES: Final = frozenset(
         ".part",
     ]
 )
-
-
-def parse_files(job: tuple[Path, Sequence[str], ParserOptions]) -> dict[str, list[ParseResult]]:
-    """Parse files and return their results by name. JOB is (root, names, options)."""
-    root, names, options = job
-    return {name: parse_file(root, name, options) for name in names}
 
 
 def parse_each_file(

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from publisher.articles.failure_isolation import render_with_fallback, split_in_half
-from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, parse_files
+from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, parse_file
 from publisher.clock import Clock
 from publisher.errors import BrowserMissing
 from publisher.failures import LOG_FILE, describe_failure, log_failure
@@ -104,10 +104,8 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         (tmp_path / (file if file == name else file + suffix)).write_text(content)
     for target in ("fields.build_record", "text_export.paragraphs_to_html", "text_export.one_line"):
         break_for(monkeypatch, f"publisher.articles.parsers.{target}", "Bad")
-    found = parse_files(
-        (tmp_path, sorted(path.name for path in tmp_path.iterdir()), ParserOptions(zone=ZoneInfo("UTC")))
-    )
-    for file, (parsed,) in found.items():
+    for file in sorted(path.name for path in tmp_path.iterdir()):
+        (parsed,) = parse_file(tmp_path, file, ParserOptions(zone=ZoneInfo("UTC")))
         if file != name:
             assert isinstance(parsed, ParsedRecord)
             continue

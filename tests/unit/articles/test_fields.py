@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.parsers import PARSERS, ParsedRecord, ParserOptions, RejectedRecord, parse_file, parse_files
+from publisher.articles.parsers import PARSERS, ParsedRecord, ParserOptions, RejectedRecord, parse_file
 from publisher.articles.parsers.dates import parse_date
 from publisher.articles.parsers.json_files import parse_json, parse_json_lines
 from publisher.articles.parsers.markdown import parse_markdown
@@ -240,7 +240,7 @@ def test_binary_files_are_rejected_with_their_type(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     (tmp_path / "b.txt").write_bytes(os.urandom(1) + bytes(range(32)) * 20)
     (tmp_path / "c.md").write_bytes("---\ntitle: T\ndate: 2026-11-20\n---\n".encode("utf-16"))
-    results = parse_files((tmp_path, ["a.txt", "b.txt", "c.md"], OPTIONS))
+    results = {name: parse_file(tmp_path, name, OPTIONS) for name in ("a.txt", "b.txt", "c.md")}
     assert results["a.txt"] == [RejectedRecord(where="a.txt", reason="the file is a PNG picture, not text")]
     assert results["b.txt"] == [RejectedRecord(where="b.txt", reason="the file is binary, not text")]
     assert isinstance(results["c.md"][0], ParsedRecord)
