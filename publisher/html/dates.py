@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _DAYS: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-_MONTHS: Final = [
+MONTHS: Final = [
     "January",
     "February",
     "March",
@@ -27,7 +27,7 @@ def long_date(moment: datetime, language: str) -> str:
     """Return ``Monday, 23 November 2026``, or the ISO date if the language is not English."""
     if not language.lower().startswith("en"):
         return f"{moment:%Y-%m-%d}"
-    return f"{_DAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    return f"{_DAYS[moment.weekday()]}, {moment.day} {MONTHS[moment.month - 1]} {moment.year}"
 
 
 def short_date(moment: datetime, language: str) -> str:

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final, TypeVar
-from zoneinfo import ZoneInfo
 
-_MONTHS: Final = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+from publisher.html.dates import MONTHS
 
 _FIRST_YEAR: Final = 1600
 _LAST_YEAR: Final = 2999
@@ -37,9 +23,9 @@ DATE_PATTERN: Final = re.compile(
 
 def _month(name: str) -> int:
     lowered = name.lower()
-    for number, month in enumerate(_MONTHS, 1):
+    for number, month in enumerate(MONTHS, 1):
         # At least three letters of the name ("Sept"), and no other letters after them.
-        if len(lowered) >= 3 and month.startswith(lowered):
+        if len(lowered) >= 3 and month.lower().startswith(lowered):
             return number
     raise ValueError(f"{name!r} is not a month")
 
@@ -91,7 +77,7 @@ def date_from_match(match: re.Match[str]) -> date:
     return require_supported_year(date(int(year), _month(month), int(day)))
 
 
-def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
+def parse_date(text: str, zone: tzinfo) -> date | datetime:
     """Parse a date or a time: ISO 8601, RFC 2822 or a written date such as ``April 1, 2022``.
 
     A time without an offset is a local time in ZONE.
@@ -100,8 +86,6 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
         ValueError: the text is not a date, or the date does not exist.
     """
     text = text.strip()
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        return require_supported_year(date.fromisoformat(text))
     if timestamp := _TIMESTAMP.fullmatch(text):
         return localize(_timestamp(timestamp), zone)
     if re.match(r"\d{4}-?\d{2}-?\d{2}[T ]", text):
@@ -117,7 +101,7 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
         raise ValueError(f"{text[:60]!r} is not a date") from None
 
 
-def localize(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
+def localize(moment: date | datetime, zone: tzinfo) -> date | datetime:
     """Return a date unchanged, a datetime in whole seconds, and in ZONE if it is naive.
 
     Raises:
@@ -132,15 +116,15 @@ def localize(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
     return moment
 
 
-def is_date(text: str, zone: ZoneInfo) -> bool:
+def is_date(text: str) -> bool:
     """Return whether :func:`parse_date` can parse a text."""
     try:
-        parse_date(text, zone)
+        parse_date(text, UTC)
     except ValueError:
         return False
     return True
 
 
-def to_instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
+def to_instant(moment: date | datetime, zone: tzinfo) -> datetime:
     """Return a datetime unchanged, and midnight in ZONE for a date."""
     return moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=zone)

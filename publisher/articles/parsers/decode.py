@@ -51,7 +51,8 @@ def decode_text(data: bytes, where: str) -> tuple[str, list[str]]:
         except UnicodeDecodeError:
             text = _decode_windows_1252(data)
             warnings.append("not UTF-8: read as Windows-1252")
-    return _clean(text, warnings)
+    text, dropped, replaced = clean_characters(text)
+    return text, [*warnings, *character_warnings(dropped, replaced)]
 
 
 def _decode_windows_1252(data: bytes) -> str:
@@ -68,11 +69,6 @@ def character_warnings(dropped: int, replaced: int) -> list[str]:
     """Return warnings about dropped control characters and replaced lone surrogates; [] for none."""
     counts = ((dropped, "dropped", "control character"), (replaced, "replaced", "lone surrogate"))
     return [f"{verb} {count} {noun}{'' if count == 1 else 's'}" for count, verb, noun in counts if count]
-
-
-def _clean(text: str, warnings: list[str]) -> tuple[str, list[str]]:
-    text, dropped, replaced = clean_characters(text)
-    return text, [*warnings, *character_warnings(dropped, replaced)]
 
 
 def read_text(stream: BinaryIO, where: str, max_bytes: int) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from publisher.articles.parsers.dates import is_date, localize, parse_date, to_instant
+from publisher.articles.parsers.dates import localize, parse_date, to_instant
 from publisher.articles.parsers.decode import character_warnings
 from publisher.articles.parsers.media_files import local_file_size
 from publisher.articles.parsers.publication import (
@@ -143,7 +143,7 @@ def parse_record(
     Raises:
         InvalidRecord: see :func:`build_record`.
     """
-    publication = parse_publication(raw, lambda text: is_date(text, options.zone))
+    publication = parse_publication(raw)
     if publication.draft:
         try:
             record, _ = build_record(raw, where, options, body=body, body_format=body_format)

@@ -33,15 +33,11 @@ _HEAD_BYTES: Final = 65_536
 _SEPARATORS: Final = (",", "[", "{")
 
 
-class _DuplicateKeyError(ValueError):
-    """A JSON object has a key twice."""
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise _DuplicateKeyError(f"the key {twice[:80]!r} is there twice. Remove one.")
+        raise ValueError(f"the key {twice[:80]!r} is there twice. Remove one.")
     return fields
 
 
@@ -60,12 +56,10 @@ def _parse(text: str, where: str) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise InvalidRecord(where, f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except _DuplicateKeyError as error:
-        raise InvalidRecord(where, f"not usable JSON: {error}") from None
     except RecursionError:
         raise InvalidRecord(where, "not usable JSON: nested too deep") from None
     except ValueError as error:
-        # Python does not convert integers of more than 4,300 digits.
+        # A duplicate key; and Python does not convert integers of more than 4,300 digits.
         raise InvalidRecord(where, f"not usable JSON: {error}") from None
 
 
@@ -162,4 +156,4 @@ def _rejected_line(rejected: RejectedRecord, line: bytes, options: ParserOptions
         text, _ = decode_text(line[:_HEAD_BYTES], rejected.where)
     except InvalidRecord:
         return rejected
-    return with_json_drafts(rejected, text, options, shares_file=True)
+    return with_json_drafts(rejected, text, options)

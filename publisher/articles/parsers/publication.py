@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from publisher.articles.parsers.dates import is_date
 from publisher.articles.parsers.publication_words import (
     CONTAINERS,
     EMPTY,
@@ -74,7 +75,7 @@ def is_in_drafts_folder(name: str) -> bool:
     return "_drafts/" in name.casefold() and "_drafts" in name.casefold().split("/")[:-1]
 
 
-def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool]) -> Publication:
+def parse_publication(fields: Mapping[str, Any]) -> Publication:
     """Return whether the fields of a record make it a draft.
 
     A ``draft`` or ``published`` field without a value is ambiguous and means unpublished. A status without a
@@ -82,14 +83,13 @@ def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool])
 
     Args:
         fields: field name → value; case, hyphens and underscores of names are ignored.
-        is_date: whether a text is a date, because ``published`` may be the date of publication.
     """
     drafts, contradicting, warnings = [], [], []
     published: list[str] = []
     for path, kind, value in _statements(fields):
         statement = f"{_display(path)}: {_display(value)}"
         name = _folded_name(path.rpartition(".")[2])
-        state = _state(kind, value, is_date)
+        state = _state(kind, value)
         if state is None:
             drafts.append(statement)
             warnings.append(f"{statement} is not understood, so the article counts as a draft. {_fix(kind, path)}")
@@ -169,31 +169,23 @@ def _foreign_statements(fields: Mapping[str, Any], prefix: str) -> Iterator[tupl
                 yield f"{prefix}{name}", kind, value
 
 
-def _state(kind: Kind, value: Any, is_date: Callable[[str], bool]) -> _State | None:
+def _state(kind: Kind, value: Any) -> _State | None:
     """Return the state that a value means, or None if the value is unknown."""
     text = _folded_value(value)
     if text in EMPTY or (kind != "release" and _is_zero_date(value)):
         return _EMPTY_STATES.get(kind, "none" if text in EMPTY else "draft")
     if kind in _DRAFT_WORDS:
         return "draft" if text in _DRAFT_WORDS[kind] else "none"
-    is_moment = isinstance(value, date) or (isinstance(value, str) and _is_date(value, is_date))
+    is_moment = isinstance(value, date) or (isinstance(value, str) and _is_date(value))
     if kind == "flag":
-        return "draft" if is_moment else _flag_state(text)
-    if kind in ("published", "release") and is_moment:
-        return "none"
-    return _release_state(text) if kind == "release" else _explicit_state(kind, text)
+        return "draft" if is_moment or text in TRUE | UNPUBLISHED else "none" if text in FALSE else None
+    if kind == "release":
+        return "none" if is_moment or text in FALSE else "draft" if text in UNPUBLISHED else None
+    return "none" if kind == "published" and is_moment else _explicit_state(kind, text)
 
 
 def _is_zero_date(value: Any) -> bool:
     return isinstance(value, str) and bool(_ZERO_DATE.fullmatch(value.strip()))
-
-
-def _release_state(text: str) -> _State | None:
-    return "draft" if text in UNPUBLISHED else "none" if text in FALSE else None
-
-
-def _flag_state(text: str) -> _State | None:
-    return "draft" if text in TRUE | UNPUBLISHED else "none" if text in FALSE else None
 
 
 def _explicit_state(kind: Kind, text: str) -> _State | None:
@@ -208,7 +200,7 @@ def _explicit_state(kind: Kind, text: str) -> _State | None:
     return "published" if is_true or text in PUBLISHED else None
 
 
-def _is_date(text: str, is_date: Callable[[str], bool]) -> bool:
+def _is_date(text: str) -> bool:
     return bool(_NUMERIC_DATE.fullmatch(text.strip().casefold())) or is_date(text)
 
 

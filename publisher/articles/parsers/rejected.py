@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from publisher.articles.parsers.dates import is_date
 from publisher.articles.parsers.decode import decode_text
 from publisher.articles.parsers.fields import IDENTITY_NAMES, parse_record
 from publisher.articles.parsers.publication import parse_publication
@@ -41,11 +40,9 @@ def with_drafts(rejected: RejectedRecord, drafts: Iterable[DraftRecord]) -> Reje
     return replace(rejected, reason=f"{rejected.reason.rstrip('.')}. {note}", drafts=drafts)
 
 
-def with_json_drafts(
-    rejected: RejectedRecord, text: str, options: ParserOptions, *, shares_file: bool
-) -> RejectedRecord:
-    """Return the rejection of a JSON text (one record or a list) with the drafts in the text."""
-    return with_drafts(rejected, _drafts(_json_records(text), rejected.where, options, shares_file=shares_file))
+def with_json_drafts(rejected: RejectedRecord, text: str, options: ParserOptions) -> RejectedRecord:
+    """Return the rejection of a line of JSON with the drafts in it."""
+    return with_drafts(rejected, _drafts(_json_records(text), rejected.where, options, shares_file=True))
 
 
 def with_field_drafts(rejected: RejectedRecord, value: Any, options: ParserOptions) -> RejectedRecord:
@@ -78,15 +75,11 @@ def _drafts(
     records: Iterable[Iterable[_Field]], where: str, options: ParserOptions, *, shares_file: bool
 ) -> Iterator[DraftRecord]:
     """Yield the drafts among records, with only their identifiers and draft fields."""
-
-    def is_site_date(text: str) -> bool:
-        return is_date(text, options.zone)
-
     for fields in records:
         relevant: dict[str, Any] = {}
         statements = 0
         for table, name, value in fields:
-            publication = parse_publication({table: {name: value}} if table else {name: value}, is_site_date)
+            publication = parse_publication({table: {name: value}} if table else {name: value})
             is_draft = bool(publication.draft) and not publication.warnings
             statements += is_draft
             if is_draft or (not table and name in IDENTITY_NAMES):

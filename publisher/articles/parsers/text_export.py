@@ -13,7 +13,7 @@ from datetime import date
 from typing import BinaryIO, Final
 
 from publisher.articles.parsers.byline import parse_author_line, parse_image_line
-from publisher.articles.parsers.dates import DATE_PATTERN, date_from_match, is_date, parse_date, to_instant
+from publisher.articles.parsers.dates import DATE_PATTERN, date_from_match, parse_date, to_instant
 from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.publication import Publication, parse_publication, release_fields
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
@@ -73,7 +73,7 @@ def parse_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> I
         tags=tags,
         image=image,
     )
-    publication = parse_publication(labels, lambda value: is_date(value, options.zone))
+    publication = parse_publication(labels)
     warnings.extend(publication.warnings)
     statement = publication.draft or statement
     if statement:
@@ -103,7 +103,7 @@ def find_draft_statement(text: str) -> str:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):
         match = _STATEMENT.fullmatch(line)
-        publication = parse_publication({match[1]: match[2]}, lambda _: False) if match else Publication()
+        publication = parse_publication({match[1]: match[2]}) if match else Publication()
         if publication.draft and not publication.warnings:
             return publication.draft
     return ""

@@ -256,7 +256,7 @@ TRUE, FALSE = {"true", "t", "yes", "y", "on", "1"}, {"false", "f", "no", "n", "o
 )
 def test_only_known_words_publish(name: str, value: Any) -> None:
     """A record with a status is published only by a known word or a date."""
-    result = parse_publication({name: value}, lambda text: False)
+    result = parse_publication({name: value})
     word = "".join(one for one in unicodedata.normalize("NFKC", str(value)).casefold() if one.isalnum())
     word = word.removesuffix("0") if isinstance(value, float) and value in (0, 1) else word
     if name in ("published", "publish"):

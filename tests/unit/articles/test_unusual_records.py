@@ -146,7 +146,7 @@ def test_an_impossible_embargo_of_a_text_export_rejects_the_record() -> None:
 
 def test_a_field_whose_name_is_no_text_says_nothing_about_publication() -> None:
     """As in YAML that a program has written."""
-    assert parse_publication({1: True, "title": "x"}, lambda text: False).draft == ""  # type: ignore[dict-item]
+    assert parse_publication({1: True, "title": "x"}).draft == ""  # type: ignore[dict-item]
 
 
 class Gone:
