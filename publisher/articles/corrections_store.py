@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from publisher.html.urls import url_path
 from publisher.model.delivery import FINAL_STATES
 from publisher.storage.bulk import batches
-from publisher.storage.tables.articles import article, article_key, correction
+from publisher.storage.tables.articles import article, correction
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article, next_issue_note
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArticleMatch:
-    """An article that matches a name from the command line or a form."""
-
-    seq: int
-    id: str
-    #: The path of its URL below ``base_url``, percent-encoded.
-    path: str
-    #: The file, relative to articles/.
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,33 +27,6 @@ class Retraction:
     #: The record without its body, as JSON.
     record: str
     path: str
-
-
-def find_articles(connection: Connection, name: str, base_url: str) -> list[ArticleMatch]:
-    """Return up to ten articles that a name matches.
-
-    A name can be an ID, a URL, the export's own ID, a file in articles/ with or without its suffix,
-    a path, or the last part of a path. Only matches of the first of these kinds are returned.
-    """
-    # URLs are percent-encoded, stored paths are not.
-    path = unquote(name.removeprefix(base_url)) if name.startswith(base_url + "/") else name
-    file = name.removeprefix("./").removeprefix("articles/")
-    keys = [f"id:{name}", f"url:{name}", f"file:{file}"]
-    columns = (article.c.seq, article.c.id, article.c.path, article.c.source)
-    by_key = select(article_key.c.article_seq).where(article_key.c.key.in_(keys))
-    tail = article.c.path.endswith("/" + name.strip("/"), autoescape=True)
-    for condition in (
-        article.c.id == name,
-        article.c.seq.in_(by_key),
-        article.c.path.in_([path, "/" + path.strip("/")]),
-        article.c.source == file,
-        tail,
-        article.c.source.startswith(f"{file}.", autoescape=True),
-    ):
-        rows = connection.execute(select(*columns).where(condition).order_by(article.c.seq).limit(10)).all()
-        if rows:
-            return [ArticleMatch(seq=row.seq, id=row.id, path=url_path(row.path), source=row.source) for row in rows]
-    return []
 
 
 def add_correction(connection: Connection, seq: int, at: int, note: str) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as drafts
 from publisher.articles import sources_store as sources
 from publisher.articles import store
-from publisher.articles.corrections_store import ArticleMatch
 from publisher.articles.store import ArticleRow
 from publisher.errors import SettingsError
+from publisher.html.urls import url_path
 from publisher.model.articles import Article
 from publisher.settings import Site
 
@@ -21,7 +20,7 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
     Raises:
         SettingsError: the name matches no article, several, a draft, or a file that was skipped.
     """
-    matches = corrections.find_articles(connection, name.strip(), site.base_url)
+    matches = store.find_articles(connection, name.strip(), site.base_url)
     if not matches:
         _refuse_draft(connection, site, name.strip())
         _refuse_skipped(connection, site, name.strip())
@@ -30,10 +29,10 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
             f"{site.paths.articles}/ or the last part of its path"
         )
     if len(matches) > 1:
-        raise SettingsError(f"{name!r} matches {len(matches)} articles. Give the ID of one:\n" + _choices(matches))
-    seq = matches[0].seq
-    article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
-    return store.rows_by_seq(connection, [seq])[seq], article
+        choices = (f"  {match.id}  {url_path(match.path)}  ({match.source})" for match in matches)
+        raise SettingsError(f"{name!r} matches {len(matches)} articles. Give the ID of one:\n" + "\n".join(choices))
+    (row,) = matches
+    return row, store.articles_by_seq(connection, [row.seq], site.base_url, site.tz)[row.seq]
 
 
 def find_published_article(connection: Connection, site: Site, name: str) -> tuple[ArticleRow, Article]:
@@ -77,7 +76,3 @@ def _names_file(site: Site, name: str, where: str) -> bool:
     """Return whether a name is that of a file, with or without the folder of articles and the suffix."""
     file = name.removeprefix("./").removeprefix(f"{site.paths.articles}/")
     return file in (where, where.rpartition(".")[0])
-
-
-def _choices(matches: list[ArticleMatch]) -> str:
-    return "\n".join(f"  {match.id}  {match.path}  ({match.source})" for match in matches)

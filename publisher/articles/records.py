@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,73 +15,50 @@ from publisher.model.articles import Article, Author, Correction, Enclosure, Ima
 
 def record_json(record: Record) -> str:
     """Return the record without its body as canonical JSON: only set fields, keys sorted."""
-    fields: dict[str, Any] = {
-        "title": record.title,
-        "date": record.date.isoformat(),
-        "dek": record.dek,
-        "authors": [_non_empty(name=author.name, bio=author.bio, url=author.url) for author in record.authors],
-        "topic": record.topic,
-        "region": record.region,
-        "brand": record.brand,
-        "tags": list(record.tags),
-        "external_id": record.external_id,
-        "url": record.url,
-        "slug": record.slug,
-        "updated": record.updated.isoformat() if record.updated else None,
-        "language": record.language,
-        "expires": record.expires.isoformat() if record.expires else None,
-    }
-    if (image := record.image) is not None:
-        fields["image"] = _non_empty(
-            url=image.url,
-            credit=image.credit,
-            alt=image.alt,
-            caption=image.caption,
-            width=image.width,
-            height=image.height,
-            length=image.length,
-        )
-    fields["enclosures"] = [
-        _non_empty(url=file.url, type=file.type, length=file.length, title=file.title, duration=file.duration)
-        for file in record.enclosures
-    ]
-    return json.dumps(_non_empty(**fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    values = _set_fields(record)
+    values.pop("body", None)
+    return json.dumps(values, default=_json_value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _non_empty(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+def _set_fields(record: Record | Author | Image | Enclosure) -> dict[str, Any]:
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: value for name, value in values.items() if value not in (None, "", ())}
+
+
+def _json_value(value: date | Author | Image | Enclosure) -> Any:
+    return value.isoformat() if isinstance(value, date) else _set_fields(value)
 
 
 def record_fields(text: str, body: str) -> dict[str, Any]:
     """Parse the JSON of :func:`record_json` and return keyword arguments for :class:`Record`."""
-    fields: dict[str, Any] = json.loads(text)
-    day = fields["date"]
-    fields["date"] = date.fromisoformat(day) if len(day) == 10 else datetime.fromisoformat(day)
+    values: dict[str, Any] = json.loads(text)
+    day = values["date"]
+    values["date"] = date.fromisoformat(day) if len(day) == 10 else datetime.fromisoformat(day)
     for name in ("updated", "expires"):
-        if name in fields:
-            fields[name] = datetime.fromisoformat(fields[name])
-    if "authors" in fields:
-        fields["authors"] = tuple(Author(**author) for author in fields["authors"])
-    if "tags" in fields:
-        fields["tags"] = tuple(fields["tags"])
-    if "image" in fields:
-        fields["image"] = Image(**fields["image"])
-    if "enclosures" in fields:
-        fields["enclosures"] = tuple(Enclosure(**file) for file in fields["enclosures"])
-    fields["body"] = body
-    return fields
+        if name in values:
+            values[name] = datetime.fromisoformat(values[name])
+    if "authors" in values:
+        values["authors"] = tuple(Author(**author) for author in values["authors"])
+    if "tags" in values:
+        values["tags"] = tuple(values["tags"])
+    if "image" in values:
+        values["image"] = Image(**values["image"])
+    if "enclosures" in values:
+        values["enclosures"] = tuple(Enclosure(**file) for file in values["enclosures"])
+    values["body"] = body
+    return values
 
 
 def to_article(
     row: Mapping[str, Any], base_url: str, zone: ZoneInfo, corrections: Sequence[tuple[int, str]] = ()
 ) -> Article:
     """Return the article of a full table row, with its corrections as (time, note) pairs."""
-    fields = record_fields(row["record"], row["body"])
+    values = record_fields(row["record"], row["body"])
     return Article(
-        **fields,
+        **values,
         id=row["id"],
         seq=row["seq"],
-        link=fields.get("url") or base_url + url_path(row["path"]),
+        link=values.get("url") or base_url + url_path(row["path"]),
         published=datetime.fromtimestamp(row["published_at"], UTC).astimezone(zone),
         changed=datetime.fromtimestamp(row["changed_at"], UTC).astimezone(zone),
         corrections=tuple(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
@@ -117,21 +118,7 @@ def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
         insert_rows(connection, article_key, rows)
 
 
-_ROW_COLUMNS: Final = (
-    article.c.seq,
-    article.c.id,
-    article.c.path,
-    article.c.asked_at,
-    article.c.published_at,
-    article.c.changed_at,
-    article.c.updated_at,
-    article.c.retracted_at,
-    article.c.hash,
-    article.c.source,
-    article.c.retraction,
-    article.c.draft,
-    article.c.first_read_at,
-)
+_ROW_COLUMNS: Final = tuple(article.c[field.name] for field in fields(ArticleRow))
 
 
 def rows_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, ArticleRow]:
@@ -151,6 +138,32 @@ def rows_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, lis
         for row in connection.execute(query).mappings():
             rows.setdefault(row["hash"], []).append(ArticleRow(**row))
     return rows
+
+
+def find_articles(connection: Connection, name: str, base_url: str) -> list[ArticleRow]:
+    """Return up to ten articles that a name matches.
+
+    A name can be an ID, a URL, the export's own ID, a file in articles/ with or without its suffix,
+    a path, or the last part of a path. Only matches of the first of these kinds are returned.
+    """
+    # URLs are percent-encoded, stored paths are not.
+    path = unquote(name.removeprefix(base_url)) if name.startswith(base_url + "/") else name
+    file = name.removeprefix("./").removeprefix("articles/")
+    keys = [f"id:{name}", f"url:{name}", f"file:{file}"]
+    by_key = select(article_key.c.article_seq).where(article_key.c.key.in_(keys))
+    tail = article.c.path.endswith("/" + name.strip("/"), autoescape=True)
+    for condition in (
+        article.c.id == name,
+        article.c.seq.in_(by_key),
+        article.c.path.in_([path, "/" + path.strip("/")]),
+        article.c.source == file,
+        tail,
+        article.c.source.startswith(f"{file}.", autoescape=True),
+    ):
+        query = select(*_ROW_COLUMNS).where(condition).order_by(article.c.seq).limit(10)
+        if rows := [ArticleRow(**row) for row in connection.execute(query).mappings()]:
+            return rows
+    return []
 
 
 def seqs_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, int]:

@@ -13,8 +13,7 @@ from urllib.parse import unquote
 
 from sqlalchemy import Connection
 
-from publisher.articles.corrections_store import find_articles
-from publisher.articles.store import articles_by_seq
+from publisher.articles.store import articles_by_seq, find_articles
 from publisher.context import Context
 from publisher.delivery.issue_life.approval import error_reason, unsent_reason
 from publisher.digests.issue_drafts_store import list_drafts
