@@ -23,7 +23,7 @@ from publisher.digests import render as render_module
 from publisher.digests.branding import Branding
 from publisher.digests.inline import OPTIONS
 from publisher.digests.preflight.message import check_message
-from publisher.digests.render import RenderedVariant, render_digest
+from publisher.digests.render import RenderedVariant, RenderJob, render_digest
 from publisher.mail import Envelope, build_message
 from publisher.model.articles import Article, Author
 from publisher.model.digests import Digest
@@ -132,7 +132,11 @@ def prepare(theme: str, count: int) -> tuple[Callable[[], RenderedVariant], str]
 
     def render_issue() -> RenderedVariant:
         digest = Digest(slug="d", title="The Daily", template=theme, at_most=count, briefs_after=count)
-        return render_digest(digest, chosen, BRANDING, number=1, moment=MOMENT, templates=Path("/nowhere"))
+        return render_digest(
+            RenderJob(
+                digest=digest, articles=chosen, branding=BRANDING, number=1, moment=MOMENT, templates=Path("/nowhere")
+            )
+        )
 
     chosen = articles(count)
     render_module.render_template = record_page  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,7 +16,6 @@ from publisher.digests import notes_store as notes
 from publisher.digests.envelope import public_envelope, public_values
 from publisher.digests.mail_html import mail_html
 from publisher.digests.readiness import placeholder_values
-from publisher.errors import SettingsError
 from publisher.findings import Finding, article_names
 from publisher.findings.silence import issue_scopes, split_silenced
 from publisher.html.direction import text_direction
@@ -30,27 +29,9 @@ from publisher.settings import Site
 
 if TYPE_CHECKING:
     from publisher.digests.branding import Branding
+    from publisher.digests.draft_content import DraftContent
     from publisher.digests.render import RenderedVariant
     from publisher.digests.story import Notice
-
-#: Subscribers without interests get the whole issue.
-_NO_INTERESTS = (Interests(),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssueDetails:
-    """The content of an issue beside its articles."""
-
-    slot: datetime
-    #: The name of its folder.
-    name: str
-    number: int
-    #: The time that it shows; its slot by default.
-    moment: datetime | None = None
-    #: The editor's note, Markdown.
-    note: str = ""
-    #: Corrections and withdrawals of articles in earlier issues.
-    notices: Sequence[Notice] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,49 +48,38 @@ class ComposedIssue:
 
 
 def compose_issue(
-    site: Site,
-    digest: Digest,
-    articles: Sequence[Article],
-    details: IssueDetails,
-    *,
-    interests: Sequence[Interests] = _NO_INTERESTS,
+    site: Site, digest: Digest, content: DraftContent, articles: Sequence[Article], interests: Sequence[Interests]
 ) -> ComposedIssue:
-    """Return the issue, rendered and checked.
+    """Return an issue with this content, rendered and checked.
 
     The staged files contain the variant with all articles, with public values for its placeholders.
 
     Args:
         articles: the articles to include, the lead first.
-        details: its slot, number, note and corrections.
         interests: the interests of subscribers, each of which may need a variant.
 
     Raises:
-        SettingsError: mail.sender is not set.
         TemplateError: a template is missing or invalid.
     """
-    from publisher.digests.render import render_digest
+    from publisher.digests.render import RenderJob, render_digest
 
-    if site.mail is None:
-        raise SettingsError("mail.sender is missing, and required for issues. Set it in publisher.toml")
-    branding, rendered_note = branding_of(site), render_note(details.note, site)
-
-    def rendered(variant_articles: Sequence[Article]) -> RenderedVariant:
-        return render_digest(
-            digest,
-            variant_articles,
-            branding,
-            number=details.number,
-            moment=(details.moment or details.slot).astimezone(site.tz),
-            templates=site.templates_dir,
-            note=rendered_note,
-            notices=details.notices,
-            click_base_url=_click_base_url(site, digest, details.name),
-        )
-
-    whole = rendered(articles)
+    job = RenderJob(
+        digest=digest,
+        articles=articles,
+        branding=branding_of(site),
+        number=content.number,
+        moment=content.moment.astimezone(site.tz),
+        templates=site.templates_dir,
+        note=render_note(content.note.note, site),
+        notices=content.notices,
+        click_base_url=_click_base_url(site, digest, content.name),
+    )
+    whole = render_digest(job)
     variants = group_by_variant(whole.articles, interests)
-    distinct = [whole, *(rendered(subset) for subset in variants if subset != whole.articles)]
-    return _check_issue(site, digest, distinct, details)
+    subsets = [subset for subset in variants if subset != whole.articles]
+    return _check_issue(
+        site, digest, [whole, *(render_digest(replace(job, articles=subset)) for subset in subsets)], content
+    )
 
 
 def _click_base_url(site: Site, digest: Digest, name: str) -> str:
@@ -137,13 +107,13 @@ def _check_issue(
     site: Site,
     digest: Digest,
     distinct: Sequence[RenderedVariant],
-    details: IssueDetails,
+    content: DraftContent,
 ) -> ComposedIssue:
     """Build and check the message, and return the issue; the first of DISTINCT has all articles."""
     from publisher.digests.preflight.message import check_message
     from publisher.mail import build_message
 
-    whole, slot, name, number = distinct[0], details.slot, details.name, details.number
+    whole, slot, name, number = distinct[0], content.slot, content.name, content.number
     values = public_values(site, digest, name)
     html = fill_placeholders(whole.html, whole.placeholders, values, escape=True)
     text = fill_placeholders(whole.text, whole.placeholders, values, escape=False)
@@ -169,7 +139,9 @@ def _check_issue(
             "message.eml": message,
             "index.html": html.encode(),
             "message.txt": text.encode(),
-            "issue.json": _issue_metadata(site, digest, whole, slot=slot, name=name, number=number, note=details.note),
+            "issue.json": _issue_metadata(
+                site, digest, whole, slot=slot, name=name, number=number, note=content.note.note
+            ),
         },
         variants=tuple(_variant_of(variant) for variant in distinct),
         errors=sum(finding.is_error for finding in findings),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from publisher.errors import TemplateError
 from publisher.html.dates import long_date
 from publisher.html.direction import language_direction
 from publisher.html.text import one_line
-from publisher.mail.placeholders import Placeholders
+from publisher.mail.placeholders import PLACEHOLDER_NAMES, Placeholders
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
@@ -65,68 +65,37 @@ class RenderedVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _RenderJob:
+class RenderJob:
     """The inputs of rendering an issue."""
 
     digest: Digest
+    #: The lead first; at least one.
     articles: Sequence[Article]
     branding: Branding
     number: int
+    #: The slot, in the site's time zone.
     moment: datetime
+    #: The folder of the site's own templates.
     templates: Path
-    note: str
-    notices: Sequence[Notice]
-    click_base_url: str
+    #: The editor's note, HTML for mail; may be empty.
+    note: str = ""
+    #: Corrections and withdrawals of articles in earlier issues.
+    notices: Sequence[Notice] = ()
+    #: The URL that counts clicks, to which article numbers are added; empty to link directly.
+    click_base_url: str = ""
 
 
-def render_digest(
-    digest: Digest,
-    articles: Sequence[Article],
-    branding: Branding,
-    *,
-    number: int,
-    moment: datetime,
-    templates: Path,
-    note: str = "",
-    notices: Sequence[Notice] = (),
-    click_base_url: str = "",
-) -> RenderedVariant:
+def render_digest(job: RenderJob) -> RenderedVariant:
     """Return an issue's subject, inlined HTML and plain text, with placeholders.
 
     If the issue is too large, stories are shortened from the last to the first: full texts to excerpts,
     then to titles. If that is not sufficient, the last stories are omitted.
 
-    Args:
-        digest: the newsletter.
-        articles: the articles to include, the lead first; at least one.
-        branding: shared by all issues of the site.
-        number: of the issue.
-        moment: the slot, in the site's time zone.
-        templates: the folder of the site's own templates.
-        note: the editor's note, HTML for mail; may be empty.
-        notices: corrections and withdrawals of articles in earlier issues.
-        click_base_url: the URL that counts clicks, to which article numbers are added; empty to link directly.
-
     Raises:
         TemplateError: a template is missing or invalid, or not even one story fits.
     """
-    job = _RenderJob(
-        digest=digest,
-        articles=[articles[index] for index in _display_order(digest, articles)],
-        branding=branding,
-        number=number,
-        moment=moment,
-        templates=templates,
-        note=note,
-        notices=notices,
-        click_base_url=click_base_url,
-    )
-    return _fit_to_size(job)
-
-
-def _fit_to_size(job: _RenderJob) -> RenderedVariant:
-    """Render the issue with as much of each story as fits."""
     digest = job.digest
+    job = replace(job, articles=[job.articles[index] for index in _display_order(digest, job.articles)])
     requested = [_requested_extent(digest, article, index) for index, article in enumerate(job.articles)]
     # Do not try the full text of an article that is larger than the limit by itself.
     extents = [
@@ -148,7 +117,7 @@ def _requested_extent(digest: Digest, article: Article, index: int) -> Extent:
     return Extent.FULL if digest.full_text and index < digest.briefs_after and article.body else Extent.EXCERPT
 
 
-def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVariant:
+def _render_variant(job: RenderJob, extents: Sequence[Extent]) -> RenderedVariant:
     """Render the first articles, each to its extent."""
     from publisher.digests.inline import inline_css
 
@@ -157,7 +126,9 @@ def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVaria
     subject = _render_line(digest.subject, values, f"{name}.subject", _MAX_SUBJECT_LENGTH)
     preheader = _render_line(digest.preheader, values, f"{name}.preheader", _MAX_PREHEADER_LENGTH)
     placeholders = Placeholders.of(placeholder_content(subject, preheader, job.note, job.notices, stories))
-    names = _TemplatePlaceholders(placeholders, job.branding)
+    # None if the site has no such page.
+    has_page = {"preferences": job.branding.has_preferences, "web_view": job.branding.has_web_view}
+    names = {name: placeholders[name] if has_page.get(name, True) else None for name in PLACEHOLDER_NAMES}
     values |= {"subject": subject, "preheader": preheader, "placeholders": names}
     folder = f"digest/{digest.template}"
     included = job.articles[: len(extents)]
@@ -178,30 +149,6 @@ def _render_line(template: str, values: dict[str, Any], setting: str, longest: i
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
-@dataclass(frozen=True, slots=True)
-class _TemplatePlaceholders:
-    """The placeholders for templates; None if the site has no such page."""
-
-    _placeholders: Placeholders
-    _branding: Branding
-
-    @property
-    def address(self) -> str:
-        return self._placeholders["address"]
-
-    @property
-    def unsubscribe(self) -> str:
-        return self._placeholders["unsubscribe"]
-
-    @property
-    def preferences(self) -> str | None:
-        return self._placeholders["preferences"] if self._branding.has_preferences else None
-
-    @property
-    def web_view(self) -> str | None:
-        return self._placeholders["web_view"] if self._branding.has_web_view else None
-
-
 def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:
     """Return the query parameters that an issue adds to links to articles."""
     if digest.utm is None:
@@ -211,7 +158,7 @@ def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:
     return [("utm_source", digest.utm.source), ("utm_medium", digest.utm.medium), ("utm_campaign", campaign)]
 
 
-def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
+def _template_values(job: RenderJob, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
     """Return the variables of the templates, and the stories in the order of display."""
     digest, branding = job.digest, job.branding
     base = {"digest": digest, "number": job.number}

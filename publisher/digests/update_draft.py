@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from publisher.articles.failure_isolation import render_with_fallback
 from publisher.context import Context
@@ -62,17 +62,9 @@ def compose_content(
 ) -> ComposedIssue:
     """Render and check an issue of this content: with all articles, and for each of the interests."""
     # Imported here, because a run without changes needs neither templates nor the preflight.
-    from publisher.digests.compose import IssueDetails, compose_issue
+    from publisher.digests.compose import compose_issue
 
-    details = IssueDetails(
-        slot=content.slot,
-        moment=content.moment,
-        name=content.name,
-        number=content.number,
-        note=content.note.note,
-        notices=content.notices,
-    )
-    return compose_issue(site, digest, articles, details, interests=interests)
+    return compose_issue(site, digest, content, articles, interests)
 
 
 def render_draft(context: Context, draft: IssueDraft) -> tuple[ComposedIssue, DraftContent]:
@@ -110,16 +102,10 @@ def update_draft(
     The caller holds the site's lock. No article is consumed.
 
     Args:
-        context: the site.
-        slug: the digest.
         slot: a slot that has come: the draft waits for it from now on.
         as_of: the issue has the articles that are published by then; by default its slot, or now if that has passed.
         opens_by_itself: whether the draft of SLOT becomes an issue without a person.
         out_of_turn: True to render it for this minute, which leaves its slot free.
-
-    Raises:
-        SettingsError: there is no such digest, or mail.sender is not set.
-        TemplateError: a template is missing or broken.
     """
     site, db, digest = context.site, context.db, context.site.digest(slug)
     _start(context, digest)
@@ -134,16 +120,22 @@ def update_draft(
             with db.write() as connection:
                 drafts.delete_draft(connection, slug)
         return DraftUpdate(digest=slug, draft=None, content=content, is_changed=stored is not None)
-    is_automatic = opens_by_itself if slot is not None else stored is not None and stored.opens_by_itself
-    waits = (waiting if waiting == content.slot else None, is_automatic)
+    waits: dict[str, Any] = {
+        "waiting_slot": waiting if waiting == content.slot else None,
+        "opens_by_itself": opens_by_itself if slot is not None else stored is not None and stored.opens_by_itself,
+    }
     hashed = input_hash(site, digest, content)
-    if stored is None or stored.input_hash != hashed:
-        return _render(context, digest, content, stored, waits, hashed)
-    if slot is not None:
-        with db.write() as connection:
-            drafts.mark_waiting(connection, slug, slot, opens_by_itself=opens_by_itself)
-    kept = replace(stored, waiting_slot=waits[0], opens_by_itself=waits[1])
-    return DraftUpdate(digest=slug, draft=kept, content=content, is_changed=False)
+    if stored is not None and stored.input_hash == hashed:
+        if slot is not None:
+            with db.write() as connection:
+                drafts.mark_waiting(connection, slug, slot, opens_by_itself=opens_by_itself)
+        return DraftUpdate(digest=slug, draft=replace(stored, **waits), content=content, is_changed=False)
+    composed, failing = render_with_fallback(partial(compose_content, site, digest, content), content.articles)
+    draft = replace(_draft_of(site, content, composed, failing, stored), input_hash=hashed, **waits)
+    with db.write() as connection:
+        drafts.save_draft(connection, draft)
+    failures = tuple(error for _, error in failing)
+    return DraftUpdate(digest=slug, draft=draft, content=content, is_changed=True, failures=failures)
 
 
 def _start(context: Context, digest: Digest) -> None:
@@ -153,34 +145,6 @@ def _start(context: Context, digest: Digest) -> None:
     if not has_started:
         with context.db.write() as connection:
             start_digest_queue(connection, digest, context.site, context.now)
-
-
-def _render(
-    context: Context,
-    digest: Digest,
-    content: DraftContent,
-    stored: IssueDraft | None,
-    waits: tuple[datetime | None, bool],
-    hashed: str,
-) -> DraftUpdate:
-    """Render a draft and store it, with the slot that it waits for, and whether it opens by itself."""
-    render = partial(compose_content, context.site, digest, content)
-    composed, failing = render_with_fallback(render, content.articles)
-    draft = replace(
-        _draft_of(context.site, content, composed, failing, stored),
-        input_hash=hashed,
-        waiting_slot=waits[0],
-        opens_by_itself=waits[1],
-    )
-    with context.db.write() as connection:
-        drafts.save_draft(connection, draft)
-    return DraftUpdate(
-        digest=digest.slug,
-        draft=draft,
-        content=content,
-        is_changed=True,
-        failures=tuple(error for _, error in failing),
-    )
 
 
 def _draft_of(
@@ -204,6 +168,8 @@ def _draft_of(
     )
     carried = {article.seq for article in composed.articles} | {article.seq for article, _ in failing}
     earlier = [one for one in stored.versions if one.hash != hashed] if stored is not None else []
+    names = ("forced", "forced_findings", "notified_at", "notified_slot", "notified_errors")
+    kept = {name: getattr(stored, name) for name in names} if stored is not None else {}
     return IssueDraft(
         digest=issue.digest,
         slot=content.slot,
@@ -226,10 +192,6 @@ def _draft_of(
         input_hash="",
         hash=hashed,
         versions=(*earlier, version),
-        forced=stored.forced if stored is not None else None,
-        forced_findings=stored.forced_findings if stored is not None else None,
-        notified_at=stored.notified_at if stored is not None else None,
-        notified_slot=stored.notified_slot if stored is not None else None,
-        notified_errors=stored.notified_errors if stored is not None else None,
         files=issue.files,
+        **kept,
     )

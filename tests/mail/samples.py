@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from publisher.digests.branding import Branding
-from publisher.digests.render import RenderedVariant, render_digest
+from publisher.digests.render import RenderedVariant, RenderJob, render_digest
 from publisher.digests.story import Notice
 from publisher.html.sanitize import paragraphs_to_html
 from publisher.mail import Envelope, build_message
@@ -91,10 +91,10 @@ def articles(count: int = 8) -> list[Article]:
 
 def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: Any) -> RenderedVariant:
     """Return an issue with placeholders; ``fields`` are fields of the digest."""
-    return render_digest(
-        replace(DIGEST, template=theme, **fields),
-        articles() if some is None else some,
-        BRANDING,
+    job = RenderJob(
+        digest=replace(DIGEST, template=theme, **fields),
+        articles=articles() if some is None else some,
+        branding=BRANDING,
         number=3,
         moment=NOW,
         templates=Path("/nowhere"),
@@ -110,6 +110,7 @@ def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: 
             Notice(title="Gone", link=None, date="21 November 2026", note="Made up.", direction="ltr"),
         ],
     )
+    return render_digest(job)
 
 
 def public(variant: RenderedVariant) -> tuple[str, str]:

@@ -10,7 +10,8 @@ import pytest
 
 from publisher.articles import store
 from publisher.digests import pending_store as pending
-from publisher.digests.compose import IssueDetails, compose_issue
+from publisher.digests.compose import compose_issue
+from publisher.digests.draft_content import load_content
 from publisher.digests.variants_store import whole_variant
 from publisher.errors import SettingsError, StageError
 from publisher.model.query import Interests
@@ -254,14 +255,11 @@ def test_an_issue_is_rendered_once_per_variant(kit: SiteKit) -> None:
     kit.publish()
     with kit.open() as db, db.read() as connection:
         found = store.articles_by_seq(connection, [1, 2, 3], kit.site.base_url, kit.site.tz)
+        digest = kit.site.all_digests()[0]
+        content = load_content(connection, kit.site, digest, NOW)
     topics = [Query(wanted=((FacetKind.TOPIC, frozenset({name})),)) for name in ("water", "trade", "arts", "water")]
-    made = compose_issue(
-        kit.site,
-        kit.site.all_digests()[0],
-        list(found.values()),
-        IssueDetails(slot=NOW, name="n", number=1),
-        interests=[Interests(query=one) for one in (Query(), *topics)],
-    )
+    interests = [Interests(query=one) for one in (Query(), *topics)]
+    made = compose_issue(kit.site, digest, content, list(found.values()), interests)
     assert [one.articles for one in made.issue.variants] == [(1, 2, 3), (1, 3), (2,)]
     assert len({one.placeholder_hash for one in made.issue.variants}) == 3
     assert b"Story 1" not in made.issue.variants[1].html and b"Story 2" in made.issue.variants[1].text

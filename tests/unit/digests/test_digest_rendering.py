@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.digests.branding import Branding
-from publisher.digests.render import RenderedVariant, render_digest
+from publisher.digests.render import RenderedVariant, RenderJob, render_digest
 from publisher.errors import TemplateError
 from publisher.feeds.directory import FeedListing, Headline, dump_headlines, load_headlines, render_feed_directory
 from publisher.feeds.opml import render_opml
@@ -70,7 +70,9 @@ def article(number: int, **fields: object) -> Article:
 def issue(
     *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), branding: Branding = BRANDING
 ) -> RenderedVariant:
-    return render_digest(digest, articles, branding, number=3, moment=NOW, templates=templates)
+    return render_digest(
+        RenderJob(digest=digest, articles=articles, branding=branding, number=3, moment=NOW, templates=templates)
+    )
 
 
 def test_html_and_plain_text_have_all_titles_bylines_and_urls() -> None:
