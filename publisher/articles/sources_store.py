@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
 from publisher.model.problems import Problem
-from publisher.storage.bulk import insert_rows
+from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import bucket, problem, source
 
 
@@ -18,11 +19,8 @@ def bucket_fingerprints(connection: Connection) -> dict[int, str]:
 
 def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> None:
     """Store the fingerprints of buckets whose files were parsed."""
-    if fingerprints:
-        connection.execute(delete(bucket).where(bucket.c.number.in_(list(fingerprints))))
-        insert_rows(
-            connection, bucket, [{"number": number, "fingerprint": text} for number, text in fingerprints.items()]
-        )
+    connection.execute(delete(bucket).where(bucket.c.number.in_(list(fingerprints))))
+    insert_rows(connection, bucket, [{"number": number, "fingerprint": text} for number, text in fingerprints.items()])
 
 
 def sources_in_buckets(connection: Connection, buckets: Collection[int]) -> dict[str, str]:
@@ -35,15 +33,11 @@ def save_sources(
     connection: Connection, files: Sequence[tuple[str, int, str]], found_problems: Mapping[str, Sequence[Problem]]
 ) -> None:
     """Store (name, bucket, signature) of parsed files, and their problems by file name."""
-    if not files:
-        return
     names = [name for name, _, _ in files]
     delete_sources(connection, names)
-    insert_rows(
-        connection,
-        source,
-        [{"name": name, "bucket": number, "signature": signature} for name, number, signature in files],
-    )
+    rows: list[dict[str, Any]]
+    rows = [{"name": name, "bucket": number, "signature": signature} for name, number, signature in files]
+    insert_rows(connection, source, rows)
     rows = [
         {
             "name": name,
@@ -55,15 +49,12 @@ def save_sources(
         for name in names
         for number, found in enumerate(found_problems.get(name, ()))
     ]
-    if rows:
-        insert_rows(connection, problem, rows)
+    insert_rows(connection, problem, rows)
 
 
 def delete_sources(connection: Connection, names: Iterable[str]) -> None:
     """Delete the rows of removed files and their problems. Their articles stay."""
-    listed = list(names)
-    for at in range(0, len(listed), 5_000):
-        page = listed[at : at + 5_000]
+    for page in batches(names):
         connection.execute(delete(problem).where(problem.c.name.in_(page)))
         connection.execute(delete(source).where(source.c.name.in_(page)))
 

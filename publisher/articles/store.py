@@ -110,12 +110,9 @@ def delete_keys(connection: Connection, keys: Iterable[str]) -> None:
 def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
     """Assign each key to its article, also if another article has it."""
     before = seqs_by_key(connection, keys)
-    stale = [key for key, seq in before.items() if seq != keys[key]]
-    for page in batches(stale):
-        connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
+    delete_keys(connection, [key for key, seq in before.items() if seq != keys[key]])
     rows = [{"key": key, "article_seq": seq} for key, seq in keys.items() if before.get(key) != seq]
-    if rows:
-        insert_rows(connection, article_key, rows)
+    insert_rows(connection, article_key, rows)
 
 
 _ROW_COLUMNS: Final = tuple(article.c[field.name] for field in fields(ArticleRow))
@@ -274,8 +271,7 @@ def _instants_taken(connection: Connection, instants: Iterable[int]) -> set[int]
 
 def insert_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert full rows of the article table."""
-    if rows:
-        insert_rows(connection, article, rows)
+    insert_rows(connection, article, rows)
 
 
 def update_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from publisher.findings import Finding
 from publisher.storage.bulk import insert_rows
@@ -16,6 +16,8 @@ from publisher.storage.tables.digests import issue_draft, issue_draft_file
 
 #: Versions of a draft that are kept, to tell what changed since an editor looked at it.
 _MAX_VERSIONS: Final = 20
+#: Columns with a time.
+_TIMES: Final = ("slot", "waiting_slot", "notified_slot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +104,29 @@ def _moment(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _draft(row: Any) -> IssueDraft:
-    summary = json.loads(row.summary)
-    return IssueDraft(
-        digest=row.digest,
-        slot=datetime.fromtimestamp(row.slot, UTC),
-        name=row.name,
-        number=row.number,
-        subject=row.subject,
-        articles=tuple(json.loads(row.articles)),
-        shortened=summary["shortened"],
-        html_size=summary["html_size"],
-        passed_over=tuple(summary["passed_over"]),
-        left_out=tuple(LeftOut(**one) for one in summary["left_out"]),
-        findings=tuple(json.loads(row.findings)),
-        silenced=tuple(summary.get("silenced", ())),
-        errors=row.errors,
-        input_hash=row.input_hash,
-        hash=row.hash,
-        versions=tuple(DraftVersion(**version) for version in json.loads(row.versions)),
-        forced=row.forced,
-        forced_findings=row.forced_findings,
-        waiting_slot=_moment(row.waiting_slot),
-        opens_by_itself=row.opens_by_itself,
-        notified_at=row.notified_at,
-        notified_slot=_moment(row.notified_slot),
-        notified_errors=row.notified_errors,
-    )
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def _draft(row: RowMapping) -> IssueDraft:
+    values = {**row, **json.loads(row["summary"])}
+    del values["summary"], values["is_staged"]
+    values |= {name: _moment(values[name]) for name in _TIMES}
+    values |= {name: json.loads(values[name]) for name in ("articles", "findings", "versions")}
+    values["versions"] = [DraftVersion(**version) for version in values["versions"]]
+    values["left_out"] = [LeftOut(**one) for one in values["left_out"]]
+    return IssueDraft(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def list_drafts(connection: Connection) -> list[IssueDraft]:
     """Return all drafts, by digest."""
-    return [_draft(row) for row in connection.execute(select(issue_draft).order_by(issue_draft.c.digest))]
+    rows = connection.execute(select(issue_draft).order_by(issue_draft.c.digest)).mappings()
+    return [_draft(row) for row in rows]
 
 
 def load_draft(connection: Connection, digest: str) -> IssueDraft | None:
     """Return the draft of a digest without its files; None if there is none."""
-    row = connection.execute(select(issue_draft).where(issue_draft.c.digest == digest)).first()
+    row = connection.execute(select(issue_draft).where(issue_draft.c.digest == digest)).mappings().first()
     return _draft(row) if row is not None else None
 
 
@@ -157,37 +145,19 @@ def draft_file(connection: Connection, digest: str, name: str) -> bytes:
 def save_draft(connection: Connection, draft: IssueDraft) -> None:
     """Save a rendered draft in place of the earlier one, with its files."""
     delete_draft(connection, draft.digest)
-    summary = {
-        "shortened": draft.shortened,
-        "html_size": draft.html_size,
-        "passed_over": draft.passed_over,
-        "left_out": [asdict(one) for one in draft.left_out],
-        "silenced": draft.silenced,
+    summary = {name: getattr(draft, name) for name in ("shortened", "html_size", "passed_over", "silenced")}
+    summary["left_out"] = [asdict(one) for one in draft.left_out]
+    versions = [asdict(version) for version in draft.versions[-_MAX_VERSIONS:]]
+    values = {column.name: getattr(draft, column.name, None) for column in issue_draft.c}
+    values |= {name: _seconds(getattr(draft, name)) for name in _TIMES}
+    values |= {
+        "articles": json.dumps(draft.articles),
+        "summary": json.dumps(summary, ensure_ascii=False),
+        "findings": json.dumps(draft.findings, ensure_ascii=False),
+        "versions": json.dumps(versions, ensure_ascii=False),
+        "is_staged": False,
     }
-    connection.execute(
-        insert(issue_draft).values(
-            digest=draft.digest,
-            slot=int(draft.slot.timestamp()),
-            name=draft.name,
-            number=draft.number,
-            subject=draft.subject,
-            articles=json.dumps(draft.articles),
-            summary=json.dumps(summary, ensure_ascii=False),
-            findings=json.dumps(draft.findings, ensure_ascii=False),
-            errors=draft.errors,
-            input_hash=draft.input_hash,
-            hash=draft.hash,
-            versions=json.dumps([asdict(version) for version in draft.versions[-_MAX_VERSIONS:]], ensure_ascii=False),
-            forced=draft.forced,
-            forced_findings=draft.forced_findings,
-            waiting_slot=int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None,
-            opens_by_itself=draft.opens_by_itself,
-            notified_at=draft.notified_at,
-            notified_slot=int(draft.notified_slot.timestamp()) if draft.notified_slot else None,
-            notified_errors=draft.notified_errors,
-            is_staged=False,
-        )
-    )
+    connection.execute(insert(issue_draft).values(**values))
     rows = [{"digest": draft.digest, "name": name, "data": data} for name, data in draft.files.items()]
     insert_rows(connection, issue_draft_file, rows)
 
@@ -204,7 +174,7 @@ def _update(connection: Connection, digest: str, **values: Any) -> None:
 
 def mark_waiting(connection: Connection, digest: str, slot: datetime, *, opens_by_itself: bool) -> None:
     """Save that a slot has passed without an issue, and that the draft waits for it."""
-    _update(connection, digest, waiting_slot=int(slot.timestamp()), opens_by_itself=opens_by_itself)
+    _update(connection, digest, waiting_slot=_seconds(slot), opens_by_itself=opens_by_itself)
 
 
 def clear_waiting(connection: Connection, digest: str) -> None:
@@ -214,8 +184,8 @@ def clear_waiting(connection: Connection, digest: str) -> None:
 
 def mark_editors_notified(connection: Connection, draft: IssueDraft, now: int) -> None:
     """Save that the editors were notified of a draft, of the slot that it waits for, and of its errors."""
-    slot = int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None
-    _update(connection, draft.digest, notified_at=now, notified_slot=slot, notified_errors=finding_key(draft.findings))
+    slot, errors = _seconds(draft.waiting_slot), finding_key(draft.findings)
+    _update(connection, draft.digest, notified_at=now, notified_slot=slot, notified_errors=errors)
 
 
 def save_draft_findings(

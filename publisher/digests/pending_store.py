@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
@@ -59,18 +59,11 @@ def start_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
 def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None:
     """Add articles (digest, arrival number) to the pending ones of their digest; idempotent."""
     wanted = list(dict.fromkeys(rows))
-    if not wanted:
-        return
     seqs = {seq for _, seq in wanted}
     query = select(pending.c.digest, pending.c.article_seq).where(pending.c.article_seq.in_(seqs))
     waiting = {(slug, seq) for slug, seq in connection.execute(query)}
-    values = [
-        {"digest": slug, "article_seq": seq, "carried_over": False}
-        for slug, seq in wanted
-        if (slug, seq) not in waiting
-    ]
-    if values:
-        insert_rows(connection, pending, values)
+    new = [pair for pair in wanted if pair not in waiting]
+    insert_rows(connection, pending, [{"digest": slug, "article_seq": seq, "carried_over": False} for slug, seq in new])
 
 
 def without_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -95,7 +88,7 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
         until: articles that are published by then (Unix time), and not withdrawn.
         slot: the issue's slot; articles that were skipped for it are left out.
     """
-    columns = (pending.c.article_seq, pending.c.carried_over, pending.c.is_added, pending.c.is_returned)
+    columns = (pending.c.article_seq.label("seq"), pending.c.carried_over, pending.c.is_added, pending.c.is_returned)
     is_later = pending.c.skip.in_(_LATER) & (pending.c.skip_slot < int(slot.timestamp()))
     query = (
         select(*columns)
@@ -104,10 +97,7 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
         .where(or_(pending.c.skip.is_(None), is_later))
         .order_by(pending.c.article_seq)
     )
-    return [
-        PendingArticle(seq=row[0], carried_over=row[1], is_added=row[2], is_returned=row[3])
-        for row in connection.execute(query)
-    ]
+    return [PendingArticle(**row) for row in connection.execute(query).mappings()]
 
 
 def every_skipped_article(connection: Connection, slug: str) -> set[int]:
@@ -116,11 +106,15 @@ def every_skipped_article(connection: Connection, slug: str) -> set[int]:
     return set(connection.execute(query).scalars())
 
 
-def mark_carried_over(connection: Connection, slug: str, seqs: Collection[int]) -> None:
-    """Mark articles that an approved issue had no room for."""
+def _update(connection: Connection, slug: str, seqs: Collection[int], **values: Any) -> None:
     for page in batches(seqs):
         rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
-        connection.execute(update(pending).where(rows).values(carried_over=True))
+        connection.execute(update(pending).where(rows).values(**values))
+
+
+def mark_carried_over(connection: Connection, slug: str, seqs: Collection[int]) -> None:
+    """Mark articles that an approved issue had no room for."""
+    _update(connection, slug, seqs, carried_over=True)
 
 
 def restore_pending(connection: Connection, slug: str, articles: Iterable[PendingArticle]) -> None:
@@ -128,9 +122,8 @@ def restore_pending(connection: Connection, slug: str, articles: Iterable[Pendin
     rows = list(articles)
     add_pending(connection, [(slug, row.seq) for row in rows])
     for row in rows:
-        wanted = (pending.c.digest == slug) & (pending.c.article_seq == row.seq)
-        values = {"carried_over": row.carried_over, "is_added": row.is_added, "is_returned": row.is_returned}
-        connection.execute(update(pending).where(wanted).values(**values))
+        states = {"carried_over": row.carried_over, "is_added": row.is_added, "is_returned": row.is_returned}
+        _update(connection, slug, [row.seq], **states)
 
 
 def skip_articles(
@@ -145,10 +138,8 @@ def skip_articles(
         why: for how long.
         slot: the slot whose issue does not have them, unless they are discarded.
     """
-    values = {"skip": why.value, "skip_slot": int(slot.timestamp()) if slot else None, "is_added": False}
-    for page in batches(seqs):
-        rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
-        connection.execute(update(pending).where(rows).values(**values))
+    skip_slot = int(slot.timestamp()) if slot else None
+    _update(connection, slug, seqs, skip=why.value, skip_slot=skip_slot, is_added=False)
 
 
 def skipped_articles(connection: Connection, slug: str, slot: datetime) -> list[int]:
@@ -160,9 +151,7 @@ def skipped_articles(connection: Connection, slug: str, slot: datetime) -> list[
 
 def unskip_articles(connection: Connection, slug: str, seqs: Collection[int]) -> None:
     """Put articles back into the next issue, however they were skipped."""
-    for page in batches(seqs):
-        rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
-        connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
+    _update(connection, slug, seqs, skip=None, skip_slot=None)
 
 
 def restore_skipped(
@@ -180,7 +169,7 @@ def restore_skipped(
     if since is not None:
         rows &= pending.c.skip_slot >= int(since.timestamp())
     seqs = list(connection.execute(select(pending.c.article_seq).where(rows)).scalars())
-    connection.execute(update(pending).where(rows).values(skip=None, skip_slot=None))
+    unskip_articles(connection, slug, seqs)
     return seqs
 
 
@@ -200,8 +189,7 @@ def delete_discarded(connection: Connection, slug: str) -> None:
 def add_requested_article(connection: Connection, slug: str, seq: int) -> None:
     """Add an article to the digest's next issue at an editor's request; it is sufficient for an issue."""
     add_pending(connection, [(slug, seq)])
-    requested = (pending.c.digest == slug) & (pending.c.article_seq == seq)
-    connection.execute(update(pending).where(requested).values(is_added=True, carried_over=False))
+    _update(connection, slug, [seq], is_added=True, carried_over=False)
 
 
 def requested_articles(connection: Connection, slug: str) -> list[int]:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, case, delete, exists, func, insert, or_, select, update
 
 from publisher.digests.variants_store import add_variants
 from publisher.model.digests import Issue
@@ -238,27 +238,24 @@ def list_issues(
         query = query.where((issue.c.slot >= seconds) | (issue.c.opened_at >= seconds))
     if only is not None:
         query = query.where(issue.c.id.in_(list(only)))
-    return [_issue_row(row) for row in connection.execute(query).mappings()]
+    return _issue_rows(connection, query)
 
 
+_IS_UNSENT: Final = and_(issue.c.opened_at.is_(None), issue.c.cancelled_at.is_(None))
 #: True for issues that are approved, and whose send has not opened.
-_IS_WAITING: Final = and_(issue.c.approved_at.is_not(None), issue.c.opened_at.is_(None), issue.c.cancelled_at.is_(None))
-#: True for issues of versions in which an issue existed before its approval.
-_IS_UNAPPROVED: Final = and_(issue.c.approved_at.is_(None), issue.c.opened_at.is_(None), issue.c.cancelled_at.is_(None))
+_IS_WAITING: Final = issue.c.approved_at.is_not(None) & _IS_UNSENT
 
 
 def waiting_issues(connection: Connection, digest: str | None = None) -> list[IssueRow]:
     """Return the issues that are approved and whose send has not opened, newest first: all, or those of a digest."""
     query = select(issue, _ARTICLES).where(_IS_WAITING).order_by(issue.c.slot.desc())
-    if digest is not None:
-        query = query.where(issue.c.digest == digest)
-    return [_issue_row(row) for row in connection.execute(query).mappings()]
+    return _issue_rows(connection, query.where(issue.c.digest == digest) if digest is not None else query)
 
 
 def unapproved_issues(connection: Connection) -> list[IssueRow]:
     """Return the issues of older versions that were made and never approved, newest first."""
-    query = select(issue, _ARTICLES).where(_IS_UNAPPROVED).order_by(issue.c.slot.desc())
-    return [_issue_row(row) for row in connection.execute(query).mappings()]
+    query = select(issue, _ARTICLES).where(issue.c.approved_at.is_(None), _IS_UNSENT)
+    return _issue_rows(connection, query.order_by(issue.c.slot.desc()))
 
 
 def issue_ids(connection: Connection) -> set[int]:
@@ -266,15 +263,15 @@ def issue_ids(connection: Connection) -> set[int]:
     return set(connection.execute(select(issue.c.id)).scalars())
 
 
-def _issue_row(row: RowMapping) -> IssueRow:
-    return IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
+def _issue_rows(connection: Connection, query: Select[Any]) -> list[IssueRow]:
+    rows = connection.execute(query).mappings()
+    return [IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)}) for row in rows]
 
 
 def get_issue(connection: Connection, digest: str, name: str) -> IssueRow | None:
     """Return the issue of a digest with this name, or None."""
-    row = connection.execute(select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.name == name))
-    columns = row.mappings().first()
-    return _issue_row(columns) if columns is not None else None
+    query = select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.name == name)
+    return next(iter(_issue_rows(connection, query)), None)
 
 
 def public_issues(
@@ -304,8 +301,7 @@ def public_issues(
     if after is not None:
         query = query.where(issue.c.slot > int(after.timestamp()))
     order = issue.c.slot if after is not None else issue.c.slot.desc()
-    rows = connection.execute(query.order_by(order).limit(limit)).mappings()
-    return [_issue_row(row) for row in rows]
+    return _issue_rows(connection, query.order_by(order).limit(limit))
 
 
 def issue_article_seqs(connection: Connection, issue_id: int) -> list[int]:

@@ -85,5 +85,4 @@ def empty_facet(connection: Connection, facet_id: int) -> None:
 
 def add_memberships(connection: Connection, rows: Sequence[Mapping[str, int]]) -> None:
     """Add articles to facets (facet_id, changed_at, article_seq)."""
-    if rows:
-        insert_rows(connection, membership, rows)
+    insert_rows(connection, membership, rows)

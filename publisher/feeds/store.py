@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
@@ -252,20 +252,7 @@ def save_staged_files(connection: Connection, files: Sequence[StagedFile]) -> No
     """Save staged files in place of those of the same path."""
     if files:
         delete_staged_files(connection, [file.path for file in files])
-        insert_rows(
-            connection,
-            staged,
-            [
-                {
-                    "path": file.path,
-                    "owner": file.owner,
-                    "sha256": file.sha256,
-                    "size": file.size,
-                    "mtime_ns": file.mtime_ns,
-                }
-                for file in files
-            ],
-        )
+        insert_rows(connection, staged, [asdict(file) for file in files])
 
 
 def delete_staged_files(connection: Connection, paths: Sequence[str]) -> None:
