@@ -9,35 +9,12 @@ from typing import Final
 
 _ANY_TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b([^<>]*)>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"[^\s/>\"'=]+")
-#: Elements without content, and elements that a following element of the same name closes.
-_NOT_NESTED: Final = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "p",
-        "li",
-        "dt",
-        "dd",
-        "tr",
-        "td",
-        "th",
-        "thead",
-        "tbody",
-        "tfoot",
-    ]
+#: Elements without content.
+VOID_ELEMENTS: Final = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
+#: Elements without content, and elements that a following element of the same name closes.
+_NOT_NESTED: Final = VOID_ELEMENTS | {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot"}
 _START: Final = re.compile(r"<([a-z][a-z0-9]{0,15})(?=[\s/>])", re.IGNORECASE)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -57,21 +58,14 @@ class EarlierDefinition:
         self._definition = definition
 
     @property
-    def kind(self) -> EarlierKind:
+    def kind(self) -> SimpleNamespace:
         """The kind of label, with the value that it had."""
         kind = self._definition.kind.value
-        return EarlierKind(value="channel" if kind == "custom" else kind)
+        return SimpleNamespace(value="channel" if kind == "custom" else kind)
 
     def __getattr__(self, name: str) -> Any:
         """Return another attribute of the definition, under its earlier or its current name."""
         return getattr(self._definition, ATTRIBUTES["FeedDefinition"].get(name, name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierKind:
-    """The kind of a feed."""
-
-    value: str
 
 
 def with_deprecated_variables(values: Mapping[str, Any]) -> dict[str, Any]:

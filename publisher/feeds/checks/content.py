@@ -12,6 +12,7 @@ from typing import Final
 
 from publisher.findings import Finding
 from publisher.findings.feed_rules import finding
+from publisher.html.elements import VOID_ELEMENTS
 
 #: A simplified language tag (https://www.rfc-editor.org/rfc/rfc5646#section-2.1).
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -57,9 +58,6 @@ RELATIONS: Final = frozenset(
         "up",
         "via",
     ]
-)
-_VOID: Final = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
 _UNSAFE: Final = frozenset(
     [
@@ -120,12 +118,12 @@ class _MarkupChecker(HTMLParser):
             self.problems.append(("html-safe", f"<{tag}>"))
         for name, value in attrs:
             self._attribute(tag, name, value or "")
-        if tag not in _VOID:
+        if tag not in VOID_ELEMENTS:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
+        if tag not in VOID_ELEMENTS:
             self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:

@@ -19,7 +19,6 @@ from publisher.feeds.formats.xml_entry import (
     entry_templates,
     escape_attribute,
     escape_text,
-    fill_template,
 )
 from publisher.feeds.site_info import SiteInfo
 from publisher.html.dates import long_date
@@ -128,8 +127,8 @@ def render_entry(article: Article, site_info: SiteInfo) -> Entry:
         atom_values[b"category%d" % number] = escape_attribute(label)
     return Entry(
         body=None if absolute == article.body else absolute,
-        rss=fill_template(rss, rss_values),
-        atom=fill_template(atom, atom_values),
+        rss=rss % rss_values,
+        atom=atom % atom_values,
         json=jsonfeed.render_item(
             article, site_info, image=source, attachments=attachments, brief=brief, html_around=(before, after)
         ),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from publisher.feeds.formats.archive_links import ArchiveLinks
+from publisher.feeds.formats.xml_entry import BODY_PLACEHOLDER
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article, Enclosure
 from publisher.model.feeds import FeedDefinition
@@ -63,18 +64,9 @@ def render_item(
     }
     shown = {name: value for name, value in item.items() if name == "content_html" or value}
     # The first match is the key: in a title, the quotes would be escaped.
-    render_head_and_tail, _, tail = _dumps(shown).partition('"content_html":""')
-    return b"".join(
-        (
-            render_head_and_tail.encode(),
-            b'"content_html":"',
-            escape_body(before),
-            b"\x00",
-            escape_body(after),
-            b'"',
-            tail.encode(),
-        )
-    )
+    head, _, tail = _dumps(shown).partition('"content_html":""')
+    content = escape_body(before) + BODY_PLACEHOLDER + escape_body(after)
+    return head.encode() + b'"content_html":"' + content + b'"' + tail.encode()
 
 
 def _without_empty(**fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Only this module, which renders the heads, and ``xml_entry.py`` use feedgen.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final
@@ -44,7 +44,16 @@ def render_frame(
         changed: the newest change of an entry; None in an empty feed.
         archive_links: the position of the document in the feed's archive.
     """
-    return _FRAMES[form](definition, site_info, changed or _EPOCH, archive_links)
+    if form is FeedFormat.JSON:
+        return jsonfeed.render_head_and_tail(definition, site_info, archive_links)
+    changed = changed or _EPOCH
+    feed = _feed_generator(definition, form, site_info, changed, archive_links)
+    if form is FeedFormat.RSS:
+        data, end = _rss(feed, site_info, changed, is_archive=archive_links.page is not None), b"</channel>"
+    else:
+        data, end = _atom(feed, site_info), b"</feed>"
+    at = data.rindex(end)
+    return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
 
 
 def join_feed(form: FeedFormat, frame: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -85,27 +94,20 @@ class _HeadExtension(BaseExtension):  # type: ignore[misc]
         return {"fh": HISTORY} if self.is_archive else {}
 
     def extend_rss(self, rss: Any) -> Any:
-        channel = rss[0]
-        at = next(number for number, child in enumerate(channel) if child.get("rel") == "self") + 1
-        for rel, href, kind in reversed(self.links):
-            link = etree.Element(f"{{{ATOM}}}link", href=href, rel=rel)
-            if kind is not None:
-                link.attrib["type"] = kind
-            channel.insert(at, link)
-        self._add_archive_element(channel)
+        self._extend(rss[0], f"{{{ATOM}}}link")
         return rss
 
     def extend_atom(self, feed: Any) -> Any:
-        own = next(child for child in feed.iterchildren("link") if child.get("rel") == "self")
+        self._extend(feed, "link")
+        return feed
+
+    def _extend(self, parent: Any, tag: str) -> None:
+        own = next(child for child in parent.iterchildren(tag) if child.get("rel") == "self")
         for rel, href, kind in reversed(self.links):
-            link = etree.Element("link", href=href, rel=rel)
+            link = etree.Element(tag, href=href, rel=rel)
             if kind is not None:
                 link.attrib["type"] = kind
             own.addnext(link)
-        self._add_archive_element(feed)
-        return feed
-
-    def _add_archive_element(self, parent: Any) -> None:
         if self.is_archive:
             etree.SubElement(parent, f"{{{HISTORY}}}archive")
 
@@ -143,49 +145,25 @@ def _feed_generator(
     return feed
 
 
-def _rss_frame(
-    definition: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
-) -> tuple[bytes, bytes]:
-    feed = _feed_generator(definition, FeedFormat.RSS, site_info, changed, archive_links)
+def _rss(feed: FeedGenerator, site_info: SiteInfo, changed: datetime, *, is_archive: bool) -> bytes:
+    """Return an RSS feed without items."""
     if site_info.logo is not None:
         # feedgen uses the title and link of the channel, which validators require.
         feed.image(url=site_info.logo.url, width=str(site_info.logo.width), height=str(site_info.logo.height))
-    if site_info.cloud is not None and archive_links.page is None:
+    if site_info.cloud is not None and not is_archive:
         cloud = site_info.cloud
         # registerProcedure is only for XML-RPC, but required.
         feed.cloud(cloud.host, str(cloud.port), cloud.register_path, "", cloud.protocol)
     data: bytes = feed.rss_str()
     # feedgen formats the date in the locale of the process; replace it.
     start = data.index(b"<lastBuildDate>") + len(b"<lastBuildDate>")
-    end = data.index(b"</lastBuildDate>")
-    data = data[:start] + format_datetime(changed).encode() + data[end:]
-    at = data.rindex(b"</channel>")
-    return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
+    return data[:start] + format_datetime(changed).encode() + data[data.index(b"</lastBuildDate>") :]
 
 
-def _atom_frame(
-    definition: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
-) -> tuple[bytes, bytes]:
-    feed = _feed_generator(definition, FeedFormat.ATOM, site_info, changed, archive_links)
+def _atom(feed: FeedGenerator, site_info: SiteInfo) -> bytes:
+    """Return an Atom feed without entries."""
     if site_info.icon is not None:
         feed.icon(site_info.icon)
     if site_info.logo is not None:
         feed.logo(site_info.logo.url)
-    data: bytes = feed.atom_str()
-    at = data.rindex(b"</feed>")
-    return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
-
-
-def _json_frame(
-    definition: FeedDefinition, site_info: SiteInfo, _: datetime, archive_links: ArchiveLinks
-) -> tuple[bytes, bytes]:
-    return jsonfeed.render_head_and_tail(definition, site_info, archive_links)
-
-
-_FRAMES: Final[
-    Mapping[FeedFormat, Callable[[FeedDefinition, SiteInfo, datetime, ArchiveLinks], tuple[bytes, bytes]]]
-] = {
-    FeedFormat.RSS: _rss_frame,
-    FeedFormat.ATOM: _atom_frame,
-    FeedFormat.JSON: _json_frame,
-}
+    return bytes(feed.atom_str())
