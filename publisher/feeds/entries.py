@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from publisher.context import Context
 from publisher.feeds import store as table
 from publisher.feeds.changes import FeedChanges
 from publisher.feeds.make_entries import make_entries
+from publisher.feeds.site_info import REVISION, SiteInfo
 from publisher.model.articles import Article
 from publisher.model.problems import Problem
 from publisher.settings import Site
@@ -23,7 +24,6 @@ from publisher.version import __version__
 
 if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
-    from publisher.feeds.site_info import SiteInfo
 
 #: Entries rendered in one job of a worker.
 _BATCH_SIZE: Final = 500
@@ -31,22 +31,12 @@ _BATCH_SIZE: Final = 500
 
 def entries_fingerprint(site: Site) -> str:
     """Return the hash of the settings and the code that entries depend on."""
-    from publisher.feeds.site_info import REVISION
-
     return hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
 
 
 def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
-    """Return the site information that all entries and feeds contain.
-
-    Args:
-        site: the settings.
-        namespace: the seed of the site's IDs.
-    """
-    from publisher.feeds.site_info import SiteInfo
-
+    """Return the site information that all entries and feeds contain; NAMESPACE is the seed of the site's IDs."""
     return SiteInfo(
-        title=site.title,
         base_url=site.base_url,
         feeds_url=site.feeds_url,
         language=site.language,
@@ -106,14 +96,7 @@ class EntryRenderer:
     def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:
         hashes = store.hashes_by_seq(connection, page)
         rows = [
-            {
-                "article_seq": seq,
-                "revision": f"{hashes[seq]}:{self.fingerprint}",
-                "body": entry.body,
-                "rss": entry.rss,
-                "atom": entry.atom,
-                "json": entry.json,
-            }
+            {"article_seq": seq, "revision": f"{hashes[seq]}:{self.fingerprint}", **asdict(entry)}
             for seq, entry in entries
         ]
         table.save_entries(connection, rows)

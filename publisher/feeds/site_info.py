@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Final
 from publisher.model.feeds import FeedFormat
 
 if TYPE_CHECKING:
-    from publisher.settings.feeds import CloudSettings, LogoSettings
-
-if TYPE_CHECKING:
     from publisher.findings.silence import Silence
+    from publisher.settings.feeds import CloudSettings, LogoSettings
 
 #: Increase it when the rendering of entries changes: all entries are rendered again.
 REVISION: Final = "2"
@@ -22,7 +20,6 @@ REVISION: Final = "2"
 class SiteInfo:
     """The site information that all entries and feeds contain."""
 
-    title: str
     base_url: str
     #: The URL of feeds/, without a slash at the end.
     feeds_url: str

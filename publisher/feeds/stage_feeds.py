@@ -244,24 +244,24 @@ class _FeedStager:
                 feed_path(facet, form) if archive_links.page is None else archive_path(facet, archive_links.page, form)
             )
             current.add(f"feeds/{path}")
+            where = f"{site.paths.feeds}/{path}"
             try:
                 frame = render_frame(definition, form, self.entries.site_info, changed_at, archive_links)
                 findings = check_feed(b"".join(frame), url=archive_links.url(definition, form.value))
                 violations, _ = split_silenced(findings, site.checks.silences)
             except Exception as error:
-                where = f"{site.paths.feeds}/{path}"
                 changes.rejected.append(failure_problem(self.entries.context, where, "was not updated", error))
                 is_complete = False
                 continue
             if violations:
                 reason = f"was not updated: {violations[0].id}: {violations[0].message}; {violations[0].rule.fix}"
-                changes.rejected.append(Problem(where=f"{site.paths.feeds}/{path}", is_rejected=True, reason=reason))
+                changes.rejected.append(Problem(where=where, is_rejected=True, reason=reason))
                 is_complete = False
                 continue
             written = self.stage.put(path, join_feed(form, frame, table.load_entries(connection, seqs, form.value)))
             files.append(staged_feed_file(written, owner))
             if written.changed:
-                changes.written.append(f"{site.paths.feeds}/{path}")
+                changes.written.append(where)
             # Compare with the database, not with the file: a killed run may have written it and notified no hub.
             if archive_links.page is None and before.get(f"feeds/{path}") != written.sha256:
                 if facet.id in self.quiet:

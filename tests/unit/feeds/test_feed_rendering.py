@@ -27,7 +27,6 @@ from publisher.model.media_types import FEED_TYPES
 from publisher.model.taxonomy import FacetKind
 
 SITE_INFO = SiteInfo(
-    title="The Review",
     base_url="https://review.example",
     feeds_url="https://review.example/feeds",
     language="en",
