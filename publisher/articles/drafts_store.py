@@ -108,7 +108,6 @@ def mark_drafts(connection: Connection, statements: Mapping[int, str], at: int) 
     They stay pending for digests, but no longer lead an issue. An editor's withdrawal keeps its time and reason.
 
     Args:
-        connection: a write transaction.
         statements: arrival number → the field that makes the record a draft.
         at: seconds since 1970.
     """

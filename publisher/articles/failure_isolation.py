@@ -28,7 +28,6 @@ def render_with_fallback(
 
     Args:
         render: a function without side effects.
-        items: the items to render together.
         may_be_empty: whether RENDER accepts an empty list.
 
     Raises:
@@ -58,10 +57,8 @@ def failure_problem(context: Context, where: str, doing: str, error: Exception |
     """Return a failed step as a problem, and write the traceback of an unexpected error into the log.
 
     Args:
-        context: the run.
         where: the file, article or digest.
         doing: the step that was not done, as in "it is left out of the sitemap".
-        error: the reason.
     """
     if isinstance(error, PublisherError) and not isinstance(error, TemplateError):
         reason = str(error)

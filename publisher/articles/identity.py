@@ -28,7 +28,6 @@ def record_keys(parsed: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...
     """Return the keys that identify a record, most reliable first.
 
     Args:
-        parsed: the record or draft.
         name: its file, relative to articles/.
     """
     record = parsed.record if isinstance(parsed, ParsedRecord) else parsed
@@ -102,8 +101,6 @@ def new_article_path(
 
     Args:
         pattern: the setting ``article_url``.
-        record: the record.
-        article_id: the ID of the article.
         zone: the site's time zone, for year, month and day.
         taken: whether another article has a path.
     """

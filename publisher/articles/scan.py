@@ -75,10 +75,6 @@ def scan_folder(root: Path, now_ns: int) -> FolderListing:
     A folder that cannot be listed is in the listing under its name with a slash at the end, so that the parser
     rejects it by name.
 
-    Args:
-        root: the articles folder.
-        now_ns: the current time, nanoseconds since 1970.
-
     Raises:
         SettingsError: the folder does not exist or cannot be listed.
     """

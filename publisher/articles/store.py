@@ -220,9 +220,7 @@ def free_change_times(connection: Connection, asked: Sequence[int], now: int, gr
     a later time than its own. All times are seconds since 1970.
 
     Args:
-        connection: a transaction.
         asked: the requested change times, none after NOW.
-        now: the current time.
         granted: times that are assigned to other articles in the same transaction.
     """
     used = set(granted)

@@ -73,9 +73,6 @@ def save_forced_reason(
     """Save the reason why an issue may be sent in spite of errors, and of the articles that hold it now.
 
     Args:
-        connection: a transaction.
-        issue_id: the issue.
-        reason: the reason.
         errors: (rule, message) of the errors that were shown to the person who gave it.
     """
     values = {

@@ -70,9 +70,6 @@ def load_content(
     """Return what the next issue of a digest contains.
 
     Args:
-        connection: the database connection.
-        site, digest: the settings.
-        now: the current time.
         waiting_slot: a slot that has passed without an issue, and that the draft waits for.
         as_of: the issue has the articles that are published by then; by default its slot, or now if that has passed.
         out_of_turn: True for an issue of this minute, which leaves the next slot free.

@@ -33,7 +33,6 @@ def slot_of_draft(
 
     Args:
         timetable: the timetable of the digest; None for a digest without a cadence.
-        now: the current time.
         taken: slots that have an issue of the digest.
         waiting: the newest slot that has passed without an issue, while the draft waits for it.
     """

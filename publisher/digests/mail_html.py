@@ -113,7 +113,6 @@ def mail_html(source: str, base: str, width: int) -> str:
 
     Args:
         source: sanitized HTML.
-        base: the base URL of relative URLs.
         width: the width of the column, in pixels.
     """
     source = replace_elements(source, ("video", "audio"), _player_link)

@@ -59,8 +59,6 @@ def amended_articles(connection: Connection, digest: str, now: int, without: Col
     """Return the articles of earlier issues that were amended since the approval of the last one, oldest first.
 
     Args:
-        connection: the database connection.
-        digest: the slug of the digest.
         now: the current time (Unix time); later changes are left for the next issue.
         without: arrival numbers of articles to omit.
     """

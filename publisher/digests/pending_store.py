@@ -83,8 +83,6 @@ def pending_articles(connection: Connection, slug: str, until: int, slot: dateti
     """Return the articles that the issue of SLOT may have, by arrival.
 
     Args:
-        connection: the database connection.
-        slug: the slug of the digest.
         until: articles that are published by then (Unix time), and not withdrawn.
         slot: the issue's slot; articles that were skipped for it are left out.
     """
@@ -132,10 +130,6 @@ def skip_articles(
     """Leave pending articles out of the next issue.
 
     Args:
-        connection: the database connection.
-        slug: the slug of the digest.
-        seqs: arrival numbers of the articles.
-        why: for how long.
         slot: the slot whose issue does not have them, unless they are discarded.
     """
     skip_slot = int(slot.timestamp()) if slot else None
@@ -160,9 +154,6 @@ def restore_skipped(
     """Put the skipped articles of some kinds back into the next issue, and return their arrival numbers.
 
     Args:
-        connection: the database connection.
-        slug: the slug of the digest.
-        kinds: how they were skipped.
         since: only those that were skipped for the issue of this slot or a later one.
     """
     rows = (pending.c.digest == slug) & pending.c.skip.in_([kind.value for kind in kinds])

@@ -52,7 +52,6 @@ def public_html(variant: IssueVariant, title: str, links: Mapping[str, PublicLin
 
     Args:
         variant: the issue, with placeholders.
-        title: the newsletter's title.
         links: placeholder → link, as ``public_links`` returns them.
     """
     source, parts, shown, end = variant.html.decode(), [], set(), 0
@@ -77,9 +76,7 @@ def public_text(variant: IssueVariant, title: str, links: Mapping[str, PublicLin
 
     Args:
         variant: the issue, with placeholders.
-        title: the newsletter's title.
         links: placeholder → link, as ``public_links`` returns them.
-        web_view: the URL of the issue's web page.
     """
     links = {**links, "web_view": PublicLink(label="View in browser", url=web_view)}
     lines = [_public_line(line, variant, links) for line in variant.text.decode().split("\n")]

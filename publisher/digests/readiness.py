@@ -200,9 +200,6 @@ def require_sendable(connection: Connection, site: Site, row: IssueRow, *, is_lo
     """Reject an issue that would be sent to real people with placeholder values.
 
     Args:
-        connection: the database connection.
-        site: the settings.
-        row: the issue.
         is_local: whether the transport keeps messages on this machine.
 
     Raises:
@@ -239,7 +236,6 @@ def require_reserved(name: str, domains: Mapping[str, int], blockers: Collection
     Args:
         name: the issue or message, for the error.
         domains: domain → number of recipients.
-        blockers: the placeholder values.
 
     Raises:
         SendingBlocked: a recipient is not at a reserved name.

@@ -101,8 +101,6 @@ def check_issues(
         context: the site; None outside of one, where targets are folders and files.
         targets: ``DIGEST`` for its draft, or else its newest unfinished or newest issue; ``DIGEST/NAME``, a folder, or a
             message file.
-        now: the current time.
-        with_browser: False to skip the checks in a browser.
 
     Raises:
         SettingsError: there is no such issue.
@@ -267,9 +265,6 @@ def force_issue(context: Context, target: str, reason: str, *, shown: Sequence[F
     its articles that are withdrawn, or later than its slot, at this time.
 
     Args:
-        context: the site.
-        target: a draft or an issue.
-        reason: the reason.
         shown: the findings that were shown; None for those of a draft that are stored, and for none of an issue.
 
     Raises:

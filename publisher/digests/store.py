@@ -172,10 +172,7 @@ def add_issue(
     """Save an approved issue and its files, and return its ID. IDs are never used again.
 
     Args:
-        connection: a transaction.
-        new_issue: the issue.
         texts: arrival numbers of its articles, in order → their approved text.
-        approval: its approval.
     """
     newest = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one())
     number = increment_fact(connection, _LAST_ID, 1, at_least=newest) + 1
@@ -286,12 +283,8 @@ def public_issues(
     """Return the public issues of a digest: staged, and with an open send.
 
     Args:
-        connection: the database connection.
-        digest: the slug of the digest.
-        name: only the issue with this name.
         before: only issues of earlier slots, newest first (the default order).
         after: only issues of later slots, oldest first.
-        limit: the maximum number of issues.
     """
     query = select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.is_staged, issue.c.opened_at.is_not(None))
     if name is not None:

@@ -158,9 +158,7 @@ def make_story(
 
     Args:
         number: of its link in the plain text; the links in its text follow.
-        layout: the space that it has.
         extent: how much of it is shown at most.
-        branding: shared by all issues of the site.
         utm, click_base_url: query parameters for its link, and the URL that counts clicks, empty to link directly.
     """
     image = article.image or Image()

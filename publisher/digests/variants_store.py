@@ -58,13 +58,7 @@ def add_variants(connection: Connection, issue_id: int, variants: Sequence[Issue
 def variants_with_articles(
     connection: Connection, seqs: Iterable[int], *, only_digest: str | None = None
 ) -> dict[int, dict[int, frozenset[int]]]:
-    """Return issue ID → variant number → the articles of SEQS in it, for all variants with at least one.
-
-    Args:
-        connection: the database connection.
-        seqs: arrival numbers of articles.
-        only_digest: only issues of this digest; all issues by default.
-    """
+    """Return issue ID → variant number → the articles of SEQS in it, for all variants with at least one."""
     wanted = set(seqs)
     having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
     if only_digest is not None:

@@ -22,7 +22,6 @@ def render_headers(paths: Sequence[str], feeds_url: str, hubs: Sequence[str]) ->
     Args:
         paths: the files of all feeds, relative to feeds/.
         feeds_url: the URL of feeds/, without a slash at the end.
-        hubs: WebSub hubs.
     """
     prefix = urlsplit(feeds_url).path
     lines = [f"{prefix}/archive/*", f"  Cache-Control: public, max-age={ARCHIVE_AGE}"]

@@ -16,7 +16,6 @@ def render_hosting(site: Site, server: str) -> str:
     """Return the configuration of a web server that serves feeds/.
 
     Args:
-        site: the settings.
         server: ``nginx``, ``caddy`` or ``apache``.
 
     Raises:

@@ -31,9 +31,6 @@ def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlac
     """Set the facets of articles, and mark the feeds of the old and the new facets.
 
     Args:
-        connection: a transaction.
-        site: the settings.
-        articles: the articles to add.
         known: arrival numbers of the articles that may be in feeds already.
     """
     if not articles:

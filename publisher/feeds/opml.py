@@ -26,7 +26,6 @@ def render_opml(title: str, definitions: Sequence[FeedDefinition], suffix: str) 
     """Return the OPML document with the feeds in one format.
 
     Args:
-        title: of the list.
         definitions: the feeds, in the order of their groups.
         suffix: the format to subscribe to, ``rss`` or ``atom``.
     """

@@ -20,7 +20,6 @@ def render_news_sitemap(articles: Sequence[Article], title: str, language: str) 
 
     Args:
         articles: of the last two days, at most 1,000, newest first.
-        title: the publication's name.
         language: of the site, for articles without a language.
     """
     root = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap=_PREFIXES)

@@ -61,8 +61,6 @@ def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = F
     """Mark feeds for staging.
 
     Args:
-        connection: a transaction.
-        ids: IDs of the facets.
         is_quiet: do not notify hubs, unless another change marks the feed.
     """
     wanted = set(ids)

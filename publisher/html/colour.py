@@ -48,7 +48,6 @@ def readable_colour(colour: str, *backgrounds: str) -> str:
     lighter.
 
     Args:
-        colour: ``#rrggbb``.
         backgrounds: at least one; all light, or all dark.
     """
     target = text_colour_on(backgrounds[0])

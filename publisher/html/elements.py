@@ -56,7 +56,6 @@ def limit_depth(source: str, max_depth: int) -> tuple[str, int]:
 
     Args:
         source: HTML that is not sanitised yet.
-        max_depth: the maximum number of nested elements.
     """
     if source.count("<") <= max_depth:
         return source, 0
@@ -96,7 +95,6 @@ def limit_attributes(source: str, min_length: int, max_attributes: int) -> tuple
     Args:
         source: HTML that is not sanitised yet.
         min_length: only longer tags are checked, in characters.
-        max_attributes: the maximum number of attributes.
     """
     parts: list[str] = []
     at = cut = 0

@@ -51,9 +51,7 @@ def write_precompressed(path: Path, suffix: str, chunks: Iterable[bytes], tempor
     """Write one precompressed file of PATH atomically.
 
     Args:
-        path: the original file.
         suffix: a key of :data:`COMPRESSORS`.
-        chunks: the original's bytes.
         temporary: the temporary file, on the same file system.
         mtime_ns: the original's time of change, in nanoseconds.
     """

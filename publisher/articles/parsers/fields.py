@@ -179,8 +179,6 @@ def build_record(
 
     Args:
         raw: field name → value; unknown names are ignored.
-        where: the file (and line) for messages.
-        options: the site's time zone and limits.
         body: the body, if it is not one of the fields.
         body_format: the format of the body; a ``format`` field overrides it.
 

@@ -73,7 +73,6 @@ def parse_front_matter(head: str, where: str) -> dict[str, Any]:
 
     Args:
         head: the YAML between the fences, from the line of the first fence on.
-        where: the file, for messages.
 
     Raises:
         InvalidRecord: not YAML, not a mapping, a duplicate key, a tag, or beyond a limit.

@@ -14,7 +14,6 @@ def local_file_size(url: str, options: ParserOptions) -> int | None:
 
     Args:
         url: absolute, or relative to the site.
-        options: the site's base URL and media folder.
     """
     if options.media is None:
         return None

@@ -31,9 +31,7 @@ def split_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[s
     text decide, longest match first. Other joined tags are not split.
 
     Args:
-        run: the joined tags.
         text: title, dek and body of the article, in which phrases are looked up.
-        vocabulary: known tags of the site.
     """
     # Linear time for a line of any length. The limits of an article apply to the resulting tags.
     run = one_line(run[:_MAX_RUN_LENGTH])

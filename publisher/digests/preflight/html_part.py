@@ -50,7 +50,6 @@ def check_html(source: str, stories: Mapping[str, tuple[str, ...]]) -> list[Find
     """Return the violations in the HTML of an issue.
 
     Args:
-        source: the HTML.
         stories: URL → names of the articles in the issue.
     """
     root = parse_html(source)

@@ -48,7 +48,6 @@ def check_message(
     """Return the violations of a message, by the rules that need no browser.
 
     Args:
-        data: the message (RFC 5322).
         now: the current time; None to skip the check of the Date.
         variants: HTML and plain text of each variant, with placeholders.
         stories: URL → names of the articles in the issue, which findings in their stories carry.

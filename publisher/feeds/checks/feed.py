@@ -56,7 +56,6 @@ def check_feed(data: bytes, *, url: str | None = None, now: datetime | None = No
     """Return the violations of a feed of any format.
 
     Args:
-        data: the document.
         url: the URL of the feed; None if unknown.
         now: the current time; None to skip the check for future dates.
     """
@@ -72,7 +71,6 @@ def check_entry(form: FeedFormat, entry: bytes) -> list[Finding]:
     """Return the violations of one rendered entry.
 
     Args:
-        form: the format.
         entry: ``<item>…</item>``, ``<entry>…</entry>`` or a JSON object, with its body. Its dates may be in the future.
     """
     if form is FeedFormat.JSON:

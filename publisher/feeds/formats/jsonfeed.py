@@ -38,7 +38,6 @@ def render_item(
     """Return an item, with a placeholder for the body in ``content_html``.
 
     Args:
-        article: the article.
         site_info: shared by all feeds of the site. Its language is omitted from items.
         image: the absolute URL of the image.
         attachments: the enclosures, with absolute URLs.

@@ -38,11 +38,7 @@ def render_frame(
     """Return the bytes before and after the entries of a feed; joined, they are a feed without entries.
 
     Args:
-        definition: the definition of the feed.
-        form: the format.
-        site_info: shared by all feeds of the site.
         changed: the newest change of an entry; None in an empty feed.
-        archive_links: the position of the document in the feed's archive.
     """
     if form is FeedFormat.JSON:
         return jsonfeed.render_head_and_tail(definition, site_info, archive_links)
@@ -60,8 +56,6 @@ def join_feed(form: FeedFormat, frame: tuple[bytes, bytes], entries: Iterable[tu
     """Yield the bytes of a feed: head, entries with their bodies, tail.
 
     Args:
-        form: the format.
-        frame: the result of :func:`render_frame`.
         entries: (body, entry with the placeholder of the body), in order.
     """
     between = b",\n" if form is FeedFormat.JSON else b"\n"
