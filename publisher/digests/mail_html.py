@@ -15,37 +15,11 @@ from publisher.html.urls import absolute_urls, safe_url
 if TYPE_CHECKING:
     import nh3
 
-_TAGS: Final = frozenset(
-    [
-        "a",
-        "b",
-        "blockquote",
-        "br",
-        "code",
-        "em",
-        "h3",
-        "h4",
-        "hr",
-        "i",
-        "img",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "s",
-        "strong",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "th",
-        "thead",
-        "tr",
-        "u",
-        "ul",
-    ]
-)
+_TAGS: Final = {
+    *["blockquote", "br", "h3", "h4", "hr", "img", "li", "ol", "p", "pre", "ul"],
+    *["table", "tbody", "td", "th", "thead", "tr"],
+    *["a", "b", "code", "em", "i", "s", "strong", "sub", "sup", "u"],
+}
 _CLASSES: Final = {
     "p": "text ink",
     "li": "bullet ink",
@@ -90,7 +64,7 @@ def _cleaner() -> nh3.Cleaner:
     import nh3
 
     return nh3.Cleaner(
-        tags=set(_TAGS),
+        tags=_TAGS,
         attributes={
             "*": {"dir", "lang"},
             "a": {"href"},

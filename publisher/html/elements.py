@@ -9,6 +9,17 @@ from typing import Final
 
 _ANY_TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b([^<>]*)>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"[^\s/>\"'=]+")
+HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
+#: Elements of articles that begin on a new line.
+BLOCK_ELEMENTS: Final = frozenset(
+    [
+        *HEADINGS,
+        *["address", "article", "aside", "details", "div", "footer", "header", "section", "summary"],
+        *["blockquote", "br", "figcaption", "figure", "hr", "p", "pre"],
+        *["dd", "dl", "dt", "li", "ol", "ul"],
+        *["table", "td", "th", "tr"],
+    ]
+)
 #: Elements without content.
 VOID_ELEMENTS: Final = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]

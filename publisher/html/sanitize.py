@@ -8,78 +8,20 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from publisher.html.elements import limit_attributes, limit_depth
+from publisher.html.direction import text_direction
+from publisher.html.elements import BLOCK_ELEMENTS, limit_attributes, limit_depth
+from publisher.html.urls import safe_url
 
 if TYPE_CHECKING:
     import nh3
-from publisher.html.direction import text_direction
-from publisher.html.urls import safe_url
 
 _TAGS: Final = {
-    *[
-        "a",
-        "abbr",
-        "address",
-        "article",
-        "aside",
-        "audio",
-        "b",
-        "bdi",
-        "bdo",
-        "blockquote",
-        "br",
-        "caption",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-    ],
-    *[
-        "dd",
-        "del",
-        "details",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "i",
-        "img",
-    ],
-    *[
-        "ins",
-        "kbd",
-        "li",
-        "mark",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "section",
-        "small",
-        "source",
-        "span",
-        "strong",
-        "sub",
-        "summary",
-    ],
-    *["sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var", "video", "wbr"],
+    *BLOCK_ELEMENTS,
+    *["caption", "col", "colgroup", "tbody", "tfoot", "thead"],
+    *["audio", "img", "source", "video"],
+    *["rp", "rt", "ruby"],
+    *["a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "dfn", "em", "i", "ins", "kbd", "mark", "q", "s", "samp"],
+    *["small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr"],
 }
 #: Without ``style`` and ``class``: foreign styles break the CSS inliner and the layout of feed readers.
 _ATTRIBUTES: Final = {

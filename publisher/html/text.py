@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import Final
 
+from publisher.html.elements import BLOCK_ELEMENTS
+
 #: Characters that XML 1.0 does not allow (https://www.w3.org/TR/xml/#charsets), C1 controls and the other
 #: noncharacters of the basic multilingual plane.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -22,42 +24,6 @@ _PIECE = re.compile(
     r"|\s+"
 )
 _ANY_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)\b[^<>"]*(?:"[^"]*"[^<>"]*)*>')
-_BLOCKS: Final = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "br",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "td",
-        "th",
-        "tr",
-        "ul",
-    ]
-)
 
 
 def clean_characters(text: str) -> tuple[str, int, int]:
@@ -91,7 +57,7 @@ def plain_text(source: str) -> str:
     """Return the text of sanitised HTML, with one line per block and no empty lines."""
 
     def gap(match: re.Match[str]) -> str:
-        return "\n" if match[2] in _BLOCKS else ""
+        return "\n" if match[2] in BLOCK_ELEMENTS else ""
 
     lines = html.unescape(_ANY_TAG.sub(gap, source)).split("\n")
     return "\n".join(line for line in map(one_line, lines) if line)

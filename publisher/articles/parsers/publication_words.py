@@ -89,14 +89,27 @@ FALSE: Final = frozenset(["false", "f", "no", "n", "off", "0"])
 #: Values that mean "no value" in YAML and exports.
 EMPTY: Final = frozenset(["", "~", "null"])
 PUBLISHED: Final = frozenset(["live", "online", "posted", "public", "publish", "published", "released"])
-UNPUBLISHED: Final = frozenset(
+#: Words that mean unpublished in a field about publication and in any other field.
+_DRAFTS: Final = frozenset(
     [
-        "archived",
         "auto draft",
-        "deleted",
-        "disabled",
         "draft",
         "drafts",
+        "in review",
+        "needs review",
+        "not published",
+        "pending review",
+        "trash",
+        "trashed",
+        "unpublished",
+        "wip",
+    ]
+)
+UNPUBLISHED: Final = _DRAFTS | frozenset(
+    [
+        "archived",
+        "deleted",
+        "disabled",
         "embargo",
         "embargoed",
         "expired",
@@ -104,17 +117,13 @@ UNPUBLISHED: Final = frozenset(
         "hidden",
         "idea",
         "in progress",
-        "in review",
         "inactive",
         "inherit",
-        "needs review",
         "never",
-        "not published",
         "offline",
         "on hold",
         "password",
         "pending",
-        "pending review",
         "planned",
         "private",
         "protected",
@@ -125,30 +134,9 @@ UNPUBLISHED: Final = frozenset(
         "review",
         "scheduled",
         "spiked",
-        "trash",
-        "trashed",
         "unlisted",
-        "unpublished",
-        "wip",
         "withdrawn",
     ]
 )
 #: Words that mean unpublished in any field.
-PLAIN_DRAFTS: Final = frozenset(
-    [
-        "auto draft",
-        "borrador",
-        "brouillon",
-        "draft",
-        "drafts",
-        "entwurf",
-        "in review",
-        "needs review",
-        "not published",
-        "pending review",
-        "trash",
-        "trashed",
-        "unpublished",
-        "wip",
-    ]
-)
+PLAIN_DRAFTS: Final = _DRAFTS | {"borrador", "brouillon", "entwurf"}

@@ -39,29 +39,13 @@ PARSERS: Final[Mapping[str, Parser]] = {
 #: Suffixes of files that may hold more records than fit in memory; their records are stored in batches.
 MULTI_RECORD_SUFFIXES: Final = frozenset((".jsonl", ".ndjson"))
 
-#: Suffixes of files that are not articles, such as images. They are ignored without a message.
+#: Suffixes of files that are not articles: pictures, recordings, pages, files of programs. They are ignored without a message.
 IGNORED_SUFFIXES: Final = frozenset(
     [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".gif",
-        ".webp",
-        ".avif",
-        ".svg",
-        ".ico",
-        ".mp3",
-        ".mp4",
-        ".m4a",
-        ".ogg",
-        ".webm",
-        ".mov",
-        ".css",
-        ".js",
-        ".bak",
-        ".swp",
-        ".tmp",
-        ".part",
+        *[".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico"],
+        *[".mp3", ".mp4", ".m4a", ".ogg", ".webm", ".mov"],
+        *[".css", ".js"],
+        *[".bak", ".swp", ".tmp", ".part"],
     ]
 )
 

@@ -22,39 +22,9 @@ from publisher.findings.feed_rules import finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-_FEED_ELEMENTS: Final = frozenset(
-    [
-        "author",
-        "category",
-        "contributor",
-        "entry",
-        "generator",
-        "icon",
-        "id",
-        "link",
-        "logo",
-        "rights",
-        "subtitle",
-        "title",
-        "updated",
-    ]
-)
-_ENTRY_ELEMENTS: Final = frozenset(
-    [
-        "author",
-        "category",
-        "content",
-        "contributor",
-        "id",
-        "link",
-        "published",
-        "rights",
-        "source",
-        "summary",
-        "title",
-        "updated",
-    ]
-)
+_COMMON_ELEMENTS: Final = frozenset(["author", "category", "contributor", "id", "link", "rights", "title", "updated"])
+_FEED_ELEMENTS: Final = _COMMON_ELEMENTS | {"entry", "generator", "icon", "logo", "subtitle"}
+_ENTRY_ELEMENTS: Final = _COMMON_ELEMENTS | {"content", "published", "source", "summary"}
 _REPEATABLE: Final = frozenset(["author", "category", "contributor", "entry", "link"])
 
 
