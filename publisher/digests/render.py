@@ -18,7 +18,7 @@ from publisher.digests.story import BRIEF, LEAD, STORY, Extent, Notice, Story, m
 from publisher.errors import TemplateError
 from publisher.html.dates import long_date
 from publisher.html.direction import language_direction
-from publisher.html.text import one_line
+from publisher.html.text import one_line, truncate
 from publisher.mail.placeholders import PLACEHOLDER_NAMES, Placeholders
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
@@ -145,8 +145,7 @@ def _render_variant(job: RenderJob, extents: Sequence[Extent]) -> RenderedVarian
 
 
 def _render_line(template: str, values: dict[str, Any], setting: str, longest: int) -> str:
-    line = one_line(render_template_string(template, values, setting))
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+    return truncate(one_line(render_template_string(template, values, setting)), longest)
 
 
 def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:

@@ -14,8 +14,8 @@ from publisher.digests.branding import Branding
 from publisher.digests.mail_html import linked_text, mail_html
 from publisher.html.dates import short_date
 from publisher.html.direction import text_direction
-from publisher.html.elements import replace_elements
-from publisher.html.text import excerpt, plain_text
+from publisher.html.elements import HEADINGS, replace_elements
+from publisher.html.text import excerpt, plain_text, truncate
 from publisher.html.urls import safe_url
 from publisher.model.articles import Article, Author, Image
 
@@ -23,7 +23,7 @@ from publisher.model.articles import Article, Author, Image
 _WORDS_PER_MINUTE: Final = 238
 #: The width of the text column.
 TEXT_WIDTH_PIXELS: Final = 544
-_NOT_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
+_NOT_PROSE: Final = (*HEADINGS, "table", "figure", "pre", "aside")
 #: Longer titles are truncated.
 _MAX_TITLE_LENGTH: Final = 200
 
@@ -140,10 +140,6 @@ def _corrections(article: Article, branding: Branding) -> Iterator[tuple[str, st
         yield short_date(correction.at.astimezone(branding.zone), branding.language), correction.note
 
 
-def _truncate(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
-
-
 def make_story(
     article: Article,
     *,
@@ -168,7 +164,7 @@ def make_story(
     body_text, references = linked_text(body, number + 1)
     words = 0 if extent is Extent.HEADLINE or body else layout.excerpt_words[bool(article.dek)]
     return Story(
-        title=_truncate(article.title, _MAX_TITLE_LENGTH),
+        title=truncate(article.title, _MAX_TITLE_LENGTH),
         link=story_link(article, utm, click_base_url),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),

@@ -27,7 +27,7 @@ from publisher.model.articles import Article
 from publisher.model.feeds import FeedFormat
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
-from publisher.staging.folder import StagedFolder, StagedWrite
+from publisher.staging.folder import StagedFolder
 from publisher.storage import facts
 from publisher.websub import notifications_store as notifications
 from publisher.websub.recipients import recipients
@@ -42,17 +42,6 @@ _TOMBSTONES: Final = "tombstones.atom"
 #: Limits of a news sitemap (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
 _NEWS_MAX_AGE: Final = timedelta(days=2)
 _NEWS_MAX_ARTICLES: Final = 1_000
-
-
-def staged_feed_file(written: StagedWrite, owner: str) -> StagedFile:
-    """Return the database row of a file that was written into feeds/."""
-    return StagedFile(
-        path=f"feeds/{written.path}",
-        owner=owner,
-        sha256=written.sha256,
-        size=written.size,
-        mtime_ns=written.mtime_ns,
-    )
 
 
 def drop_files(
@@ -124,7 +113,7 @@ def stage_directory(
         staged, revision = [], ""
     for name, data in rendered:
         written = stage.put(name, [data])
-        files.append(staged_feed_file(written, _OWNER))
+        files.append(StagedFile.of(written, "feeds", _OWNER))
         if written.changed:
             changes.written.append(f"{site.paths.feeds}/{name}")
         if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:

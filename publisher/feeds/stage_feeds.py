@@ -21,7 +21,7 @@ from publisher.feeds.definitions import archive_path, definition_of, feed_path, 
 from publisher.feeds.entries import EntryRenderer, entries_fingerprint, make_site_info
 from publisher.feeds.feed_limit import within_feed_limit
 from publisher.feeds.formats.archive_links import ArchiveLinks
-from publisher.feeds.stage_directory import drop_files, stage_directory, staged_feed_file
+from publisher.feeds.stage_directory import drop_files, stage_directory
 from publisher.feeds.store import Facet, StagedFile
 from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
@@ -259,7 +259,7 @@ class _FeedStager:
                 is_complete = False
                 continue
             written = self.stage.put(path, join_feed(form, frame, table.load_entries(connection, seqs, form.value)))
-            files.append(staged_feed_file(written, owner))
+            files.append(StagedFile.of(written, "feeds", owner))
             if written.changed:
                 changes.written.append(where)
             # Compare with the database, not with the file: a killed run may have written it and notified no hub.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from publisher.model.taxonomy import FacetKind
+from publisher.staging.folder import StagedWrite
 from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.facts import get_fact, increment_fact
 from publisher.storage.tables.articles import article
@@ -51,6 +52,12 @@ class StagedFile:
     sha256: str
     size: int
     mtime_ns: int
+
+    @classmethod
+    def of(cls, written: StagedWrite, folder: str, owner: str) -> StagedFile:
+        """Return the row of a file that was written into a folder, ``feeds`` or ``outbox``."""
+        path, size = f"{folder}/{written.path}", written.size
+        return cls(path=path, owner=owner, sha256=written.sha256, size=size, mtime_ns=written.mtime_ns)
 
 
 def _facet(row: Any) -> Facet:

@@ -71,6 +71,11 @@ def excerpt(text: str, words: int) -> str:
     return " ".join(parts[:words]).rstrip(",;:–—-") + "…"
 
 
+def truncate(text: str, most: int) -> str:
+    """Return the first MOST characters of a text, the last of them ``…`` if the text is longer."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
 def contains_phrase(phrase: str, text: str) -> bool:
     """Return whether the text contains the phrase as whole words."""
     at = text.find(phrase)

@@ -97,15 +97,7 @@ def _put(connection: Connection, stage: StagedFolder, folder: str, owner: str, c
     for name, data in contents.items():
         written = stage.put(f"{folder}/{name}", [data])
         changed = changed or written.changed
-        files.append(
-            StagedFile(
-                path=f"outbox/{written.path}",
-                owner=owner,
-                sha256=written.sha256,
-                size=written.size,
-                mtime_ns=written.mtime_ns,
-            )
-        )
+        files.append(StagedFile.of(written, "outbox", owner))
     stage.sync()
     table.save_staged_files(connection, files)
     return changed

@@ -18,6 +18,7 @@ from publisher.digests.preflight.style import Colours, declarations, style_sheet
 from publisher.digests.size_limit import MAX_HTML_BYTES
 from publisher.findings import Finding
 from publisher.findings.mail_rules import MAX_STYLE_BYTES, finding
+from publisher.html.elements import HEADINGS
 from publisher.html.text import display_width, one_line
 
 _MAX_WIDTH_PIXELS: Final = 600
@@ -70,7 +71,7 @@ def link_targets(root: Any) -> list[str]:
 
 def headings(root: Any) -> list[str]:
     """Return the texts of all headings."""
-    return [_spoken_text(heading) for heading in root.iter("h1", "h2", "h3", "h4", "h5", "h6") if _spoken_text(heading)]
+    return [_spoken_text(heading) for heading in root.iter(*HEADINGS) if _spoken_text(heading)]
 
 
 def _spoken_text(element: Any) -> str:
@@ -134,7 +135,7 @@ def _document_findings(root: Any) -> Iterator[Finding]:
 
 def _heading_findings(root: Any) -> Iterator[Finding]:
     level = 0
-    for heading in root.iter("h1", "h2", "h3", "h4", "h5", "h6"):
+    for heading in root.iter(*HEADINGS):
         own = int(heading.tag[1])
         if own > level + 1:
             yield _element_finding("mail-heading", heading, f"h{own} after {f'h{level}' if level else 'none'}")
