@@ -13,12 +13,16 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.digests import notes_store as notes
+from publisher.digests.branding import Branding
 from publisher.digests.envelope import public_envelope, public_values
 from publisher.digests.mail_html import mail_html
 from publisher.digests.readiness import placeholder_values
+from publisher.digests.story import TEXT_WIDTH_PIXELS, Notice, story_link
 from publisher.findings import Finding, article_names
 from publisher.findings.silence import issue_scopes, split_silenced
+from publisher.html.dates import short_date
 from publisher.html.direction import text_direction
+from publisher.html.markdown import markdown_to_html
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters
 from publisher.mail.placeholders import fill_placeholders
@@ -28,10 +32,8 @@ from publisher.model.query import Interests, group_by_variant
 from publisher.settings import Site
 
 if TYPE_CHECKING:
-    from publisher.digests.branding import Branding
     from publisher.digests.draft_content import DraftContent
     from publisher.digests.render import RenderedVariant
-    from publisher.digests.story import Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,6 @@ def links_of_stories(
 ) -> dict[str, tuple[str, ...]]:
     """Return URL → names of the articles that an issue links to; no names for those that no silence names."""
     from publisher.digests.render import tracking_parameters
-    from publisher.digests.story import story_link
 
     scopes = {silence.scope for silence in site.checks.silences}
     utm, click_base_url = tracking_parameters(digest, number), _click_base_url(site, digest, name)
@@ -104,10 +105,7 @@ def links_of_stories(
 
 
 def _check_issue(
-    site: Site,
-    digest: Digest,
-    distinct: Sequence[RenderedVariant],
-    content: DraftContent,
+    site: Site, digest: Digest, distinct: Sequence[RenderedVariant], content: DraftContent
 ) -> ComposedIssue:
     """Build and check the message, and return the issue; the first of DISTINCT has all articles."""
     from publisher.digests.preflight.message import check_message
@@ -139,9 +137,7 @@ def _check_issue(
             "message.eml": message,
             "index.html": html.encode(),
             "message.txt": text.encode(),
-            "issue.json": _issue_metadata(
-                site, digest, whole, slot=slot, name=name, number=number, note=content.note.note
-            ),
+            "issue.json": _issue_metadata(site, digest, whole, content),
         },
         variants=tuple(_variant_of(variant) for variant in distinct),
         errors=sum(finding.is_error for finding in findings),
@@ -163,8 +159,6 @@ def _variant_of(rendered: RenderedVariant) -> IssueVariant:
 
 def branding_of(site: Site) -> Branding:
     """Return the branding of the site's issues."""
-    from publisher.digests.branding import Branding
-
     theme, mail = site.theme, site.mail
     logo = theme.logo
     return Branding(
@@ -187,9 +181,6 @@ def branding_of(site: Site) -> Branding:
 
 def render_note(note: str, site: Site) -> str:
     """Return an editor's note in Markdown as HTML for mail."""
-    from publisher.digests.story import TEXT_WIDTH_PIXELS
-    from publisher.html.markdown import markdown_to_html
-
     if not note.strip():
         return ""
     return mail_html(sanitize_html(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH_PIXELS)
@@ -199,9 +190,6 @@ def correction_notices(
     connection: Connection, site: Site, digest: Digest, articles: Sequence[Article], now: datetime
 ) -> list[Notice]:
     """Return the corrections and withdrawals of articles in earlier issues since the last issue."""
-    from publisher.digests.story import Notice
-    from publisher.html.dates import short_date
-
     amended = notes.amended_articles(
         connection, digest.slug, int(now.timestamp()), {article.seq for article in articles}
     )
@@ -218,21 +206,19 @@ def correction_notices(
     ]
 
 
-def _issue_metadata(
-    site: Site, digest: Digest, rendered: RenderedVariant, *, slot: datetime, name: str, number: int, note: str
-) -> bytes:
+def _issue_metadata(site: Site, digest: Digest, rendered: RenderedVariant, content: DraftContent) -> bytes:
     """Return issue.json: the metadata of an issue, and the inputs to make it again."""
     metadata = {
         "digest": digest.slug,
         "title": digest.title,
-        "number": number,
-        "slot": slot.isoformat(),
-        "name": name,
+        "number": content.number,
+        "slot": content.slot.isoformat(),
+        "name": content.name,
         "subject": rendered.subject,
         "preheader": rendered.preheader,
         "send": digest.send.value,
         "articles": [{"id": article.id, "title": article.title, "url": article.link} for article in rendered.articles],
-        "note": note,
+        "note": content.note.note,
         "made_with": placeholder_values(site),
     }
     return (json.dumps(metadata, ensure_ascii=False, indent=2) + "\n").encode()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -42,8 +40,8 @@ from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-_PHONE_VIEWS: Final = (Viewport(name="phone", width=375), Viewport(name="phone", width=375, is_dark=True))
-_DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="desktop", width=1280, is_dark=True))
+_PHONE: Final = Viewport(name="phone", width=375)
+_DESKTOP: Final = Viewport(name="desktop", width=1280)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,7 @@ class IssueCheck:
     #: Why it may be sent in spite of errors; None if it was not forced.
     forced: str | None = None
     #: Why it was not checked in a browser; empty if it was.
-    no_browser: str = field(default="")
+    no_browser: str = ""
     #: Placeholder values that block mail to real people, each with its fix; empty if mail is not configured.
     blockers: tuple[str, ...] = ()
     #: True if the issue has real people among its recipients.
@@ -191,9 +189,7 @@ def _check_draft(context: Context, draft: IssueDraft, browser: Browser | None, m
 
 def _draft_blockers(db: Database, site: Site, draft: IssueDraft) -> tuple[tuple[str, ...], bool]:
     """Return the placeholder values that block the mail of a draft, and whether they reach real people."""
-    if site.digests[draft.digest].send is SendPolicy.NONE:
-        return (), False
-    if site.smtp is None or site.delivers_locally:
+    if site.digests[draft.digest].send is SendPolicy.NONE or site.smtp is None or site.delivers_locally:
         return (), False
     with db.read() as connection:
         blockers = tuple(map(str, draft_blockers(connection, site, draft.digest)))
@@ -240,19 +236,13 @@ def _stories(connection: Connection, site: Site, row: IssueRow) -> dict[str, tup
 
 
 def _in_browser(data: bytes, browser: Browser | None) -> Iterator[Finding]:
-    message = message_from_bytes(data, policy=policy.default)
-    html = html_of(message) if isinstance(message, EmailMessage) else None
-    if browser is not None and html is not None:
-        yield from _browser_findings(browser, html)
-
-
-def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
     """Yield the violations that only a browser can find."""
-    for view in _PHONE_VIEWS[:1]:
-        wider = browser.horizontal_overflow(html, view)
-        if wider:
-            yield finding("overflow-measured", f"the page is {wider} pixels wider than the screen", entry=view.label)
-    for view in (*_PHONE_VIEWS, *_DESKTOP_VIEWS):
+    html = html_of(data) if browser is not None else None
+    if browser is None or html is None:
+        return
+    if wider := browser.horizontal_overflow(html, _PHONE):
+        yield finding("overflow-measured", f"the page is {wider} pixels wider than the screen", entry=_PHONE.label)
+    for view in (_PHONE, replace(_PHONE, is_dark=True), _DESKTOP, replace(_DESKTOP, is_dark=True)):
         for fault in browser.accessibility_violations(html, view):
             elements = ", ".join(fault.selectors[:3])
             yield finding("accessibility", f"{fault.rule}: {fault.message}: {elements}", entry=view.label)

@@ -75,13 +75,7 @@ def delete_archives(connection: Connection, kind: FacetKind) -> None:
 
 def unpaged_articles(connection: Connection, facet_id: int, now: int) -> list[int]:
     """Return the arrival numbers of a facet's published articles that have no page yet, oldest first."""
-    query = (
-        select(archived.c.article_seq)
-        .join(article, article.c.seq == archived.c.article_seq)
-        .where(archived.c.facet_id == facet_id, archived.c.page.is_(None), article.c.changed_at <= now)
-        .order_by(article.c.published_at)
-    )
-    return list(connection.execute(query).scalars())
+    return page_articles(connection, facet_id, None, now)[::-1]
 
 
 def last_page_number(connection: Connection, facet_id: int) -> int:
@@ -98,8 +92,8 @@ def fill_page(connection: Connection, facet_id: int, page: int, seqs: Sequence[i
     mark_page_dirty(connection, facet_id, page)
 
 
-def page_articles(connection: Connection, facet_id: int, page: int, now: int) -> list[int]:
-    """Return the arrival numbers of the articles on an archive page that are published at NOW, newest first."""
+def page_articles(connection: Connection, facet_id: int, page: int | None, now: int) -> list[int]:
+    """Return the arrival numbers of a page's articles that are published at NOW, newest first; None for no page yet."""
     query = (
         select(archived.c.article_seq)
         .join(article, article.c.seq == archived.c.article_seq)

@@ -16,7 +16,7 @@ from publisher.articles.parsers.result import (
     ParseResult,
     ParserOptions,
     RejectedRecord,
-    failed_record,
+    rejection_of,
 )
 from publisher.errors import InvalidRecord
 
@@ -108,10 +108,8 @@ def parse_json(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator
     for number, item in enumerate(value, 1):
         try:
             yield _record(item, f"{where}[{number}]", options, warnings, shares_file=True)
-        except InvalidRecord as error:
-            yield with_field_drafts(RejectedRecord(where=error.where, reason=error.reason), item, options)
         except Exception as error:
-            yield with_field_drafts(failed_record(f"{where}[{number}]", error), item, options)
+            yield with_field_drafts(rejection_of(f"{where}[{number}]", error), item, options)
 
 
 def parse_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParseResult]:
@@ -144,10 +142,8 @@ def _parse_line(line: bytes, here: str, options: ParserOptions) -> ParseResult:
     try:
         text, warnings = decode_text(line, here)
         return _record(_parse(text, here), here, options, warnings, shares_file=True)
-    except InvalidRecord as error:
-        return _rejected_line(RejectedRecord(where=error.where, reason=error.reason), line, options)
     except Exception as error:
-        return _rejected_line(failed_record(here, error), line, options)
+        return _rejected_line(rejection_of(here, error), line, options)
 
 
 def _rejected_line(rejected: RejectedRecord, line: bytes, options: ParserOptions) -> RejectedRecord:

@@ -18,7 +18,7 @@ from publisher.articles.parsers.result import (
     ParseResult,
     ParserOptions,
     RejectedRecord,
-    failed_record,
+    rejection_of,
 )
 from publisher.articles.parsers.text_export import parse_text_export
 from publisher.errors import InvalidRecord
@@ -86,9 +86,6 @@ def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[P
         with open_file_beneath(root, name) as stream:
             results = (_limit(parsed, options) for parsed in parser(stream, name, options))
             yield from map(_as_draft, results) if is_draft else results
-    except InvalidRecord as error:
-        rejected = RejectedRecord(where=error.where, reason=error.reason)
-        yield _as_draft(rejected) if is_draft else with_drafts(rejected, drafts_in_file(root, name, options))
     except NotRegularError:
         yield RejectedRecord(where=name, reason="not a regular file")
     except OutsideError:
@@ -96,9 +93,9 @@ def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[P
     except OSError as error:
         yield RejectedRecord(where=name, reason=f"cannot be read: {error.strerror}", is_transient=True)
     except Exception as error:
-        # A bug in a parser rejects this file only.
-        failed = failed_record(name, error)
-        yield _as_draft(failed) if is_draft else with_drafts(failed, drafts_in_file(root, name, options))
+        # Also a bug in a parser rejects this file only.
+        rejected = rejection_of(name, error)
+        yield _as_draft(rejected) if is_draft else with_drafts(rejected, drafts_in_file(root, name, options))
 
 
 def _limit(parsed: ParseResult, options: ParserOptions) -> ParseResult:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from publisher.errors import InvalidRecord
 from publisher.failures import Failure, describe_failure
 from publisher.model.articles import Record
 
@@ -101,8 +102,10 @@ class RejectedRecord:
 ParseResult: TypeAlias = ParsedRecord | DraftRecord | RejectedRecord
 
 
-def failed_record(where: str, error: Exception) -> RejectedRecord:
-    """Return the rejection of a record for which a parser raised an unexpected error."""
+def rejection_of(where: str, error: Exception) -> RejectedRecord:
+    """Return the rejection of a record for which a parser raised an error."""
+    if isinstance(error, InvalidRecord):
+        return RejectedRecord(where=error.where, reason=error.reason)
     if isinstance(error, RecursionError):
         return RejectedRecord(where=where, reason="nested too deep")
     failure = describe_failure(error)

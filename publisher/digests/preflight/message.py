@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -55,7 +55,7 @@ def check_message(
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
     findings = [*_header_findings(message, data, now), *_line_findings(data)]
-    text, source = text_of(message), html_of(message)
+    text, source = _part(message, "text/plain"), _part(message, "text/html")
     kinds = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
     if text is None or source is None or kinds.index("text/plain") > kinds.index("text/html"):
         findings.append(finding("text-part", f"the parts are {', '.join(kinds) or 'none'}"))
@@ -82,21 +82,17 @@ def _content_findings(
     return tuple(findings)
 
 
-def _part(message: EmailMessage, kind: str) -> str | None:
+def _part(message: Message, kind: str) -> str | None:
     for part in message.walk():
         if part.get_content_type() == kind:
+            assert isinstance(part, EmailMessage)
             return str(part.get_content())
     return None
 
 
-def html_of(message: EmailMessage) -> str | None:
-    """Return the HTML of the message, or None."""
-    return _part(message, "text/html")
-
-
-def text_of(message: EmailMessage) -> str | None:
-    """Return the plain text of the message, or None."""
-    return _part(message, "text/plain")
+def html_of(data: bytes) -> str | None:
+    """Return the HTML of a message, or None."""
+    return _part(message_from_bytes(data, policy=policy.default), "text/html")
 
 
 def _raw_values(data: bytes, name: str) -> list[str]:

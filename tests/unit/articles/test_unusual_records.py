@@ -18,7 +18,7 @@ from publisher.articles.parsers.json_files import parse_json, parse_json_lines
 from publisher.articles.parsers.publication import parse_publication
 from publisher.articles.parsers.registry import parse_each_file
 from publisher.articles.parsers.rejected import drafts_in_file
-from publisher.articles.parsers.result import DraftRecord, failed_record
+from publisher.articles.parsers.result import DraftRecord, rejection_of
 from publisher.articles.parsers.text_export import parse_text_export
 from publisher.articles.scan import scan_folder
 from publisher.errors import InvalidRecord, SettingsError
@@ -80,7 +80,7 @@ def test_an_error_of_the_parser_rejects_one_record(monkeypatch: pytest.MonkeyPat
         assert isinstance(first, ParsedRecord) and isinstance(fourth, ParsedRecord)
         assert isinstance(second, RejectedRecord) and second.reason == "nested too deep"
         assert isinstance(third, RejectedRecord) and "division by zero" in third.reason
-    assert "ZeroDivisionError" in failed_record("x", ZeroDivisionError("no")).reason
+    assert "ZeroDivisionError" in rejection_of("x", ZeroDivisionError("no")).reason
 
 
 def test_records_before_a_stopped_one_are_not_parsed_again() -> None:
