@@ -25,11 +25,7 @@ _URI_ID = re.compile(r"(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|t
 
 
 def record_keys(parsed: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
-    """Return the keys that identify a record, most reliable first.
-
-    Args:
-        name: its file, relative to articles/.
-    """
+    """Return the keys that identify a record of the file NAME (relative to articles/), most reliable first."""
     record = parsed.record if isinstance(parsed, ParsedRecord) else parsed
     return tuple(
         key

@@ -49,11 +49,7 @@ def find_published_article(connection: Connection, site: Site, name: str) -> tup
 
 
 def require_no_draft(row: ArticleRow, article: Article) -> None:
-    """Raise an error if the record of an article is a draft.
-
-    Raises:
-        SettingsError: it is a draft; the message names the file and the field.
-    """
+    """Raise a SettingsError that names the file and the field if the record of an article is a draft."""
     if row.draft is not None:
         raise SettingsError(
             f"{article.title!r} is a draft: {row.source}: {row.draft}. Change that, then run the command again"

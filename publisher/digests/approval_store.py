@@ -70,11 +70,7 @@ def holding_articles(connection: Connection, issue_id: int) -> dict[str, int]:
 def save_forced_reason(
     connection: Connection, issue_id: int, reason: str, errors: Iterable[tuple[str, str]] = ()
 ) -> None:
-    """Save the reason why an issue may be sent in spite of errors, and of the articles that hold it now.
-
-    Args:
-        errors: (rule, message) of the errors that were shown to the person who gave it.
-    """
+    """Save why an issue may be sent in spite of ERRORS (rule, message) and of the articles that hold it now."""
     values = {
         "forced": reason,
         "forced_articles": json.dumps(holding_articles(connection, issue_id)),

@@ -127,11 +127,7 @@ def restore_pending(connection: Connection, slug: str, articles: Iterable[Pendin
 def skip_articles(
     connection: Connection, slug: str, seqs: Collection[int], why: SkipKind, slot: datetime | None = None
 ) -> None:
-    """Leave pending articles out of the next issue.
-
-    Args:
-        slot: the slot whose issue does not have them, unless they are discarded.
-    """
+    """Leave pending articles out of the next issue; unless they are discarded, out of the issue of SLOT."""
     skip_slot = int(slot.timestamp()) if slot else None
     _update(connection, slug, seqs, skip=why.value, skip_slot=skip_slot, is_added=False)
 
@@ -151,10 +147,9 @@ def unskip_articles(connection: Connection, slug: str, seqs: Collection[int]) ->
 def restore_skipped(
     connection: Connection, slug: str, kinds: Collection[SkipKind], *, since: datetime | None = None
 ) -> list[int]:
-    """Put the skipped articles of some kinds back into the next issue, and return their arrival numbers.
+    """Put skipped articles of some kinds back into the next issue, and return their arrival numbers.
 
-    Args:
-        since: only those that were skipped for the issue of this slot or a later one.
+    With SINCE, only those that were skipped for the issue of this slot or a later one.
     """
     rows = (pending.c.digest == slug) & pending.c.skip.in_([kind.value for kind in kinds])
     if since is not None:

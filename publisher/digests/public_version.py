@@ -72,12 +72,7 @@ def public_html(variant: IssueVariant, title: str, links: Mapping[str, PublicLin
 
 
 def public_text(variant: IssueVariant, title: str, links: Mapping[str, PublicLink], web_view: str) -> str:
-    """Return the plain text of a variant for the web.
-
-    Args:
-        variant: the issue, with placeholders.
-        links: placeholder → link, as ``public_links`` returns them.
-    """
+    """Return the plain text of a variant for the web; arguments as for ``public_html``, and the URL of its page."""
     links = {**links, "web_view": PublicLink(label="View in browser", url=web_view)}
     lines = [_public_line(line, variant, links) for line in variant.text.decode().split("\n")]
     return _filled("\n".join(lines), variant, title, links, escape=False)

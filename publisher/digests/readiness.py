@@ -197,10 +197,7 @@ def is_blocked(connection: Connection, site: Site, row: IssueRow) -> bool:
 
 
 def require_sendable(connection: Connection, site: Site, row: IssueRow, *, is_local: bool) -> None:
-    """Reject an issue that would be sent to real people with placeholder values.
-
-    Args:
-        is_local: whether the transport keeps messages on this machine.
+    """Reject an issue that would be sent to real people with placeholder values, unless the transport is local.
 
     Raises:
         SendingBlocked: a recipient of an open delivery, or a subscriber before it opens, is not at a reserved name, and the settings or the issue have placeholder values.

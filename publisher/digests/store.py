@@ -171,8 +171,7 @@ def add_issue(
 ) -> int:
     """Save an approved issue and its files, and return its ID. IDs are never used again.
 
-    Args:
-        texts: arrival numbers of its articles, in order → their approved text.
+    TEXTS has the arrival numbers of its articles, in order → their approved text.
     """
     newest = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one())
     number = increment_fact(connection, _LAST_ID, 1, at_least=newest) + 1

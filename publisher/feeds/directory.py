@@ -60,10 +60,7 @@ def load_headlines(text: str) -> tuple[Headline, ...]:
 
 
 def render_feed_directory(site: Site, feeds: Sequence[FeedListing], *, has_withdrawn: bool) -> bytes:
-    """Return the HTML of the feed directory, with a link to the feed of tombstones if there is one.
-
-    Args:
-        feeds: in the order of their groups.
+    """Return the HTML of the feed directory, with feeds in the order of their groups.
 
     Raises:
         TemplateError: the template is missing or invalid.
@@ -104,12 +101,9 @@ def render_autodiscovery(definitions: Sequence[FeedDefinition], formats: Sequenc
 
 
 def render_withdrawn_page(site: Site, title: str, reason: str, when: datetime) -> bytes:
-    """Return the page that is served at the URL of a withdrawn article.
+    """Return the page that is served at the URL of an article that was withdrawn at WHEN, in the site's time zone.
 
-    Args:
-        title: of the article; empty to show neither title nor reason.
-        reason: why it was withdrawn, plain text.
-        when: the time of the withdrawal, in the site's time zone.
+    It shows neither title nor reason if the title is empty.
 
     Raises:
         TemplateError: the template is missing or invalid.

@@ -30,8 +30,7 @@ class FeedPlacement:
 def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlacement], known: Collection[int]) -> None:
     """Set the facets of articles, and mark the feeds of the old and the new facets.
 
-    Args:
-        known: arrival numbers of the articles that may be in feeds already.
+    KNOWN has the arrival numbers of the articles that may be in feeds already.
     """
     if not articles:
         return

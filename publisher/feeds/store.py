@@ -65,11 +65,7 @@ def _facet(row: Any) -> Facet:
 
 
 def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = False) -> None:
-    """Mark feeds for staging.
-
-    Args:
-        is_quiet: do not notify hubs, unless another change marks the feed.
-    """
+    """Mark feeds for staging; if IS_QUIET, without notifying hubs, unless another change marks the feed."""
     wanted = set(ids)
     if not wanted:
         return

@@ -45,10 +45,7 @@ def readable_colour(colour: str, *backgrounds: str) -> str:
     """Return the nearest tint or shade of a colour with enough contrast on all backgrounds.
 
     The colour is returned unchanged if it has enough contrast. On light backgrounds it is made darker, on dark ones
-    lighter.
-
-    Args:
-        backgrounds: at least one; all light, or all dark.
+    lighter. The backgrounds are all light, or all dark.
     """
     target = text_colour_on(backgrounds[0])
     for step in range(101):

@@ -10,11 +10,7 @@ from publisher.staging.beneath import open_file_beneath
 
 
 def local_file_size(url: str, options: ParserOptions) -> int | None:
-    """Return the size in bytes of the local file that a URL of the site serves, or None.
-
-    Args:
-        url: absolute, or relative to the site.
-    """
+    """Return the size in bytes of the file that a URL serves, absolute or relative to the site; None for other files."""
     if options.media is None:
         return None
     base = urlsplit(options.base_url + "/")

@@ -79,10 +79,7 @@ def parse_publication(fields: Mapping[str, Any]) -> Publication:
     """Return whether the fields of a record make it a draft.
 
     A ``draft`` or ``published`` field without a value is ambiguous and means unpublished. A status without a
-    value is ignored.
-
-    Args:
-        fields: field name → value; case, hyphens and underscores of names are ignored.
+    value is ignored. Case, hyphens and underscores of names are ignored.
     """
     drafts, contradicting, warnings = [], [], []
     published: list[str] = []

@@ -48,11 +48,7 @@ def parse_html(source: str) -> Any:
 
 
 def check_html(source: str, stories: Mapping[str, tuple[str, ...]]) -> list[Finding]:
-    """Return the violations in the HTML of an issue.
-
-    Args:
-        stories: URL → names of the articles in the issue.
-    """
+    """Return the violations in the HTML of an issue; STORIES has URL → names of its articles."""
     root = parse_html(source)
     mark_stories(root, stories, is_outside=_is_outside_of_stories)
     findings = list(_size_findings(source, root))

@@ -37,8 +37,7 @@ def render_frame(
 ) -> tuple[bytes, bytes]:
     """Return the bytes before and after the entries of a feed; joined, they are a feed without entries.
 
-    Args:
-        changed: the newest change of an entry; None in an empty feed.
+    CHANGED is the newest change of an entry; None in an empty feed.
     """
     if form is FeedFormat.JSON:
         return jsonfeed.render_head_and_tail(definition, site_info, archive_links)
@@ -53,11 +52,7 @@ def render_frame(
 
 
 def join_feed(form: FeedFormat, frame: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """Yield the bytes of a feed: head, entries with their bodies, tail.
-
-    Args:
-        entries: (body, entry with the placeholder of the body), in order.
-    """
+    """Yield the bytes of a feed: head, ENTRIES (body, entry with the placeholder of the body) in order, tail."""
     between = b",\n" if form is FeedFormat.JSON else b"\n"
     head, tail = frame
     yield head
