@@ -70,11 +70,6 @@ def _separate_caches() -> None:
 _separate_caches()
 
 
-def _fetch_nothing(_: str) -> None:
-    """Ignore ``@import``. The default fetcher of cssutils opens URLs and files whatever premailer's options."""
-    return
-
-
 class _Inliner(Premailer):  # type: ignore[misc]
     """premailer that parses each style sheet once per process, not once per digest."""
 
@@ -82,9 +77,9 @@ class _Inliner(Premailer):  # type: ignore[misc]
     _parsed: ClassVar[dict[tuple[str, int], tuple[list[Any], list[Any], str]]] = {}
 
     def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:
-        return cssutils.CSSParser(fetcher=_fetch_nothing, validate=validate, loglevel=logging.CRITICAL).parseString(
-            css_body
-        )
+        # Ignore @import: the default fetcher of cssutils opens URLs and files whatever premailer's options.
+        parser = cssutils.CSSParser(fetcher=lambda _: None, validate=validate, loglevel=logging.CRITICAL)
+        return parser.parseString(css_body)
 
     def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
         if not css_body:

@@ -44,10 +44,7 @@ _IMAGE: Final = re.compile(r"<img\b[^<>]*>")
 _ATTRIBUTE: Final = re.compile(r'\s([a-z]+)="([^"]*)"')
 _TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>")
 _LINK: Final = re.compile(r'\shref="([^"]*)"')
-_TABLE: Final = '<table class="data">'
 _MAIL_TABLE: Final = '<table class="data" role="table" width="100%" cellpadding="0" cellspacing="0">'
-_HEADER: Final = '<th class="cell ink">'
-_COLUMN_HEADER: Final = '<th scope="col" class="cell ink">'
 _BETWEEN_CELLS: Final = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]*>")
 _ITEM: Final = re.compile(r"<li\b[^<>]*>(?:\s*<p\b[^<>]*>)?")
 _ROW: Final = re.compile(r"<tr\b[^<>]*>\s*(?:<t[dh]\b[^<>]*>)?")
@@ -93,7 +90,8 @@ def mail_html(source: str, base: str, width: int) -> str:
     source = _TO_PARAGRAPH.sub(lambda match: f"<{match[1]}p>", source)
     source = _HEADING.sub(lambda match: f"<{match[1]}h{3 if int(match[2]) < 3 else 4}>", source)
     cleaned = _cleaner().clean(absolute_urls(source, base))
-    cleaned = cleaned.replace(_TABLE, _MAIL_TABLE).replace(_HEADER, _COLUMN_HEADER)
+    cleaned = cleaned.replace('<table class="data">', _MAIL_TABLE)
+    cleaned = cleaned.replace('<th class="cell ink">', '<th scope="col" class="cell ink">')
     cleaned = _IMAGE.sub(lambda match: _image(match[0], width), cleaned)
     while (without_empty := _EMPTY.sub("", cleaned)) != cleaned:
         cleaned = without_empty

@@ -108,18 +108,13 @@ def check_issues(
         browser, missing = None, "--no-browser was given"
         try:
             if with_browser:
-                browser = stack.enter_context(
-                    Browser(local_media_loader(context.site) if context is not None else _no_media)
-                )
+                own = Browser(local_media_loader(context.site)) if context is not None else Browser()
+                browser = stack.enter_context(own)
                 missing = ""
         except BrowserMissing as error:
             missing = str(error)
         for target in targets:
             yield _check_issue(context, target, now, browser, missing)
-
-
-def _no_media(url: str) -> None:
-    """Return no image."""
 
 
 def _check_issue(

@@ -12,30 +12,29 @@ from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import archived, dirty_feed, dirty_page, facet, membership
 
 
+def _places(connection: Connection, seqs: Collection[int]) -> dict[tuple[int, int], int | None]:
+    """Return (facet ID, arrival number) → page of the articles in all archives."""
+    places: dict[tuple[int, int], int | None] = {}
+    for batch in batches(seqs):
+        query = select(archived.c.facet_id, archived.c.article_seq, archived.c.page)
+        rows = connection.execute(query.where(archived.c.article_seq.in_(batch)))
+        places |= {(facet_id, seq): page for facet_id, seq, page in rows}
+    return places
+
+
 def add_to_archives(connection: Connection, rows: Iterable[tuple[int, int]], known: Collection[int]) -> None:
     """Add articles (facet ID, arrival number) to the archives of facets; they get a page later.
 
     Those of the articles KNOWN that are already in the archive are left unchanged.
     """
-    wanted = list(dict.fromkeys(rows))
-    present: set[tuple[int, int]] = set()
-    for page in batches(known):
-        query = select(archived.c.facet_id, archived.c.article_seq).where(archived.c.article_seq.in_(page))
-        present.update((facet_id, seq) for facet_id, seq in connection.execute(query))
-    insert_rows(
-        connection,
-        archived,
-        [{"facet_id": facet_id, "article_seq": seq} for facet_id, seq in wanted if (facet_id, seq) not in present],
-    )
+    present = _places(connection, known)
+    new = [place for place in dict.fromkeys(rows) if place not in present]
+    insert_rows(connection, archived, [{"facet_id": facet_id, "article_seq": seq} for facet_id, seq in new])
 
 
 def remove_from_archives(connection: Connection, seqs: Collection[int], kept: Collection[tuple[int, int]] = ()) -> None:
     """Remove articles from all archives, except the (facet ID, arrival number) in KEPT."""
-    removed: list[tuple[int, int]] = []
-    for page in batches(seqs):
-        query = select(archived.c.facet_id, archived.c.article_seq).where(archived.c.article_seq.in_(page))
-        removed += [(facet_id, seq) for facet_id, seq in connection.execute(query) if (facet_id, seq) not in kept]
-    for facet_id, seq in removed:
+    for facet_id, seq in _places(connection, seqs).keys() - set(kept):
         connection.execute(delete(archived).where(archived.c.facet_id == facet_id, archived.c.article_seq == seq))
 
 
@@ -112,13 +111,8 @@ def mark_page_dirty(connection: Connection, facet_id: int, page: int) -> None:
 
 def mark_pages_dirty(connection: Connection, seqs: Collection[int]) -> None:
     """Mark the archive pages that contain one of the articles for staging."""
-    dirty: set[tuple[int, int]] = set()
-    for batch in batches(seqs):
-        query = select(archived.c.facet_id, archived.c.page).where(
-            archived.c.article_seq.in_(batch), archived.c.page.is_not(None)
-        )
-        dirty.update((facet_id, page) for facet_id, page in connection.execute(query))
-    for facet_id, page in sorted(dirty):
+    pages = {(facet_id, page) for (facet_id, _), page in _places(connection, seqs).items() if page is not None}
+    for facet_id, page in sorted(pages):
         mark_page_dirty(connection, facet_id, page)
 
 

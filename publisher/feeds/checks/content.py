@@ -72,7 +72,6 @@ _URL_ATTRIBUTES: Final = frozenset(
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SAFE_SCHEMES: Final = frozenset(["http", "https", "mailto", "tel"])
-_LOOKS_LIKE_MARKUP = re.compile(r"</?[A-Za-z!]")
 _RFC822 = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
     r"\d{4} \d\d:\d\d(?::\d\d)? [+-]\d{4}"
@@ -148,12 +147,6 @@ def date_findings(
         yield finding("date", label, line=line)
     elif now is not None and date > now:
         yield finding("future-date", label, line=line)
-
-
-def find_markup(title: str) -> str | None:
-    """Return the text in a title that looks like markup, or None."""
-    match = _LOOKS_LIKE_MARKUP.search(title)
-    return title[match.start() : match.start() + 20] if match else None
 
 
 def is_absolute_url(url: str) -> bool:

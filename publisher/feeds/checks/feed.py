@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from html import unescape
 from typing import Any, Final
 
@@ -29,6 +28,8 @@ MEDIA_TYPES: Final = {
     **{form: (kind,) for form, kind in FEED_TYPES.items()},
     FeedFormat.JSON: (FEED_TYPES[FeedFormat.JSON], "application/json"),
 }
+#: Creating a parser takes as long as parsing an entry.
+_PARSER: Final = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
 #: Namespaces that feed readers and validators support.
 _KNOWN_NAMESPACES: Final = frozenset(
     [
@@ -115,16 +116,10 @@ def previous_page_url(data: bytes) -> str | None:
     return next((link.get("href") for link in links if link.get("rel") == "prev-archive"), None)
 
 
-@cache
-def _parser() -> etree.XMLParser:
-    """Return the XML parser; creating one takes as long as parsing an entry."""
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
-
-
 def _parse(data: bytes) -> Any:
     """Return the root element, or a finding if the XML is invalid. External entities are not loaded."""
     try:
-        return etree.fromstring(data, _parser())
+        return etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as error:
         return finding("well-formed", error.msg or "not XML", line=error.lineno)
 

@@ -11,7 +11,6 @@ from publisher.feeds.checks.content import (
     LANGUAGE,
     RELATIONS,
     date_findings,
-    find_markup,
     html_findings,
     is_absolute_url,
     is_http_url,
@@ -55,6 +54,7 @@ _ITEM_ELEMENTS: Final = frozenset(
 _REPEATABLE: Final = frozenset(["category", "item"])
 #: Feed readers use only the first or the last of several.
 _SINGLE_EXTENSIONS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", f"{{{CONTENT}}}encoded"])
+_LOOKS_LIKE_MARKUP = re.compile(r"</?[A-Za-z!]")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
 
 
@@ -200,10 +200,9 @@ def raw_title_findings(data: bytes) -> Iterator[Finding]:
     line, counted_to = 1, 0
     for start, raw in _raw_titles(data):
         text = raw.decode("utf-8", "replace").replace("&lt;", "<")
-        markup = find_markup(text)
-        if markup is not None:
+        if markup := _LOOKS_LIKE_MARKUP.search(text):
             line, counted_to = line + data.count(b"\n", counted_to, start), start
-            yield finding("plain-title", markup, entry=text[:120], line=line)
+            yield finding("plain-title", text[markup.start() :][:20], entry=text[:120], line=line)
 
 
 def _raw_titles(data: bytes) -> Iterator[tuple[int, bytes]]:

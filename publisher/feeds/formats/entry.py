@@ -89,16 +89,11 @@ def absolute_image_url(article: Article, site_info: SiteInfo) -> str | None:
     return safe_url(article.image.url, site_info.base_url + "/")
 
 
-def entry_summary(article: Article) -> str:
-    """Return the dek, or the first words of the body if there is none."""
-    return article.dek or excerpt(plain_text(article.body), _SUMMARY_WORDS)
-
-
 def render_entry(article: Article, site_info: SiteInfo) -> Entry:
     """Return the entry of an article in every format."""
     before, after = html_around_body(article, site_info)
     absolute = absolute_urls(article.body, article.link)
-    brief = entry_summary(article)
+    brief = article.dek or excerpt(plain_text(article.body), _SUMMARY_WORDS)
     source = absolute_image_url(article, site_info)
     attachments = _attachments(article, site_info)
     facets = [(kind, label) for kind, label in article.facets() if kind in _CATEGORY_KINDS]
@@ -189,12 +184,8 @@ def _image_values(article: Article, source: str | None, values: dict[bytes, byte
 
 def _attachments(article: Article, site_info: SiteInfo) -> list[Enclosure]:
     """Return the enclosures of an article, with absolute URLs."""
-    attachments = []
-    for enclosure in article.enclosures:
-        url = safe_url(enclosure.url, site_info.base_url + "/")
-        if url is not None:
-            attachments.append(replace(enclosure, url=url))
-    return attachments
+    urls = [safe_url(enclosure.url, site_info.base_url + "/") for enclosure in article.enclosures]
+    return [replace(enclosure, url=url) for enclosure, url in zip(article.enclosures, urls, strict=True) if url]
 
 
 def _enclosure_values(attachments: Sequence[Enclosure], values: dict[bytes, bytes]) -> tuple[tuple[bool, bool], ...]:
