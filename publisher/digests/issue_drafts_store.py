@@ -109,7 +109,7 @@ def _seconds(moment: datetime | None) -> int | None:
 
 
 def _draft(row: RowMapping) -> IssueDraft:
-    values = {**row, **json.loads(row["summary"])}
+    values: dict[str, Any] = {**row, **json.loads(row["summary"])}
     del values["summary"], values["is_staged"]
     values |= {name: _moment(values[name]) for name in _TIMES}
     values |= {name: json.loads(values[name]) for name in ("articles", "findings", "versions")}

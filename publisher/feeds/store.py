@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from publisher.model.taxonomy import FacetKind
-from publisher.staging.folder import StagedWrite
 from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.facts import get_fact, increment_fact
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import dirty_feed, entry, facet, feed, membership, staged
+
+if TYPE_CHECKING:
+    from publisher.staging.folder import StagedWrite
 
 #: The fact that counts the changes of feeds.
 _GENERATION: Final = "generation"
