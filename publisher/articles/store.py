@@ -46,22 +46,23 @@ class ArticleRow:
 
 def articles_by_seq(connection: Connection, seqs: Collection[int], base_url: str, zone: ZoneInfo) -> dict[int, Article]:
     """Return the articles with these arrival numbers, by arrival number."""
-    articles: dict[int, Article] = {}
-    for page in batches(seqs):
-        notes = _corrections(connection, page)
-        for row in connection.execute(select(article).where(article.c.seq.in_(page))).mappings():
-            articles[row["seq"]] = to_article(dict(row), base_url, zone, notes.get(row["seq"], ()))
-    return articles
+    return {row["seq"]: to_article(row, base_url, zone, notes) for row, notes in _full_rows(connection, seqs)}
 
 
 def article_texts(connection: Connection, seqs: Collection[int]) -> dict[int, str]:
     """Return arrival number → text of the article as it is now, in the order of SEQS."""
-    texts: dict[int, str] = {}
+    texts = {row["seq"]: article_text(row, notes) for row, notes in _full_rows(connection, seqs)}
+    return {seq: texts[seq] for seq in seqs}
+
+
+def _full_rows(
+    connection: Connection, seqs: Collection[int]
+) -> Iterator[tuple[dict[str, Any], Sequence[tuple[int, str]]]]:
+    """Yield the rows of articles, with their corrections."""
     for page in batches(seqs):
         notes = _corrections(connection, page)
         for row in connection.execute(select(article).where(article.c.seq.in_(page))).mappings():
-            texts[row["seq"]] = article_text(dict(row), notes.get(row["seq"], ()))
-    return {seq: texts[seq] for seq in seqs}
+            yield dict(row), notes.get(row["seq"], ())
 
 
 def _corrections(connection: Connection, seqs: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
