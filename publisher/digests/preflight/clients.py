@@ -8,10 +8,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Final
 
-from publisher.digests.preflight.stories import article_of
+from publisher.digests.preflight.stories import article_of, element_finding
 from publisher.digests.preflight.style import declarations
 from publisher.findings import Finding
-from publisher.findings.mail_rules import finding
 
 #: Feature → its fallback in clients that do not support it. docs/checks.md shows the same table.
 FALLBACKS: Final = {
@@ -77,11 +76,6 @@ def check_clients(root: Any) -> list[Finding]:
         for feature in sorted(_features(element)):
             if feature in FALLBACKS or feature not in unsupported or (feature, article_of(element)) in findings:
                 continue
-            findings[feature, article_of(element)] = finding(
-                "client-support",
-                f"{feature} is not supported by {', '.join(unsupported[feature])}",
-                entry=f"<{element.tag}>",
-                line=element.sourceline,
-                article=article_of(element),
-            )
+            message = f"{feature} is not supported by {', '.join(unsupported[feature])}"
+            findings[feature, article_of(element)] = element_finding("client-support", element, message)
     return list(findings.values())

@@ -13,7 +13,7 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from publisher.digests.preflight.clients import check_clients
-from publisher.digests.preflight.stories import article_of, mark_stories
+from publisher.digests.preflight.stories import article_of, element_finding, mark_stories
 from publisher.digests.preflight.style import Colours, declarations, style_sheets, text_elements
 from publisher.digests.size_limit import MAX_HTML_BYTES
 from publisher.findings import Finding
@@ -76,10 +76,6 @@ def _spoken_text(element: Any) -> str:
     return one_line(" ".join(parts))
 
 
-def _element_finding(rule: str, element: Any, message: str) -> Finding:
-    return finding(rule, message, entry=f"<{element.tag}>", line=element.sourceline, article=article_of(element))
-
-
 def _is_outside_of_stories(element: Any) -> bool:
     """Return whether an element is in the head or the foot of an issue, and never in a story."""
     is_unsubscribe_link = element.tag == "a" and _UNSUBSCRIBE_WORDS.search(_spoken_text(element)) is not None
@@ -116,9 +112,9 @@ def _document_findings(root: Any) -> Iterator[Finding]:
     elements = [root, *([body] if body is not None else [])]
     for element in elements:
         if not (element.get("lang") or "").strip():
-            yield _element_finding("mail-language", element, "no lang")
+            yield element_finding("mail-language", element, "no lang")
         if element.get("dir") not in ("ltr", "rtl"):
-            yield _element_finding("mail-direction", element, f"dir is {element.get('dir')!r}")
+            yield element_finding("mail-direction", element, f"dir is {element.get('dir')!r}")
     title = root.find(".//title")
     if title is None or not one_line(title.text_content()):
         yield finding("mail-title", "no title")
@@ -134,7 +130,7 @@ def _heading_findings(root: Any) -> Iterator[Finding]:
     for heading in root.iter(*HEADINGS):
         own = int(heading.tag[1])
         if own > level + 1:
-            yield _element_finding("mail-heading", heading, f"h{own} after {f'h{level}' if level else 'none'}")
+            yield element_finding("mail-heading", heading, f"h{own} after {f'h{level}' if level else 'none'}")
         level = own
     if not level:
         yield finding("mail-heading", "no heading")
@@ -143,14 +139,14 @@ def _heading_findings(root: Any) -> Iterator[Finding]:
 def _table_findings(root: Any) -> Iterator[Finding]:
     for table in root.iter("table"):
         if table.get("role") not in ("presentation", "none", "table") and not table.xpath(".//th"):
-            yield _element_finding("layout-role", table, f"role is {table.get('role')!r}")
+            yield element_finding("layout-role", table, f"role is {table.get('role')!r}")
 
 
 def _script_findings(root: Any) -> Iterator[Finding]:
     for element in root.iter(*_FORBIDDEN_ELEMENTS):
-        yield _element_finding("scripted", element, f"<{element.tag}>")
+        yield element_finding("scripted", element, f"<{element.tag}>")
     for element in root.xpath("//*[@*[starts-with(name(), 'on')]]"):
-        yield _element_finding("scripted", element, "an event handler")
+        yield element_finding("scripted", element, "an event handler")
     if any("@import" in sheet for sheet in style_sheets(root)):
         yield finding("scripted", "@import", entry="<style>")
 
@@ -160,11 +156,11 @@ def _image_findings(root: Any) -> Iterator[Finding]:
     for image in images:
         source = image.get("src") or ""
         if image.get("alt") is None:
-            yield _element_finding("image-alt", image, f"no alt: {source}")
+            yield element_finding("image-alt", image, f"no alt: {source}")
         if not (image.get("width") or "").isdigit():
-            yield _element_finding("image-width", image, f"width is {image.get('width')!r}: {source}")
+            yield element_finding("image-width", image, f"width is {image.get('width')!r}: {source}")
         if not re.match(r"https?://", source):
-            yield _element_finding("image-url", image, source[:80] or "no src")
+            yield element_finding("image-url", image, source[:80] or "no src")
     body = root.find("body")
     words = len(body.text_content().split()) if body is not None else 0
     if images and words < _MIN_WORDS_PER_IMAGE * len(images):
@@ -184,7 +180,7 @@ def _contrast_findings(root: Any) -> Iterator[Finding]:
                 seen.add(key)
                 text, background, ratio = low_contrast
                 words = one_line(element.text_content())[:40]
-                yield _element_finding(rule, element, f"{text} on {background} is {ratio:.2f}: {words!r}")
+                yield element_finding(rule, element, f"{text} on {background} is {ratio:.2f}: {words!r}")
 
 
 def _pixels(value: str | None) -> float:
@@ -201,13 +197,13 @@ def _overflow_findings(root: Any) -> Iterator[Finding]:
             ("min-width", style.get("min-width"), 320),
         ):
             if _pixels(value) > most:
-                yield _element_finding("overflow", element, f"{name} {value}")
+                yield element_finding("overflow", element, f"{name} {value}")
         if style.get("white-space") in ("nowrap", "pre"):
-            yield _element_finding("overflow", element, f"white-space: {style['white-space']}")
+            yield element_finding("overflow", element, f"white-space: {style['white-space']}")
     for element in text_elements(root):
         long = next((word for word in (element.text or "").split() if display_width(word) > _MAX_WORD_COLUMNS), None)
         if long is not None and not _is_breakable(element):
-            yield _element_finding("overflow", element, f"{long[:50]!r} cannot be broken")
+            yield element_finding("overflow", element, f"{long[:50]!r} cannot be broken")
 
 
 def _is_breakable(element: Any) -> bool:
@@ -229,18 +225,18 @@ def _link_findings(root: Any) -> Iterator[Finding]:
         hidden = link.get("aria-hidden") == "true"
         words = one_line(link.get("aria-label") or "") or _spoken_text(link)
         if not href or href == "#" or not (words or hidden):
-            yield _element_finding("link-empty", link, f"{words!r} leads to {href!r}")
+            yield element_finding("link-empty", link, f"{words!r} leads to {href!r}")
             continue
         if not _LINK_URL.match(href) and not href.startswith("@@"):
-            yield _element_finding("link-url", link, href[:80])
+            yield element_finding("link-url", link, href[:80])
         if hidden:
             continue
         if words.casefold() in _VAGUE_LINK_TEXTS:
-            yield _element_finding("link-text", link, f"{words!r} leads to {href}")
+            yield element_finding("link-text", link, f"{words!r} leads to {href}")
         elif (words, href) in pairs:
-            yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} twice")
+            yield element_finding("link-duplicate", link, f"{words!r} leads to {href} twice")
         elif targets[words] and href not in targets[words]:
-            yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} and to {min(targets[words])}")
+            yield element_finding("link-duplicate", link, f"{words!r} leads to {href} and to {min(targets[words])}")
         targets[words].add(href)
         pairs.add((words, href))
 
@@ -264,7 +260,7 @@ def _text_findings(root: Any) -> Iterator[Finding]:
         for rule, pattern in (("dummy-text", _DUMMY_TEXT), ("template-code", _TEMPLATE_CODE)):
             match = pattern.search(text)
             if match:
-                yield _element_finding(rule, element, repr(match[0]))
+                yield element_finding(rule, element, repr(match[0]))
 
 
 _CHECKS: Final[tuple[Callable[[Any], Iterator[Finding]], ...]] = (

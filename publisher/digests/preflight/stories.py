@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from publisher.findings import Finding
+from publisher.findings.mail_rules import finding
+
 #: Set in the parsed document only, never in a message.
 _ATTRIBUTE: Final = "data-article-names"
 #: The label of elements that are in no story.
@@ -46,3 +49,8 @@ def article_of(element: Any) -> tuple[str, ...]:
         if (names := above.get(_ATTRIBUTE)) is not None:
             return tuple(names.split("\n"))
     return ()
+
+
+def element_finding(rule: str, element: Any, message: str) -> Finding:
+    """Return a violation by an element, with the names of the article that it belongs to."""
+    return finding(rule, message, entry=f"<{element.tag}>", line=element.sourceline, article=article_of(element))
