@@ -115,7 +115,8 @@ def _draft(row: RowMapping) -> IssueDraft:
     values |= {name: json.loads(values[name]) for name in ("articles", "findings", "versions")}
     values["versions"] = [DraftVersion(**version) for version in values["versions"]]
     values["left_out"] = [LeftOut(**one) for one in values["left_out"]]
-    return IssueDraft(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return IssueDraft(**values)
 
 
 def list_drafts(connection: Connection) -> list[IssueDraft]:
