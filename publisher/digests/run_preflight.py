@@ -108,8 +108,8 @@ def check_issues(
         browser, missing = None, "--no-browser was given"
         try:
             if with_browser:
-                own = Browser(local_media_loader(context.site)) if context is not None else Browser()
-                browser = stack.enter_context(own)
+                media = local_media_loader(context.site) if context is not None else lambda _: None
+                browser = stack.enter_context(Browser(media))
                 missing = ""
         except BrowserMissing as error:
             missing = str(error)
