@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -20,10 +21,8 @@ def create_private(path: Path) -> None:
     Raises:
         OSError: the file cannot be created.
     """
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
-    except FileExistsError:
-        return
+    with suppress(FileExistsError):
+        path.touch(FILE_MODE, exist_ok=False)
 
 
 def make_private_folder(path: Path) -> None:

@@ -51,9 +51,8 @@ def lines(history: DeliveryHistory) -> list[str]:
         shown += [f"    {event.at:%Y-%m-%d %H:%M:%S}  {event.text}" for event in history.events]
     if history.changes:
         shown.append("  subscriptions (UTC)")
-        shown += [f"    {_utc(change.at):%Y-%m-%d %H:%M:%S}  {change.as_words()}" for change in history.changes]
+        shown += [
+            f"    {datetime.fromtimestamp(change.at, UTC):%Y-%m-%d %H:%M:%S}  {change.as_words()}"
+            for change in history.changes
+        ]
     return shown
-
-
-def _utc(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

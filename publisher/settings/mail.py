@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from datetime import time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -98,27 +99,17 @@ class DigestSettings(ScheduleSettings, ArticleQuerySettings):
         return words[:1].upper() + words[1:]
 
     def digest(self, slug: str) -> Digest:
-        """Return the newsletter with this slug."""
-        return Digest(
-            slug=slug,
-            title=self.title,
-            query=self.query,
-            at_most=self.at_most,
-            at_least=self.at_least,
-            news_days=self.news_days,
-            template=self.template,
-            subject=self.subject,
-            preheader=self.preheader,
-            group_by=FacetKind(self.group_by) if self.group_by else None,
-            sections=self.sections,
-            full_text=self.text == "full",
-            briefs_after=self.briefs_after,
-            size_limit=self.size_limit * 1024,
-            utm=Utm(**self.utm.model_dump()) if self.utm else None,
-            deliver_at=self.deliver_at,
-            send=self.send,
-            repeat=self.repeat,
-        )
+        """Return the newsletter with this slug; most of its fields are settings of the same name."""
+        same = {field.name for field in fields(Digest)} & type(self).model_fields.keys()
+        values = {name: getattr(self, name) for name in same} | {
+            "slug": slug,
+            "query": self.query,
+            "group_by": FacetKind(self.group_by) if self.group_by else None,
+            "full_text": self.text == "full",
+            "size_limit": self.size_limit * 1024,
+            "utm": Utm(**self.utm.model_dump()) if self.utm else None,
+        }
+        return Digest(**values)
 
 
 def _subscriber_link(value: str) -> str:

@@ -258,10 +258,8 @@ class Site(SettingsTable):
 
     def limit(self, kind: FacetKind, slug: str) -> int | None:
         """Return the number of articles in a feed; None for all."""
-        limit: int | str | None = None
-        if kind is FacetKind.CUSTOM and slug in self.feeds.channels:
-            limit = self.feeds.channels[slug].limit
-        limit = limit if limit is not None else self.feeds.limit
+        feed = self.feeds.channels.get(slug) if kind is FacetKind.CUSTOM else None
+        limit = feed.limit if feed is not None and feed.limit is not None else self.feeds.limit
         return None if isinstance(limit, str) else limit
 
     def digest(self, slug: str) -> Digest:
