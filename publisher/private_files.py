@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -13,16 +12,6 @@ FOLDER_MODE = 0o700
 def private_opener(path: str, flags: int) -> int:
     """Open a file for ``open(..., opener=...)``; a new file has mode 0600."""
     return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
-
-
-def create_private(path: Path) -> None:
-    """Create an empty file with mode 0600. An existing file is not changed.
-
-    Raises:
-        OSError: the file cannot be created.
-    """
-    with suppress(FileExistsError):
-        path.touch(FILE_MODE, exist_ok=False)
 
 
 def make_private_folder(path: Path) -> None:

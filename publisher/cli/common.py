@@ -81,7 +81,7 @@ def open_site(
             site,
             clock=clock,
             progress=progress,
-            on_wait=report_wait,
+            on_wait=lambda holder: click.echo(f"{holder} is publishing this site; waiting for it", err=True),
             dry_run=dry_run,
             parser_process=parser_process,
         ) as publisher:
@@ -135,11 +135,6 @@ def finished_line(row: IssueRow, action: str) -> str:
 def times_phrase(count: int) -> str:
     """Return ``once``, ``2 times``."""
     return "once" if count == 1 else f"{count:,} times"
-
-
-def report_wait(holder: str) -> None:
-    """Report on standard error that the command waits for another run."""
-    click.echo(f"{holder} is publishing this site; waiting for it", err=True)
 
 
 def notification_lines(result: NotificationResult) -> list[str]:

@@ -56,7 +56,9 @@ def correct(context: Context, name: str, note: str) -> CorrectionResult:
     site, now = context.site, context.now
 
     def edit(connection: Connection) -> CorrectionResult:
-        row, article = _find_published(connection, site, name, now)
+        row, article = find_published_article(connection, site, name)
+        if article.published > now:
+            raise SettingsError(f"{article.title!r} is not published yet: edit its file")
         at = _change_time(connection, row, now)
         corrections.add_correction(connection, row.seq, at, text)
         feeds.delete_entries(connection, [row.seq])
@@ -148,11 +150,3 @@ def _with_issues(connection: Connection, site: Site, row: ArticleRow, article: A
         issues=tuple(f"{site.paths.outbox}/{path}" for path in opened),
         approved=tuple(corrections.issues_with(connection, row.seq, is_opened=False)),
     )
-
-
-def _find_published(connection: Connection, site: Site, name: str, now: datetime) -> tuple[ArticleRow, Article]:
-    """Return the published article of a name."""
-    row, article = find_published_article(connection, site, name)
-    if article.published > now:
-        raise SettingsError(f"{article.title!r} is not published yet: edit its file")
-    return row, article

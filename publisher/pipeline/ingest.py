@@ -73,7 +73,9 @@ def ingest(context: Context) -> PublishResult:
         with db.write() as connection:
             facts.set_fact(connection, "ingest_rules", rules)
             sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
-            _forget_files(connection, gone)
+            # The articles of removed files stay.
+            sources.delete_sources(connection, gone)
+            drafts.delete_draft_keys(connection, [f"file:{name}" for name in gone])
     with db.read() as connection:
         count = drafts.count_drafts(connection)
     return result + PublishResult(files_read=done, withdrawn=_withdraw_expired(db, site, now), drafts=count)
@@ -114,12 +116,6 @@ def _counts(batch: ArticleBatch) -> PublishResult:
 
 def _is_transient(parsed: ParseResult) -> bool:
     return isinstance(parsed, RejectedRecord) and parsed.is_transient
-
-
-def _forget_files(connection: Connection, names: Sequence[str]) -> None:
-    """Delete the rows of removed files; their articles stay."""
-    sources.delete_sources(connection, names)
-    drafts.delete_draft_keys(connection, [f"file:{name}" for name in names])
 
 
 @dataclass(slots=True)

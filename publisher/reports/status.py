@@ -157,7 +157,11 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
             digests=tuple(_digests(connection, context, rows, upcoming)),
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),
-            warnings=tuple(_warnings(connection, context)),
+            warnings=(
+                *sources.list_problems(connection, rejected=False),
+                *approved_warnings(context),
+                *_deprecated_names(site),
+            ),
             subscribers=subscribers.count_by_status(connection),
             feeds_last=_newest(connection, "feeds"),
             feeds_next=upcoming.get("feeds"),
@@ -187,12 +191,6 @@ def _digests(
         )
         for digest in context.site.all_digests()
     ]
-
-
-def _warnings(connection: Connection, context: Context) -> list[Problem]:
-    """Return warnings about files, approved issues and the site's own templates."""
-    found = sources.list_problems(connection, rejected=False)
-    return [*found, *approved_warnings(context), *_deprecated_names(context.site)]
 
 
 def _deprecated_names(site: Site) -> list[Problem]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from publisher.errors import SchemaTooNew, StoreError
-from publisher.private_files import create_private
+from publisher.private_files import FILE_MODE
 from publisher.storage.failures import database_path, quiet_psycopg, translate_errors
 from publisher.storage.locks import release_session_lock
 from publisher.storage.process_lock import LOCK_FILE, file_lock, wait_for
@@ -83,7 +83,7 @@ class Database:
                 if not dry_run:
                     # SQLite gives -wal and -shm the mode of the database, and reports why it cannot be opened.
                     with contextlib.suppress(OSError):
-                        create_private(path)
+                        path.touch(FILE_MODE, exist_ok=False)
                 elif not path.exists():
                     url = "sqlite://"
             engine = _engine(url, wait_seconds)
