@@ -25,12 +25,12 @@ from bench.timing import machine
 from publisher import Publisher
 from publisher.clock import FixedClock
 from publisher.mail.dkim import new_key
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 
 _SIZE = 40_000
 _NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)

@@ -29,13 +29,14 @@ from publisher.mail.mailboxes import UNREADABLE_FOLDER, ImapAccount, Mailbox, op
 from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
 from publisher.model.delivery import DeliveryState
 from publisher.model.result import Result
+from publisher.model.subscriptions import ChangeSource
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.facts import get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppress_subscriber
 from publisher.subscribers.suppression_store import SuppressionChannel
 

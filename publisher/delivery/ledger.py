@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from publisher.delivery import claims_store
 from publisher.delivery import store as deliveries
-from publisher.delivery.store import Claim
+from publisher.delivery.claims_store import Claim
 from publisher.delivery.updates import LedgerRules, delivery_update
 from publisher.mail.outcome import Outcome
 
@@ -193,13 +194,13 @@ class Ledger:
                 self._store_outcomes(connection, batch, now)
                 if batch.handed:
                     handed = [claim for _, claim in batch.handed]
-                    lost, withdrawn = deliveries.hand_over(connection, handed, self._sender, now)
+                    lost, withdrawn = claims_store.hand_over(connection, handed, self._sender, now)
                     self.withdrawn |= withdrawn
                     lost |= withdrawn
                     if self._rules.counts_days:
                         deliveries.add_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for _, after, limit, without in batch.claims:
-                    found = deliveries.claim(
+                    found = claims_store.claim(
                         connection,
                         self._issue_id,
                         self._sender,

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Protocol
 
-from publisher.delivery.store import Claim
+from publisher.delivery.claims_store import Claim
 from publisher.digests.envelope import delivery_envelope, delivery_values, return_path, sample_values
 from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer

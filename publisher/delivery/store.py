@@ -8,33 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, literal_column, or_, select, text, update
 
-from publisher.delivery.claims_store import Claim, claim, hand_over
+from publisher.delivery.claims_store import Claim
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.delivery import attempt, delivery, sent_day
-
-__all__ = [
-    "Attempt",
-    "Claim",
-    "Delivery",
-    "DeliveryUpdate",
-    "add_sent",
-    "attempts_of",
-    "claim",
-    "count_due",
-    "count_sent_on",
-    "deliveries_in_state",
-    "delivery_of",
-    "first_attempt",
-    "hand_over",
-    "next_due",
-    "record_outcomes",
-    "recover_deliveries",
-    "release_claims",
-    "reschedule_delivery",
-    "resolve_uncertain",
-    "state_counts",
-]
 
 _State: Final = DeliveryState
 

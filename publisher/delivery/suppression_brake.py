@@ -34,7 +34,7 @@ from publisher.subscribers.suppression import suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
-    from publisher.delivery.store import Claim
+    from publisher.delivery.claims_store import Claim
     from publisher.mail.outcome import Outcome
     from publisher.signing.keyring import Keyring
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from publisher.backoff import Backoff
-from publisher.delivery.store import Claim, DeliveryUpdate
+from publisher.delivery.claims_store import Claim
+from publisher.delivery.store import DeliveryUpdate
 from publisher.mail.outcome import Outcome
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from publisher.model.result import Result
-from publisher.model.subscriptions import ALL_DIGESTS, SubscriptionState
+from publisher.model.subscriptions import ALL_DIGESTS, ChangeSource, SubscriptionState
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.facts import increment_fact
@@ -18,7 +18,7 @@ from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.delivery import attempt, bounce, delivery, provisional_suppression
 from publisher.storage.tables.digests import issue
 from publisher.storage.tables.subscribers import interests, subscriber, subscription, subscription_event
-from publisher.subscribers.subscriptions_store import ChangeSource, Subscription, load_subscriptions
+from publisher.subscribers.subscriptions_store import Subscription, load_subscriptions
 
 #: The kinds of labels that subscribers can be interested in, by the name of their field.
 INTEREST_KINDS: Final = {

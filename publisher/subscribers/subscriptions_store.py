@@ -14,28 +14,6 @@ from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.storage.bulk import batches, execute_rows, insert_rows
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
 
-__all__ = [
-    "ChangeSource",
-    "StateChange",
-    "Subscription",
-    "SubscriptionEvent",
-    "can_undo",
-    "has_changed_address_since",
-    "insert_subscriptions",
-    "load_history",
-    "load_subscriptions",
-    "load_unclear_events",
-    "mark_opted_out",
-    "opt_out",
-    "overall_state",
-    "record_address_change",
-    "record_event",
-    "restore_subscriptions",
-    "set_states",
-    "subscribe",
-    "unsubscribe",
-]
-
 _State: Final = SubscriptionState
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.signing.keyring import Keyring
 from publisher.storage.facts import delete_fact, get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 #: Set by a migration if an older version had stored unsubscribed people as suppressed addresses.

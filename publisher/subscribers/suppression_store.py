@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.storage.bulk import batches
 from publisher.storage.tables.subscribers import subscriber, suppression
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, record_event, unsubscribe
+from publisher.subscribers.subscriptions_store import StateChange, record_event, unsubscribe
 
 
 class SuppressionChannel(StrEnum):

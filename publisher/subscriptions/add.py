@@ -15,7 +15,7 @@ from publisher.context import Context
 from publisher.delivery import bounces_store as bounces
 from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
-from publisher.model.subscriptions import ALL_DIGESTS, SubscriptionState
+from publisher.model.subscriptions import ALL_DIGESTS, ChangeSource, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store
@@ -23,7 +23,6 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address, require_address
 from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, parse_json_lines
 from publisher.subscribers.subscriptions_store import (
-    ChangeSource,
     StateChange,
     insert_subscriptions,
     opt_out,

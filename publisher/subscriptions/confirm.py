@@ -13,7 +13,7 @@ from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.result import Result
-from publisher.model.subscriptions import ConfirmationKind
+from publisher.model.subscriptions import ChangeSource, ConfirmationKind
 from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
@@ -21,7 +21,7 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.store import Subscriber
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations

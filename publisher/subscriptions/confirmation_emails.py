@@ -18,11 +18,11 @@ from publisher.context import Context
 from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
+from publisher.delivery.claims_store import Claim
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.public_issues import newest_public_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.single_messages import try_messages
-from publisher.delivery.store import Claim
 from publisher.digests import store as issues
 from publisher.digests.envelope import with_query
 from publisher.digests.readiness import Blocker, issue_blockers, setting_blockers

@@ -13,7 +13,7 @@ from publisher.context import Context
 from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
 from publisher.model.report import Progress
-from publisher.model.subscriptions import ALL_DIGESTS, SubscriptionState
+from publisher.model.subscriptions import ALL_DIGESTS, ChangeSource, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
@@ -28,7 +28,7 @@ from publisher.subscribers.list_parser import (
     parse_csv,
     parse_json_lines,
 )
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, mark_opted_out, unsubscribe
+from publisher.subscribers.subscriptions_store import StateChange, mark_opted_out, unsubscribe
 from publisher.subscribers.suppression import convert_unsubscribed, suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions.add import (

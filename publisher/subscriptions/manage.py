@@ -11,30 +11,21 @@ from typing import TYPE_CHECKING, Final, TextIO
 from sqlalchemy import Connection
 
 from publisher.context import Context
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address, require_address
 from publisher.subscribers.list_parser import COLUMNS, escape_formula
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppress_address, suppression_hash
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions.add import add_subscriber, require_digests
+from publisher.subscriptions.add import require_digests
 
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
-
-__all__ = [
-    "add_subscriber",
-    "erase_address",
-    "erase_subscriber",
-    "export_subscribers",
-    "list_subscribers",
-    "suppress_by_operator",
-]
 
 _PAGE: Final = 2_000
 #: Reason of a suppression → its word in an exported list.

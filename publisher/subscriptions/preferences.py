@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from publisher.context import Context
 from publisher.model.result import Result
-from publisher.model.subscriptions import ConfirmationKind
+from publisher.model.subscriptions import ChangeSource, ConfirmationKind
 from publisher.settings import Site
 from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
@@ -20,7 +20,7 @@ from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.store import Subscriber
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppression_hash
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import upsert_subscriber

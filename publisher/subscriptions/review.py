@@ -16,13 +16,14 @@ from publisher.delivery import bounces_store as bounces
 from publisher.mail.bounces import judge_failure
 from publisher.mail.replies import Reason
 from publisher.model.result import Result
+from publisher.model.subscriptions import ChangeSource
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.store import Subscriber
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import convert_unsubscribed, suppression_hash
 from publisher.subscribers.suppression_store import Suppression
 

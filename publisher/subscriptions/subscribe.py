@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.feeds import facets_store as facets
-from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
+from publisher.model.subscriptions import ChangeSource, ConfirmationKind, SubscriptionState
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.list_parser import SubscriberRow
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppression_hash
 from publisher.subscribers.suppression_store import lift_suppression, load_suppressions
 from publisher.subscriptions import confirmation_store as confirmations

@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from publisher.context import Context
 from publisher.digests import store as issues
 from publisher.model.result import Result
+from publisher.model.subscriptions import ChangeSource
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscriptions.subscribe import request_resubscription
 
 #: How long the same link can undo an unsubscription.

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from sqlalchemy import Connection
 
-from publisher.delivery import senders
+from publisher.delivery import claims_store, senders
 from publisher.delivery import store as deliveries
 from publisher.delivery.senders import active_sender, dead_senders, forget_sender
 from publisher.model.delivery import UncertainPolicy
@@ -79,14 +79,14 @@ def test_a_sender_that_lost_its_lock_sends_nothing_that_another_has_claimed(any_
     kit.issue("one")
     with kit.open() as db:
         with active_sender(db, kit.root, "lost", SECONDS) as lost, db.write() as connection:
-            old, _, _ = deliveries.claim(connection, 1, lost, **LIMITS)
+            old, _, _ = claims_store.claim(connection, 1, lost, **LIMITS)
         with db.write() as connection:
             recover(connection, kit, lost)
         with active_sender(db, kit.root, "next", SECONDS) as following, db.write() as connection:
-            new, _, _ = deliveries.claim(connection, 1, following, **LIMITS)
+            new, _, _ = claims_store.claim(connection, 1, following, **LIMITS)
             assert [claim.subscriber_id for claim in new] == [claim.subscriber_id for claim in old] == [1]
-            assert deliveries.hand_over(connection, new, following, SECONDS) == (set(), set())
-            assert deliveries.hand_over(connection, old, lost, SECONDS) == ({(1, 1)}, set())
+            assert claims_store.hand_over(connection, new, following, SECONDS) == (set(), set())
+            assert claims_store.hand_over(connection, old, lost, SECONDS) == ({(1, 1)}, set())
 
 
 def test_claims_of_a_sender_that_is_no_longer_registered_are_recovered(any_mail_kit: MailKit) -> None:
@@ -100,8 +100,8 @@ def test_claims_of_a_sender_that_is_no_longer_registered_are_recovered(any_mail_
         with db.write() as connection:
             recover(connection, kit, lost)
         with db.write() as connection:
-            claims, _, _ = deliveries.claim(connection, 1, lost, **LIMITS)
-            deliveries.hand_over(connection, claims[:1], lost, SECONDS)
+            claims, _, _ = claims_store.claim(connection, 1, lost, **LIMITS)
+            claims_store.hand_over(connection, claims[:1], lost, SECONDS)
     with Server() as server:
         kit.mail(server.port)
         sent = deliver(kit.site, "daily")
@@ -116,7 +116,7 @@ def test_claims_of_a_living_sender_are_its_own_if_it_is_not_registered(any_mail_
     with kit.open() as db, active_sender(db, kit.root, "living", SECONDS) as number:
         with db.write() as connection:
             forget_sender(connection, number)
-            deliveries.claim(connection, 1, number, **LIMITS)
+            claims_store.claim(connection, 1, number, **LIMITS)
         with db.write() as connection:
             assert dead_senders(connection, kit.root) == []
 

@@ -234,13 +234,13 @@ def test_an_error_of_the_ledger_stops_the_run_and_loses_nothing(
     mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next run sends the rest, each message once."""
-    from publisher.delivery import store as deliveries
+    from publisher.delivery import claims_store
     from publisher.errors import StoreError
 
     kit = mail_kit
     kit.add_subscribers(30)
     kit.issue("one")
-    real, calls = deliveries.hand_over, [0]
+    real, calls = claims_store.hand_over, [0]
 
     def full(*arguments: object) -> object:
         calls[0] += 1
@@ -250,7 +250,7 @@ def test_an_error_of_the_ledger_stops_the_run_and_loses_nothing(
 
     with Server() as server:
         kit.mail(server.port)
-        monkeypatch.setattr(deliveries, "hand_over", full)
+        monkeypatch.setattr(claims_store, "hand_over", full)
         with pytest.raises(StoreError, match="No space left"):
             deliver(kit.site, "daily", transport=transport(kit))
         sent = deliver(kit.site, "daily", transport=transport(kit))

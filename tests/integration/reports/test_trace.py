@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, unsubscribe
+from publisher.model.subscriptions import ChangeSource
+from publisher.subscribers.subscriptions_store import StateChange, unsubscribe
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all
 from tests.support.use_cases import add_subscriber, delivery_history

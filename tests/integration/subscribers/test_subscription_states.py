@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from publisher.delivery import claims_store
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
-from publisher.model.subscriptions import SubscriptionState
+from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.signing.keyring import Keyring
 from publisher.storage.engine import Database
 from publisher.storage.migrate import upgrade
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.use_cases import deliver, suppress_by_operator, unclear_states
@@ -169,7 +170,7 @@ def test_a_claim_skips_unsubscribed_people_and_records_why(any_mail_kit: MailKit
             connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})
         act_of(name, db, 1)
         with db.write() as connection:
-            claims, _, suppressed = deliveries.claim(
+            claims, _, suppressed = claims_store.claim(
                 connection, issue, 7, after=0, limit=10, now=ACT.at + 60, without=()
             )
             assert [one.subscriber_id for one in claims] == [2] and suppressed == 1
@@ -183,10 +184,10 @@ def test_a_claimed_delivery_is_not_sent_after_an_unsubscription(any_mail_kit: Ma
     issue, _ = queued(any_mail_kit, 2)
     with any_mail_kit.open() as db:
         with db.write() as connection:
-            claims, _, _ = deliveries.claim(connection, issue, 7, after=0, limit=10, now=ACT.at + 60, without=())
+            claims, _, _ = claims_store.claim(connection, issue, 7, after=0, limit=10, now=ACT.at + 60, without=())
         act_of(name, db, 1)
         with db.write() as connection:
-            lost, withdrawn = deliveries.hand_over(connection, claims, 7, ACT.at + 90)
+            lost, withdrawn = claims_store.hand_over(connection, claims, 7, ACT.at + 90)
             states = {n: deliveries.delivery_of(connection, issue, n) for n in (1, 2)}
     assert lost == set() and withdrawn == {(issue, 1)}
     assert states[1] is not None and (states[1].state, states[1].answer) == (DeliveryState.SUPPRESSED, ACTS[name])

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from publisher.errors import SettingsError
+from publisher.model.subscriptions import ChangeSource
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.storage.migrate import upgrade
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import Suppression, SuppressionChannel, load_suppressions
 from tests.conftest import NOW, MailKit

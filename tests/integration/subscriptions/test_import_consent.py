@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publisher.cli.subscribers import import_lines
-from publisher.delivery import store as deliveries
+from publisher.delivery import claims_store
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.subscribers.addresses import parse_address
@@ -39,10 +39,10 @@ class RollBack(Exception):
 
 def claimed(kit: MailKit) -> list[str]:
     """Return whose deliveries a sender could claim; none is claimed afterwards."""
-    claims: list[deliveries.Claim] = []
+    claims: list[claims_store.Claim] = []
     with kit.open() as db, contextlib.suppress(RollBack), db.write() as connection:
         [issue] = issues.list_issues(connection)
-        claims, _, _ = deliveries.claim(
+        claims, _, _ = claims_store.claim(
             connection, issue.id, 1, after=0, limit=1000, now=int(NOW.timestamp()) + 10, without=()
         )
         raise RollBack

@@ -108,7 +108,8 @@ def test_a_request_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> No
 
 def test_an_unsubscribed_person_stays_unsubscribed_after_the_suppression_is_lifted(mail_kit: MailKit) -> None:
     """Lifting restores the state from before, also an unsubscription."""
-    from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, unsubscribe
+    from publisher.model.subscriptions import ChangeSource
+    from publisher.subscribers.subscriptions_store import StateChange, unsubscribe
 
     names = mail_kit.add_subscribers(1)
     with mail_kit.open() as db, db.write() as connection:

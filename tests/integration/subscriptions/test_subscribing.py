@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from publisher.model.subscriptions import ChangeSource
 from publisher.storage import job_queue
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscriptions.confirmation_store import CONFIRMATION
 from tests.conftest import NOW
 from tests.support.smtp import Script

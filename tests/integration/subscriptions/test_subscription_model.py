@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from publisher.context import Context
-from publisher.delivery import store as deliveries
+from publisher.delivery import claims_store
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
-from publisher.model.subscriptions import ConfirmationKind
+from publisher.model.subscriptions import ChangeSource, ConfirmationKind
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as confirmations
@@ -282,10 +282,10 @@ class Real:
                     text("INSERT INTO delivery (issue_id, subscriber_id, variant, state) VALUES (:i, :n, 1, 'queued')"),
                     values,
                 )
-                claims, _, _ = deliveries.claim(connection, issue, 1, after=0, limit=9, now=self.seconds, without=())
+                claims, _, _ = claims_store.claim(connection, issue, 1, after=0, limit=9, now=self.seconds, without=())
                 connection.execute(text("UPDATE delivery SET state = 'sending', sender_id = 1"))
-                claim = deliveries.Claim(issue, person.id, 1, 1, ADDRESS, "mail.example.org")
-                _, withdrawn = deliveries.hand_over(connection, [claim], 1, self.seconds)
+                claim = claims_store.Claim(issue, person.id, 1, 1, ADDRESS, "mail.example.org")
+                _, withdrawn = claims_store.hand_over(connection, [claim], 1, self.seconds)
                 assert bool(claims) is not bool(withdrawn), "claim and hand-over read the same state"
                 if claims:
                     found.add(digest)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from publisher.delivery.store import Claim
+from publisher.delivery.claims_store import Claim
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.store import Claim
+from publisher.delivery.claims_store import Claim
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.model.report import PublishResult

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from publisher.delivery import senders
+from publisher.delivery import claims_store, senders
 from publisher.delivery import store as deliveries
 from publisher.mail import smtp_connection
 from publisher.settings import read_site
@@ -22,8 +22,8 @@ from tests.support.use_cases import deliver
 
 #: Each state change of a delivery: the owner and the name of its function.
 STEPS: dict[str, tuple[Any, str]] = {
-    "claim": (deliveries, "claim"),
-    "hand over": (deliveries, "hand_over"),
+    "claim": (claims_store, "claim"),
+    "hand over": (claims_store, "hand_over"),
     "record": (deliveries, "record_outcomes"),
     "recover": (deliveries, "recover_deliveries"),
     "forget": (senders, "forget_sender"),
