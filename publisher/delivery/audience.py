@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from publisher.delivery import audience_store as store
+from publisher.delivery.audience_store import Members
 from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests.variants_store import variants_with_articles
 from publisher.model.articles import Article
@@ -25,9 +26,7 @@ _SubscriberGroup = tuple[int, tuple[tuple[int, int], ...]]
 class Audience:
     """The subscribers of an issue that is being made, grouped by what they get."""
 
-    digest: str
-    #: Earlier issues that contain articles of this one.
-    overlapping_issues: frozenset[int]
+    members: Members
     #: Group → its index in ``interests``.
     groups: dict[_SubscriberGroup, int]
     interests: tuple[Interests, ...]
@@ -35,33 +34,24 @@ class Audience:
     counts: Mapping[int, int]
     #: (interests, time zone) of the other subscribers, of whom there may be a million.
     new_members: tuple[tuple[int, str | None], ...]
-    #: The current time, in seconds since 1970. Subscribers who pause beyond it are left out.
-    now: int
 
 
 def load_audience(
     connection: Connection, digest: Digest, articles: Sequence[Article], now: int, *, issue_id: int | None = None
 ) -> Audience:
-    """Return the audience of an issue with these articles.
-
-    Args:
-        connection: the database.
-        digest: the digest.
-        articles: the articles of the issue.
-        now: the current time, in seconds since 1970.
-        issue_id: the issue, if it is approved.
-    """
+    """Return the audience of an issue with these articles at NOW (seconds since 1970); with its ID if it is approved."""
     seqs = [article.seq for article in articles]
     carried = variants_with_articles(connection, seqs, only_digest=digest.slug if digest.repeat else None)
     if issue_id is not None:
         carried.pop(issue_id, None)
     queries = subscribers.load_interest_queries(connection)
     groups: dict[_SubscriberGroup, int] = {}
-    new_members = store.new_member_groups(connection, digest.slug, carried.keys(), now)
+    members = Members(digest=digest.slug, overlapping_issues=frozenset(carried), now=now)
+    new_members = store.new_member_groups(connection, members)
     for interests_id, _ in new_members:
         groups.setdefault((interests_id, ()), len(groups))
     counts: Counter[int] = Counter()
-    for _, interests_id, _, received in store.members_with_deliveries(connection, digest.slug, carried.keys(), now):
+    for _, interests_id, _, received in store.members_with_deliveries(connection, members):
         counts[groups.setdefault((interests_id, received), len(groups))] += 1
     interests = tuple(
         Interests(
@@ -71,13 +61,11 @@ def load_audience(
         for interests_id, received in groups
     )
     return Audience(
-        digest=digest.slug,
-        overlapping_issues=frozenset(carried),
+        members=members,
         groups=groups,
         interests=interests,
         counts=counts,
         new_members=tuple(new_members),
-        now=now,
     )
 
 
@@ -124,15 +112,13 @@ def freeze_audience(
         variant_of.update((index, number) for index in indexes)
 
     def rows() -> Iterator[tuple[int, int, int]]:
-        for subscriber_id, interests_id, zone, received in store.members_with_deliveries(
-            connection, audience.digest, audience.overlapping_issues, audience.now
-        ):
+        for subscriber_id, interests_id, zone, received in store.members_with_deliveries(connection, audience.members):
             variant = variant_of.get(audience.groups.get((interests_id, received), -1))
             if variant is not None:
                 yield subscriber_id, variant, due(zone)
 
     # Nothing else of an audience can change in this transaction.
-    expected = _count(connection, audience, variant_of) if audience.overlapping_issues else None
+    expected = _count(connection, audience, variant_of) if audience.members.overlapping_issues else None
     total = store.add_deliveries(connection, issue_id, rows()) + _add_new_members(
         connection, issue_id, audience, variant_of, due
     )
@@ -146,7 +132,7 @@ def _count(connection: Connection, audience: Audience, chosen: Collection[int]) 
     """Return the number of subscribers in some groups of an audience, by the indexes of the groups."""
     new = {interests_id for interests_id, _ in audience.new_members if audience.groups[interests_id, ()] in chosen}
     return sum(audience.counts.get(index, 0) for index in chosen) + store.count_new_members(
-        connection, audience.digest, audience.overlapping_issues, audience.now, sorted(new)
+        connection, audience.members, sorted(new)
     )
 
 
@@ -165,15 +151,7 @@ def _add_new_members(
         if variant is not None:
             chosen[interests_id] = variant
             due_at[zone] = due(zone)
-    return store.add_new_members(
-        connection,
-        issue_id,
-        audience.digest,
-        audience.overlapping_issues,
-        audience.now,
-        variants=chosen,
-        due=due_at,
-    )
+    return store.add_new_members(connection, issue_id, audience.members, variants=chosen, due=due_at)
 
 
 def count_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -20,17 +21,17 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
-    or_,
     select,
     text,
 )
 from sqlalchemy.types import TypeEngine
 
+from publisher.delivery.claims_store import Claim
 from publisher.model.delivery import DeliveryState
-from publisher.model.subscriptions import SubscriptionState
 from publisher.storage.bulk import batches, execute_rows
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
+from publisher.subscribers.recipients_store import IS_ACTIVE, SUBSCRIBERS
 
 _State: Final = DeliveryState
 _STREAMED: Final = {"stream_results": True, "yield_per": 5000}
@@ -54,59 +55,50 @@ def lock_audience(connection: Connection) -> None:
         connection.execute(text("LOCK TABLE subscriber, subscription IN SHARE MODE"))
 
 
-def _active(digest: str, now: int) -> ColumnElement[bool]:
-    """Return the condition for active subscribers of a digest who do not pause beyond NOW."""
-    return and_(
-        subscription.c.digest == digest,
-        subscription.c.state == SubscriptionState.ACTIVE.value,
-        subscriber.c.state == SubscriptionState.ACTIVE.value,
-        subscriber.c.is_suppressed.is_(False),
-        or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= now),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """The active subscribers of a digest, some of whom have deliveries of earlier issues."""
+
+    digest: str
+    #: Earlier issues with articles of this one.
+    overlapping_issues: frozenset[int]
+    #: The current time, in seconds since 1970. Subscribers who pause beyond it are left out.
+    now: int
+
+    @property
+    def are_active(self) -> ColumnElement[bool]:
+        """The condition for all members."""
+        gets_mail = func.coalesce(subscriber.c.paused_until, 0) <= self.now
+        return and_(subscription.c.digest == self.digest, IS_ACTIVE, gets_mail)
+
+    @property
+    def have_received(self) -> ColumnElement[bool]:
+        """The condition for their deliveries of the overlapping issues that count as received."""
+        return and_(
+            delivery.c.subscriber_id == subscription.c.subscriber_id,
+            delivery.c.issue_id.in_(sorted(self.overlapping_issues)),
+            delivery.c.state.in_(_RECEIVED_STATES),
+        )
+
+    @property
+    def are_new(self) -> ColumnElement[bool]:
+        """The condition for members without such deliveries."""
+        if not self.overlapping_issues:
+            return self.are_active
+        return and_(self.are_active, ~exists().where(self.have_received).correlate(subscription))
 
 
-_SUBSCRIBERS: Final = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
-
-
-def _received(overlapping: Collection[int]) -> ColumnElement[bool]:
-    """Return the condition for deliveries of earlier issues that count as received."""
-    return and_(
-        delivery.c.subscriber_id == subscription.c.subscriber_id,
-        delivery.c.issue_id.in_(sorted(overlapping)),
-        delivery.c.state.in_(_RECEIVED_STATES),
-    )
-
-
-def _without_deliveries(digest: str, overlapping: Collection[int], now: int) -> ColumnElement[bool]:
-    """Return the condition for active subscribers of a digest without deliveries of the overlapping issues."""
-    is_active = _active(digest, now)
-    if not overlapping:
-        return is_active
-    return and_(is_active, ~exists().where(_received(overlapping)).correlate(subscription))
-
-
-def new_member_groups(
-    connection: Connection, digest: str, overlapping: Collection[int], now: int
-) -> list[tuple[int, str | None]]:
-    """Return the distinct (interests, zone) of the active subscribers of a digest without earlier deliveries.
-
-    Args:
-        connection: the database.
-        digest: the digest's slug.
-        overlapping: earlier issues with articles of this one.
-        now: the current time, in seconds since 1970. Subscribers who pause beyond it are left out.
-    """
+def new_member_groups(connection: Connection, members: Members) -> list[tuple[int, str | None]]:
+    """Return the distinct (interests, zone) of the members without earlier deliveries."""
     # SQLite would sort all subscribers in memory to count them by group.
-    query = select(subscriber.c.interests_id, subscriber.c.zone).distinct().select_from(_SUBSCRIBERS)
-    rows = connection.execute(query.where(_without_deliveries(digest, overlapping, now)))
+    query = select(subscriber.c.interests_id, subscriber.c.zone).distinct().select_from(SUBSCRIBERS)
+    rows = connection.execute(query.where(members.are_new))
     return sorted(((row[0], row[1]) for row in rows), key=lambda group: (group[0], group[1] or ""))
 
 
-def count_new_members(
-    connection: Connection, digest: str, overlapping: Collection[int], now: int, interests: Collection[int]
-) -> int:
-    """Return the number of the subscribers of `new_member_groups` with some interests."""
-    query = select(func.count()).select_from(_SUBSCRIBERS).where(_without_deliveries(digest, overlapping, now))
+def count_new_members(connection: Connection, members: Members, interests: Collection[int]) -> int:
+    """Return the number of the members without earlier deliveries who have some interests."""
+    query = select(func.count()).select_from(SUBSCRIBERS).where(members.are_new)
     return sum(
         int(connection.execute(query.where(subscriber.c.interests_id.in_(page))).scalar_one())
         for page in batches(interests)
@@ -121,22 +113,15 @@ def count_deliveries_in_zone(connection: Connection, issue_id: int, zone: str) -
 
 
 def members_with_deliveries(
-    connection: Connection, digest: str, overlapping: Collection[int], now: int
+    connection: Connection, members: Members
 ) -> Iterator[tuple[int, int, str | None, tuple[tuple[int, int], ...]]]:
-    """Yield (subscriber, interests, zone, deliveries) of the other active subscribers of a digest.
-
-    Args:
-        connection: the database.
-        digest: the digest's slug.
-        overlapping: earlier issues whose deliveries are returned, as (issue, variant).
-        now: the current time, in seconds since 1970. Subscribers who pause beyond it are left out.
-    """
-    if not overlapping:
+    """Yield (subscriber, interests, zone, deliveries) of the other members; a delivery is (issue, variant)."""
+    if not members.overlapping_issues:
         return
     query = (
         select(subscriber.c.id, subscriber.c.interests_id, subscriber.c.zone, delivery.c.issue_id, delivery.c.variant)
-        .select_from(_SUBSCRIBERS.join(delivery, _received(overlapping)))
-        .where(_active(digest, now))
+        .select_from(SUBSCRIBERS.join(delivery, members.have_received))
+        .where(members.are_active)
         .order_by(subscription.c.subscriber_id)
     )
     rows = connection.execute(query, execution_options=_STREAMED)
@@ -157,42 +142,32 @@ _NEW = insert(delivery).values(
 
 
 def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[int, int, int]]) -> int:
-    """Queue deliveries of an issue; return their number.
+    """Queue deliveries of an issue, (subscriber, variant, due) each; return their number.
 
-    Args:
-        connection: the database, in a transaction.
-        issue_id: the issue.
-        rows: (subscriber, variant, due) of each; due in seconds since 1970, 0 for at once.
+    Due is in seconds since 1970, 0 for at once.
     """
     total = 0
-    page: list[tuple[int, int, int, int]] = []
-    names = ("issue_id", "subscriber_id", "variant", "due_at")
-    for number, variant, due in rows:
-        page.append((issue_id, number, variant, due))
-        if len(page) == 20_000:
-            total += len(page)
-            execute_rows(connection, _NEW, names, page)
-            page = []
-    execute_rows(connection, _NEW, names, page)
-    return total + len(page)
+    with_issue = ((issue_id, *row) for row in rows)
+    while page := list(islice(with_issue, 20_000)):
+        execute_rows(connection, _NEW, ("issue_id", "subscriber_id", "variant", "due_at"), page)
+        total += len(page)
+    return total
 
 
 def add_new_members(
     connection: Connection,
     issue_id: int,
-    digest: str,
-    overlapping: Collection[int],
-    now: int,
+    members: Members,
     *,
     variants: Mapping[int, int],
     due: Mapping[str | None, int],
 ) -> int:
-    """Queue deliveries of an issue to the subscribers of `new_member_groups`; return their number.
+    """Queue deliveries of an issue to the members without earlier deliveries; return their number.
 
     Args:
         connection: the database, in a transaction.
         issue_id: the issue.
-        digest, overlapping, now: see `new_member_groups`.
+        members: the audience.
         variants: interests → variant. Subscribers with other interests get nothing.
         due: time zone → when its deliveries are due, in seconds since 1970; 0 for at once.
     """
@@ -211,8 +186,8 @@ def add_new_members(
                 literal(_State.QUEUED.value, Text()),
                 due_at,
             )
-            .select_from(_SUBSCRIBERS)
-            .where(_without_deliveries(digest, overlapping, now), subscriber.c.interests_id.in_(page))
+            .select_from(SUBSCRIBERS)
+            .where(members.are_new, subscriber.c.interests_id.in_(page))
             .order_by(subscription.c.subscriber_id)
         )
         names = ["issue_id", "subscriber_id", "variant", "state", "due_at"]
@@ -234,29 +209,20 @@ def _choice(column: ColumnElement[Any], values: Mapping[Any, int], kind: TypeEng
     return case(*((column.in_(keys[value]), literal(value, kind)) for value in others), else_=literal(last, kind))
 
 
-def record_welcome_delivery(
-    connection: Connection,
-    issue_id: int,
-    subscriber_id: int,
-    variant: int,
-    now: int,
-    answer: str,
-    *,
-    first_handed_at: int | None = None,
-) -> None:
+def record_welcome_delivery(connection: Connection, claim: Claim, now: int, answer: str) -> None:
     """Store the delivery of an issue to a person who subscribed after it was made, unless the person was erased since."""
-    query = select(subscriber.c.id).where(subscriber.c.id == subscriber_id).with_for_update(read=True)
+    query = select(subscriber.c.id).where(subscriber.c.id == claim.subscriber_id).with_for_update(read=True)
     if connection.execute(query).first() is None:
         return
     connection.execute(
         insert(delivery).values(
-            issue_id=issue_id,
-            subscriber_id=subscriber_id,
-            variant=variant,
+            issue_id=claim.issue_id,
+            subscriber_id=claim.subscriber_id,
+            variant=claim.variant,
             state=_State.ACCEPTED.value,
-            attempts=1,
+            attempts=claim.attempts,
             origin=_WELCOME,
-            first_handed_at=now if first_handed_at is None else first_handed_at,
+            first_handed_at=claim.first_handed_at,
             handed_at=now,
             changed_at=now,
             answer=answer,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, update
 
@@ -20,6 +20,7 @@ from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue
 from publisher.storage.tables.subscribers import subscriber, subscription
+from publisher.subscribers.recipients_store import IS_ACTIVE
 
 _State: Final = DeliveryState
 _ACTIVE: Final = SubscriptionState.ACTIVE.value
@@ -37,6 +38,21 @@ class Claim:
     domain: str
     #: When the message was first handed over, in seconds since 1970; None for never. It is the time in its Date header.
     first_handed_at: int | None = None
+
+    @property
+    def recipient(self) -> str:
+        """The address as mail servers use it."""
+        return f"{self.address.rpartition('@')[0]}@{self.domain}"
+
+
+class ClaimedBatch(NamedTuple):
+    """The result of a claim."""
+
+    claims: list[Claim]
+    #: The last subscriber that was looked at; 0 if there are no more.
+    after: int
+    #: Number of deliveries that were suppressed, because the subscriber unsubscribed or they are too late.
+    suppressed: int
 
 
 _IS_CLAIM: Final = and_(delivery.c.issue_id == bindparam("issue"), delivery.c.subscriber_id == bindparam("subscriber"))
@@ -66,9 +82,7 @@ _IS_SUBSCRIBED: Final = exists(
     )
     .where(
         subscriber.c.id == bindparam("subscriber"),
-        subscriber.c.is_suppressed.is_(False),
-        subscriber.c.state == _ACTIVE,
-        subscription.c.state == _ACTIVE,
+        IS_ACTIVE,
         func.coalesce(subscriber.c.paused_until, 0) <= bindparam("now"),
         ~is_provisional_subscriber(subscriber.c.id),
     )
@@ -163,9 +177,10 @@ def _objection(row: Any, now: int) -> str:
     return ""
 
 
-def _lateness(row: Any, drop_before: int | None) -> str:
-    """Return that a delivery is too late to be sent; empty if it is not."""
-    is_late = drop_before is not None and row.state == _State.QUEUED and 0 < row.due_at < drop_before
+def _lateness(row: Any, now: int, drop_after: timedelta | None) -> str:
+    """Return that the first attempt of a delivery is too late; empty if it is not."""
+    is_first = row.state == _State.QUEUED and row.due_at > 0
+    is_late = drop_after is not None and is_first and row.due_at < now - drop_after.total_seconds()
     return "it was too late for the time that it was due at" if is_late else ""
 
 
@@ -191,8 +206,8 @@ def claim(
     limit: int,
     now: int,
     without: Collection[str],
-    drop_before: int | None = None,
-) -> tuple[list[Claim], int, int]:
+    drop_after: timedelta | None = None,
+) -> ClaimedBatch:
     """Claim deliveries that are due for a sender.
 
     Deliveries to people who are no longer subscribed, or who pause mail, become suppressed instead, as do deliveries that
@@ -206,17 +221,14 @@ def claim(
         limit: number of deliveries to look at.
         now: the current time, in seconds since 1970.
         without: domains to leave out.
-        drop_before: first attempts that were due before this time are too late; None for no limit.
-
-    Returns:
-        The claims; the last subscriber that was looked at (0 if there are no more); the number of suppressed deliveries.
+        drop_after: a first attempt that is later than this is too late; None for no limit.
     """
     rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
     refused: list[tuple[int, int, int, str]] = []
     waiting: list[tuple[int, int, int]] = []
     claimed = []
     for row in rows:
-        objection = _objection(row, now) or _lateness(row, drop_before)
+        objection = _objection(row, now) or _lateness(row, now, drop_after)
         if objection:
             refused.append((issue_id, row.subscriber_id, now, objection))
         elif row.is_provisional:
@@ -231,7 +243,7 @@ def claim(
         Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain, row.first_handed_at)
         for row in claimed
     ]
-    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(refused)
+    return ClaimedBatch(claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(refused))
 
 
 def hand_over(

@@ -25,8 +25,7 @@ from publisher.delivery.ledger import Ledger
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
-from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
-from publisher.delivery.updates import LedgerRules
+from publisher.delivery.throttle import Throttle, warm_up_limit
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
 from publisher.digests.variants_store import load_variants
@@ -61,20 +60,20 @@ class SendResult(Result):
 
     digest: str
     name: str
-    counts: DeliveryCounts
+    counts: DeliveryCounts = field(metadata={"json": "run"})
     #: Number of the issue's deliveries in each state.
-    states: dict[DeliveryState, int] = field(default_factory=dict)
+    states: dict[DeliveryState, int] = field(default_factory=dict, metadata={"json": "deliveries"})
     #: Addresses of uncertain deliveries.
     uncertain: tuple[str, ...] = ()
     #: Why the run stopped early; empty if it did not.
-    stop_reason: str = ""
-    #: When the next queued delivery is due; None if there is none.
-    next_due: datetime | None = None
+    stop_reason: str = field(default="", metadata={"json": "trouble"})
     #: Domains that asked to slow down.
     paused_domains: tuple[str, ...] = ()
+    #: When the next queued delivery is due; None if there is none.
+    next_due: datetime | None = None
     #: Relays and domains that are stopped until an operator decides about their refusals.
-    brakes: tuple[Brake, ...] = ()
-    seconds: float = 0.0
+    brakes: tuple[Brake, ...] = field(default=(), metadata={"json": None})
+    seconds: float = field(default=0.0, metadata={"json": None})
 
     @property
     def waiting(self) -> int:
@@ -82,25 +81,11 @@ class SendResult(Result):
         return sum(self.states.get(state, 0) for state in NOT_HANDED_OVER)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result for JSON output."""
-        counts = self.counts
-        return {
-            "digest": self.digest,
-            "name": self.name,
-            "run": {
-                "accepted": counts.accepted,
-                "deferred": counts.deferred,
-                "failed": counts.failed,
-                "uncertain": counts.uncertain,
-                "suppressed": counts.suppressed,
-                "seconds": round(self.seconds, 3),
-            },
-            "deliveries": {state.value: self.states.get(state, 0) for state in DeliveryState},
-            "uncertain": list(self.uncertain),
-            "trouble": self.stop_reason,
-            "paused_domains": list(self.paused_domains),
-            "next_due": self.next_due.isoformat() if self.next_due else None,
-        }
+        """Return the result for JSON output, with every state."""
+        data = Result.as_dict(self)
+        data["run"]["seconds"] = round(self.seconds, 3)
+        data["deliveries"] = {state.value: self.states.get(state, 0) for state in DeliveryState}
+        return data
 
 
 def deliver(
@@ -141,8 +126,16 @@ def deliver(
     result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
     if due and limit != 0:
         with senders.active_sender(db, site.root, process_name(), int(began.timestamp())) as number:
-            run = _SendRun(context, row, ring, number, on_progress, is_stopping)
-            result = run.send(transport, due, limit)
+            run = _SendRun(
+                context=context,
+                row=row,
+                ring=ring,
+                transport=transport,
+                sender=number,
+                on_progress=on_progress,
+                is_stopping=is_stopping,
+            )
+            result = run.send(due, limit)
     result = _complete_result(db, row, result, ring, int(clock.now().timestamp()))
     return replace(
         result,
@@ -200,10 +193,15 @@ def _prepare(
 
 def _recover(connection: Connection, site: Site, now: int, transport: Transport) -> None:
     for dead in senders.dead_senders(connection, site.root):
-        policy = site.delivery.uncertain
-        deliveries.recover_deliveries(connection, dead, now, policy=policy, is_idempotent=transport.is_idempotent)
-        senders.forget_sender(connection, dead)
+        _recover_sender(connection, site, dead, now, transport)
     senders.delete_stale_locks(site.root)
+
+
+def _recover_sender(connection: Connection, site: Site, sender: int, now: int, transport: Transport) -> None:
+    """Take over the deliveries of a sender that has ended, and forget it."""
+    policy = site.delivery.uncertain
+    deliveries.recover_deliveries(connection, sender, now, policy=policy, is_idempotent=transport.is_idempotent)
+    senders.forget_sender(connection, sender)
 
 
 def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: int | None) -> int | None:
@@ -219,116 +217,93 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
 
 def _complete_result(db: Database, row: IssueRow, result: SendResult, ring: Keyring, now: int) -> SendResult:
     """Judge the refusals of finished issues, and return the result with the state of the issue."""
-    from publisher.subscribers.store import find_subscriber
-
     with db.write() as connection:
         settle_finished_issues(connection, ring, now)
-    uncertain = []
     with db.read() as connection:
         due = deliveries.next_due(connection, row.id)
         stopped = brakes.open_brakes(connection, row.id)
-        for delivery in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-            subscriber = find_subscriber(connection, delivery.subscriber_id)
-            erased = f"subscriber {delivery.subscriber_id}, erased"
-            uncertain.append(subscriber.address if subscriber else erased)
+        uncertain = deliveries.uncertain_addresses(connection, row.id)
         states = deliveries.state_counts(connection, row.id).get(row.id, {})
     stop_reason = result.stop_reason
     if stopped and (not stop_reason or " is stopped: " in stop_reason):
         words = "; ".join(brake.describe() for brake in stopped)
-        stop_reason = f"{words}. {brakes.resume_advice(f'{row.digest}/{row.name}')}"
+        stop_reason = f"{words}. {brakes.resume_advice(row.path)}"
     return replace(
         result,
         states=states,
         next_due=datetime.fromtimestamp(due, UTC) if due else None,
         brakes=tuple(stopped),
-        uncertain=tuple(uncertain),
+        uncertain=uncertain,
         stop_reason=stop_reason,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _SendRun:
     """One run over the deliveries of one issue, in one process."""
 
-    def __init__(
-        self,
-        context: Context,
-        row: IssueRow,
-        ring: Keyring,
-        sender: int,
-        on_progress: ProgressCallback,
-        is_stopping: Callable[[], bool],
-    ) -> None:
-        self._site = context.site
-        self._settings = RereadSettings(context.site)
-        self._db = context.db
-        self._row = row
-        self._ring = ring
-        self._sender = sender
-        self._clock = context.clock.now
-        self._on_progress = on_progress
-        self._is_stopping = is_stopping
+    context: Context
+    row: IssueRow
+    ring: Keyring
+    transport: Transport
+    #: The number of this sender.
+    sender: int
+    on_progress: ProgressCallback
+    is_stopping: Callable[[], bool]
 
-    def send(self, transport: Transport, due: int, limit: int | None) -> SendResult:
+    def send(self, due: int, limit: int | None) -> SendResult:
         """Send the deliveries that are due, and release the claims that were not used."""
-        settings = self._site.delivery
-        brake = SuppressionBrake(self._row.id, self._ring)
+        site, db = self.context.site, self.context.db
+        settings = RereadSettings(site)
+        brake = SuppressionBrake(self.row.id, self.ring)
         ledger = Ledger(
-            self._db,
-            self._row.id,
-            self._sender,
-            LedgerRules(
-                uncertain=settings.uncertain,
-                retry_days=settings.retry_days,
-                counts_days=settings.warm_up is not None,
-                drop_after=self._drop_after(),
-            ),
-            clock=lambda: self._clock().astimezone(self._site.tz),
+            db,
+            self.row.id,
+            self.sender,
+            site.delivery,
+            drop_after=self._drop_after(),
+            clock=lambda: self._now().astimezone(site.tz),
             brake=brake,
-            on_stop=lambda stopped: self._stop(stopped, dispatcher, transport),
+            on_stop=lambda stopped: self._stop(stopped, dispatcher),
         )
-        messages = DeliveryMessages(
-            self._site, self._row, lru_cache(maxsize=1)(self._variant), self._ring, read_signers(self._site)
-        )
-        dispatcher = Dispatcher(ledger, Throttle(self._limit_of), messages.build, limit=limit)
-        with self._db.read() as connection:
+        messages = DeliveryMessages(site, self.row, lru_cache(maxsize=1)(self._variant), self.ring, read_signers(site))
+        dispatcher = Dispatcher(ledger, Throttle(site.delivery.domain), messages.build, limit=limit)
+        with db.read() as connection:
             stopped = brake.load(connection)
         for stopped_brake in stopped:
-            self._stop(stopped_brake, dispatcher, transport)
-        connections = max(1, min(settings.connections, due, limit or due))
+            self._stop(stopped_brake, dispatcher)
+        connections = max(1, min(site.delivery.connections, due, limit or due))
         try:
-            with self._running(ledger, dispatcher, transport, connections) as are_done:
-                self._monitor(are_done, dispatcher, transport, due if limit is None else min(due, limit))
+            with self._running(ledger, dispatcher, connections) as are_done:
+                self._monitor(are_done, dispatcher, settings, due if limit is None else min(due, limit))
         finally:
-            self._release(transport, brake)
-            save_pauses(self._db, transport, self._clock())
+            self._release(brake)
+            save_pauses(db, self.transport, self._now())
         for error in (ledger.error, dispatcher.error):
             if isinstance(error, PublisherError):
                 raise error
             if error is not None:
                 raise StoreError(f"sending stopped: {error}; run the command again to continue") from error
         return SendResult(
-            digest=self._row.digest,
-            name=self._row.name,
+            digest=self.row.digest,
+            name=self.row.name,
             counts=dispatcher.counts,
             stop_reason=dispatcher.stop_reason,
             paused_domains=tuple(dispatcher.paused_domains()),
         )
 
-    def _limit_of(self, domain: str) -> RateLimit:
-        limits = self._site.delivery.domain(domain)
-        return RateLimit(per_second=limits.per_second, at_once=limits.at_once)
+    def _now(self) -> datetime:
+        return self.context.clock.now()
 
     @contextmanager
-    def _running(
-        self, ledger: Ledger, dispatcher: Dispatcher, transport: Transport, connections: int
-    ) -> Iterator[threading.Event]:
+    def _running(self, ledger: Ledger, dispatcher: Dispatcher, connections: int) -> Iterator[threading.Event]:
         """Run one thread per connection; yield an event that is set when all have ended."""
         ledger.start()
         are_done, left, lock = threading.Event(), [connections], threading.Lock()
 
         def run(number: int) -> None:
             try:
-                dispatcher.run_connection(transport, number)
+                dispatcher.run_connection(self.transport, number)
             finally:
                 with lock:
                     left[0] -= 1
@@ -346,50 +321,45 @@ class _SendRun:
             are_done.wait()
             ledger.close()
 
-    def _monitor(self, are_done: threading.Event, dispatcher: Dispatcher, transport: Transport, total: int) -> None:
+    def _monitor(self, are_done: threading.Event, dispatcher: Dispatcher, settings: RereadSettings, total: int) -> None:
         """Report progress until the run ends, and obey stops of an operator or another sender."""
-        checked_at = self._clock()
+        checked_at = self._now()
         while not are_done.wait(_POLL_SECONDS):
-            self._on_progress(dispatcher.counts, total)
-            if self._is_stopping():
+            self.on_progress(dispatcher.counts, total)
+            if self.is_stopping():
                 dispatcher.stop("it was stopped")
-            if self._clock() - checked_at >= timedelta(seconds=1):
-                checked_at = self._clock()
-                with self._db.read() as connection:
-                    reason = stop_reason(connection, settings := self._settings.current(), self._row.id, checked_at)
-                    stopped = brakes.open_brakes(connection, self._row.id)
-                if self._site.can_send and not settings.can_send:
+            if self._now() - checked_at >= timedelta(seconds=1):
+                checked_at, site = self._now(), settings.current()
+                with self.context.db.read() as connection:
+                    reason = stop_reason(connection, site, self.row.id, checked_at)
+                    stopped = brakes.open_brakes(connection, self.row.id)
+                if self.context.site.can_send and not site.can_send:
                     reason = reason or "publisher.toml has no mail server any more ([smtp])"
                 if reason:
                     dispatcher.stop(reason)
                 for brake in stopped:
-                    self._stop(brake, dispatcher, transport)
+                    self._stop(brake, dispatcher)
 
     def _drop_after(self) -> timedelta | None:
-        digest = self._site.digests[self._row.digest]
+        digest = self.context.site.digests[self.row.digest]
         drops_late = digest.deliver_at is not None and digest.when_late is LatePolicy.DROP
         return timedelta(hours=digest.late_hours) if drops_late else None
 
     def _variant(self, number: int) -> IssueVariant:
-        with self._db.read() as connection:
-            return load_variants(connection, self._row.id)[number - 1]
+        with self.context.db.read() as connection:
+            return load_variants(connection, self.row.id)[number - 1]
 
-    @staticmethod
-    def _stop(brake: Brake, dispatcher: Dispatcher, transport: Transport) -> None:
+    def _stop(self, brake: Brake, dispatcher: Dispatcher) -> None:
         """Stop the use of a relay or a domain in this run."""
         if brake.scope.kind == DOMAIN:
             dispatcher.stop_domain(brake.scope.name)
-        elif not isinstance(transport, SmtpTransport):
+        elif not isinstance(self.transport, SmtpTransport):
             dispatcher.stop(brake.describe())
         else:
-            transport.stop_relay(brake.scope.name, f"is stopped: {brake.describe()}")
+            self.transport.stop_relay(brake.scope.name, f"is stopped: {brake.describe()}")
 
-    def _release(self, transport: Transport, brake: SuppressionBrake) -> None:
+    def _release(self, brake: SuppressionBrake) -> None:
         """Release the claims of this sender, and store its counts of attempts."""
-        now, policy = int(self._clock().timestamp()), self._site.delivery.uncertain
-        with self._db.write() as connection:
-            deliveries.recover_deliveries(
-                connection, self._sender, now, policy=policy, is_idempotent=transport.is_idempotent
-            )
+        with self.context.db.write() as connection:
+            _recover_sender(connection, self.context.site, self.sender, int(self._now().timestamp()), self.transport)
             brake.finish(connection)
-            senders.forget_sender(connection, self._sender)

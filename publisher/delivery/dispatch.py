@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from publisher.delivery.claims_store import Claim
-from publisher.delivery.ledger import ClaimedBatch, Ledger
+from publisher.delivery.claims_store import Claim, ClaimedBatch
+from publisher.delivery.ledger import Ledger
 from publisher.delivery.throttle import Throttle
 from publisher.mail.outcome import Outcome, RelayFault
 from publisher.mail.transport import OutgoingMessage, Transport

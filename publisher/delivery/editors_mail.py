@@ -18,8 +18,7 @@ from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
 from publisher.delivery.issue_life.approval import hold_reason, unsent_reason
-from publisher.delivery.messages import read_signers
-from publisher.delivery.single_messages import try_messages
+from publisher.delivery.single_messages import single_message, try_messages
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
@@ -34,7 +33,6 @@ from publisher.errors import PublisherError, SendingBlocked
 from publisher.findings.mail_rules import stored_finding
 from publisher.findings.silence import silenced_phrase
 from publisher.html.dates import minute_text
-from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
 from publisher.mail.site_transport import make_transport
@@ -319,31 +317,24 @@ def _messages(site: Site, report: _Report, now: datetime) -> list[OutgoingMessag
     slug, _, name = report.name.partition("/")
     # A newsletter that was taken out of the settings has an issue that is held.
     digest = (site.digests.get(slug) or DigestSettings(title=slug)).digest(slug)
-    values = sample_values(site, digest, name)
-    placeholders, signers = Placeholders(hash=report.variant.placeholder_hash), read_signers(site)
-    text = "\n".join(report.note) + "\n\n" + "=" * 72 + "\n\n" + report.variant.text.decode()
-    page = _with_note(report.variant.html.decode(), report.note)
     subject = f"{report.prefix}{report.subject}"
     envelope = delivery_envelope(site, digest, subject=subject, slot=report.slot, number=report.number)
     # The same mail has the same Message-ID when it is tried again on its day; a later one about the same slot has another.
     content = hashlib.sha256("\n".join((subject, f"{now:%Y-%m-%d}", *report.note)).encode()).hexdigest()[:12]
     messages: list[OutgoingMessage] = []
     for editor in site.mail.editors:
-        address = require_address(editor, parse_named_address)
         key = f"draft.{report.slot.astimezone(UTC):%Y%m%dT%H%M}.{slug}.{content}.{len(messages)}"
-        recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
-        keyed = replace(envelope, message_key=key, date=now.astimezone(site.tz))
-        template = MessageTemplate(
-            keyed, text=text, html=page, placeholders=placeholders, values=values, signers=signers
-        )
         messages.append(
-            OutgoingMessage(
-                reference=None,
-                recipient=recipient,
-                return_path=site.mail.sender_address,
-                data=template.merge(address=address.text, recipient=recipient, token=sample_token(key)),
-                name=f"{key}.{address.domain}",
-                needs_utf8=not recipient.isascii(),
+            single_message(
+                site,
+                replace(envelope, message_key=key, date=now.astimezone(site.tz)),
+                require_address(editor, parse_named_address),
+                text="\n".join(report.note) + "\n\n" + "=" * 72 + "\n\n" + report.variant.text.decode(),
+                html=_with_note(report.variant.html.decode(), report.note),
+                key=key,
+                token=sample_token(key),
+                placeholders=Placeholders(hash=report.variant.placeholder_hash),
+                values=sample_values(site, digest, name),
             )
         )
     return messages

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from publisher.delivery import claims_store
 from publisher.delivery import store as deliveries
-from publisher.delivery.claims_store import Claim
-from publisher.delivery.updates import LedgerRules, delivery_update
+from publisher.delivery.claims_store import Claim, ClaimedBatch
+from publisher.delivery.updates import delivery_update
 from publisher.mail.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -24,18 +24,8 @@ if TYPE_CHECKING:
 
     from publisher.delivery.brakes_store import Brake
     from publisher.delivery.suppression_brake import SuppressionBrake
+    from publisher.settings.delivery import DeliverySettings
     from publisher.storage.engine import Database
-
-
-@dataclass(slots=True)
-class ClaimedBatch:
-    """The result of a claim."""
-
-    claims: list[Claim]
-    #: The last subscriber that was looked at; 0 if there are no more.
-    after: int
-    #: Number of deliveries that were suppressed, because the subscriber unsubscribed or they are too late.
-    suppressed: int
 
 
 @dataclass(slots=True)
@@ -61,8 +51,9 @@ class Ledger:
         db: Database,
         issue_id: int,
         sender: int,
-        rules: LedgerRules,
+        settings: DeliverySettings,
         *,
+        drop_after: timedelta | None = None,
         clock: Callable[[], datetime],
         brake: SuppressionBrake,
         on_stop: Callable[[Brake], None],
@@ -70,7 +61,9 @@ class Ledger:
         self._db = db
         self._issue_id = issue_id
         self._sender = sender
-        self._rules = rules
+        self._settings = settings
+        #: A delivery that is later than this is dropped; None for never.
+        self._drop_after = drop_after
         self._clock = clock
         self._brake = brake
         self._on_stop = on_stop
@@ -197,20 +190,21 @@ class Ledger:
                     lost, withdrawn = claims_store.hand_over(connection, handed, self._sender, now)
                     self.withdrawn |= withdrawn
                     lost |= withdrawn
-                    if self._rules.counts_days:
+                    if self._settings.warm_up is not None:
                         deliveries.add_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for _, after, limit, without in batch.claims:
-                    found = claims_store.claim(
-                        connection,
-                        self._issue_id,
-                        self._sender,
-                        after=after,
-                        limit=limit,
-                        now=now,
-                        without=without,
-                        drop_before=self._drop_before(now),
+                    claimed.append(
+                        claims_store.claim(
+                            connection,
+                            self._issue_id,
+                            self._sender,
+                            after=after,
+                            limit=limit,
+                            now=now,
+                            without=without,
+                            drop_after=self._drop_after,
+                        )
                     )
-                    claimed.append(ClaimedBatch(*found))
         except BaseException as error:
             # Set before the other threads continue, so that they claim and send nothing more.
             self.error = error
@@ -226,16 +220,12 @@ class Ledger:
         for (result, *_), batch_claimed in zip(batch.claims, claimed, strict=True):
             result.set_result(batch_claimed)
 
-    def _drop_before(self, now: int) -> int | None:
-        drop_after = self._rules.drop_after
-        return now - int(drop_after.total_seconds()) if drop_after is not None else None
-
     def _store_outcomes(self, connection: Connection, batch: _Batch, now: int) -> None:
         def first_attempt(claim: Claim) -> int | None:
             return deliveries.first_attempt(connection, claim.issue_id, claim.subscriber_id)
 
         updates = [
-            delivery_update(claim, outcome, self._rules, first_attempt, now) for claim, outcome in batch.outcomes
+            delivery_update(claim, outcome, self._settings, first_attempt, now) for claim, outcome in batch.outcomes
         ]
         self._brake.record(connection, batch.outcomes, now)
         deliveries.record_outcomes(connection, updates, self._sender, now)

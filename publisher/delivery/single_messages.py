@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection
-
 from publisher.context import Context
-from publisher.delivery.messages import DeliveryMessages, read_signers
+from publisher.delivery.messages import read_signers
+from publisher.digests.envelope import delivery_envelope, sample_values
 from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
 from publisher.errors import RemoteError
+from publisher.mail import Envelope
+from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome, RelayFault
+from publisher.mail.placeholders import Placeholders
 from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
-from publisher.signing.site_key import keyring
-from publisher.subscribers.addresses import parse_named_address, require_address
+from publisher.settings import Site
+from publisher.signing.sample_tokens import sample_token
+from publisher.subscribers.addresses import Address, parse_named_address, require_address
 
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
@@ -70,19 +73,44 @@ def try_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> t
     return outcomes, fault or f"the mail server did not take the message: {words}"
 
 
-def send_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> dict[str, Outcome]:
-    """Send messages, and return their outcomes by recipient.
+def single_message(
+    site: Site,
+    envelope: Envelope,
+    address: Address,
+    *,
+    text: str,
+    html: str,
+    key: str,
+    token: str,
+    placeholders: Placeholders,
+    values: dict[str, str],
+) -> OutgoingMessage:
+    """Return a message to one address that is not a delivery.
 
-    Raises:
-        RemoteError: a message was not sent.
+    Args:
+        site: the settings.
+        envelope: its headers.
+        address: the recipient.
+        text, html: its parts, with placeholders.
+        key: the start of its file name in a Maildir.
+        token: belongs to no subscriber.
+        placeholders, values: see `MessageTemplate`.
     """
-    outcomes, fault = try_messages(transport, messages)
-    if fault:
-        raise RemoteError(fault)
-    return outcomes
+    assert site.mail is not None
+    template = MessageTemplate(
+        envelope, text=text, html=html, placeholders=placeholders, values=values, signers=read_signers(site)
+    )
+    return OutgoingMessage(
+        reference=None,
+        recipient=address.recipient,
+        return_path=site.mail.sender_address,
+        data=template.merge(address=address.text, recipient=address.recipient, token=token),
+        name=f"{key}.{address.domain}",
+        needs_utf8=not address.recipient.isascii(),
+    )
 
 
-def send_test(context: Context, connection: Connection, composed: ComposedIssue, address: str) -> Outcome:
+def send_test(context: Context, composed: ComposedIssue, address: str) -> Outcome:
     """Send a composed issue to one address, marked as a test. Nothing is stored.
 
     Raises:
@@ -90,16 +118,28 @@ def send_test(context: Context, connection: Connection, composed: ComposedIssue,
         SendingBlocked: the message has placeholder values and the address may be a real person's.
         RemoteError: no relay accepts the message.
     """
-    site = context.site
+    site, prefix = context.site, "[Test] "
     transport = context.transport or make_transport(site)
     recipient = require_address(address, parse_named_address)
-    issue = composed.issue
-    name = f"{issue.digest}/next"
-    blockers = (
-        () if transport.is_local else (*setting_blockers(site), *sample_blockers(name, issue.variants[0].text.decode()))
-    )
+    issue, variant = composed.issue, composed.issue.variants[0]
+    text, name = variant.text.decode(), f"{issue.digest}/next"
+    blockers = () if transport.is_local else (*setting_blockers(site), *sample_blockers(name, text))
     require_reserved(name, {recipient.domain: 1}, blockers)
-    ring = keyring(site, connection)
-    builder = DeliveryMessages(site, issue, lambda number: issue.variants[number - 1], ring, read_signers(site))
-    message = builder.build_test(recipient.text, recipient.domain, prefix="[Test] ", when=context.now)
-    return send_messages(transport, [message])[message.recipient]
+    digest, subject = site.digest(issue.digest), f"{prefix}{variant.subject or issue.subject}"
+    envelope = delivery_envelope(site, digest, subject=subject, slot=issue.slot, number=issue.number)
+    token = sample_token(f"{prefix}{recipient.text}{context.now.isoformat()}{issue.digest}/{issue.name}")
+    message = single_message(
+        site,
+        replace(envelope, date=context.now.astimezone(site.tz)),
+        recipient,
+        text=text,
+        html=variant.html.decode(),
+        key=f"{int(issue.slot.timestamp())}.{token}",
+        token=token,
+        placeholders=Placeholders(hash=variant.placeholder_hash),
+        values=sample_values(site, digest, issue.name),
+    )
+    outcomes, fault = try_messages(transport, [message])
+    if fault:
+        raise RemoteError(fault)
+    return outcomes[message.recipient]

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from publisher.delivery.claims_store import Claim
 from publisher.model.delivery import DeliveryState, UncertainPolicy
-from publisher.storage.bulk import execute_rows
+from publisher.storage.bulk import execute_rows, select_mapping
 from publisher.storage.tables.delivery import attempt, delivery, sent_day
+from publisher.storage.tables.subscribers import subscriber
 
 _State: Final = DeliveryState
 
@@ -112,23 +125,12 @@ def record_outcomes(connection: Connection, updates: Sequence[DeliveryUpdate], s
     execute_rows(connection, _ADD_ATTEMPT, ("issue", "subscriber", "attempt", "now", "new_state", "answer"), attempts)
 
 
-def release_claims(connection: Connection, sender: int) -> None:
-    """Requeue the deliveries that a sender claimed and did not hand over.
-
-    That does not count as an attempt.
-    """
-    claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _State.SENDING.value)
-    connection.execute(
-        update(delivery)
-        .where(claimed)
-        .values(state=_State.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
-    )
-
-
 def recover_deliveries(
     connection: Connection, sender: int, now: int, *, policy: UncertainPolicy, is_idempotent: bool
-) -> int:
-    """Recover the deliveries of a dead sender; return the number of uncertain ones.
+) -> None:
+    """Recover the deliveries of a sender that has ended.
+
+    Those that it claimed and did not hand over are queued again, which does not count as an attempt.
 
     Args:
         connection: the database, in a transaction.
@@ -137,16 +139,18 @@ def recover_deliveries(
         policy: what to do with deliveries that were handed over and have no outcome.
         is_idempotent: True if a message that is sent again has no further effect; they are requeued then.
     """
-    release_claims(connection, sender)
+    requeue = update(delivery).values(state=_State.QUEUED.value, sender_id=None)
+    claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _State.SENDING.value)
+    connection.execute(requeue.where(claimed).values(attempts=delivery.c.attempts - 1))
     handed = and_(delivery.c.sender_id == sender, delivery.c.state == _State.HANDED_OVER.value)
     if is_idempotent:
-        connection.execute(update(delivery).where(handed).values(state=_State.QUEUED.value, sender_id=None))
-        return 0
+        connection.execute(requeue.where(handed))
+        return
     words = "the sender ended while the message was sent, before the reply was stored"
-    rows = connection.execute(select(delivery.c.issue_id, delivery.c.subscriber_id).where(handed)).all()
-    for issue_id, number in rows:
+    for issue_id, number in connection.execute(
+        select(delivery.c.issue_id, delivery.c.subscriber_id).where(handed)
+    ).all():
         _mark_uncertain(connection, issue_id, number, now, policy, words)
-    return len(rows)
 
 
 def _mark_uncertain(
@@ -172,43 +176,43 @@ def _mark_uncertain(
     )
 
 
-def resolve_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
-    """Apply a policy to the uncertain deliveries of an issue; return their number."""
-    rows = deliveries_in_state(connection, issue_id, _State.UNCERTAIN)
-    for row in rows:
+def resolve_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> None:
+    """Apply a policy to the uncertain deliveries of an issue."""
+    for row in deliveries_in_state(connection, issue_id, _State.UNCERTAIN):
         _mark_uncertain(connection, issue_id, row.subscriber_id, now, policy, row.answer or "")
-    return len(rows)
 
 
 # -- queries ---------------------------------------------------------------------------------------
 
 
-def _delivery(row: Any) -> Delivery:
-    return Delivery(
-        subscriber_id=row.subscriber_id,
-        variant=row.variant,
-        state=DeliveryState(row.state),
-        attempts=row.attempts,
-        due_at=row.due_at,
-        handed_at=row.handed_at,
-        changed_at=row.changed_at,
-        answer=row.answer,
-    )
+_COLUMNS: Final = tuple(delivery.c[field.name] for field in fields(Delivery))
+
+
+def _deliveries(connection: Connection, *conditions: ColumnElement[bool]) -> list[Delivery]:
+    query = select(*_COLUMNS).where(*conditions).order_by(delivery.c.subscriber_id)
+    rows = connection.execute(query).mappings()
+    return [Delivery(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
 
 
 def delivery_of(connection: Connection, issue_id: int, subscriber_id: int) -> Delivery | None:
     """Return the delivery of an issue to a subscriber; None if there is none."""
-    query = select(delivery).where(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
-    row = connection.execute(query).first()
-    return _delivery(row) if row else None
+    found = _deliveries(connection, delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
+    return found[0] if found else None
 
 
 def deliveries_in_state(connection: Connection, issue_id: int, state: DeliveryState) -> list[Delivery]:
     """Return the deliveries of an issue in a state, by subscriber."""
-    query = select(delivery).where(
-        delivery.c.issue_id == issue_id, delivery.c.state == literal_column(f"'{state.value}'")
+    is_in_state = delivery.c.state == literal_column(f"'{state.value}'")
+    return _deliveries(connection, delivery.c.issue_id == issue_id, is_in_state)
+
+
+def uncertain_addresses(connection: Connection, issue_id: int) -> tuple[str, ...]:
+    """Return the addresses of the uncertain deliveries of an issue, by subscriber."""
+    uncertain = deliveries_in_state(connection, issue_id, _State.UNCERTAIN)
+    addresses = select_mapping(
+        connection, subscriber.c.id, subscriber.c.address, [delivery.subscriber_id for delivery in uncertain]
     )
-    return [_delivery(row) for row in connection.execute(query.order_by(delivery.c.subscriber_id))]
+    return tuple(addresses.get(one.subscriber_id, f"subscriber {one.subscriber_id}, erased") for one in uncertain)
 
 
 def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Attempt]:

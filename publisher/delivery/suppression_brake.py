@@ -122,15 +122,14 @@ class SuppressionBrake:
             self._open |= {Scope(RELAY, row.relay), Scope(DOMAIN, row.domain)}
 
     def _provisional(self, claim: Claim, outcome: Outcome, now: int) -> ProvisionalSuppression:
-        address = f"{claim.address.rpartition('@')[0]}@{claim.domain}"
         return ProvisionalSuppression(
             issue_id=claim.issue_id,
             subscriber_id=claim.subscriber_id,
             hash=suppression_hash(self._ring, parse_address(claim.address).key),
             relay=outcome.relay,
             domain=claim.domain,
-            words=refusal_key(outcome.answer, address),
-            names_address=names_address(outcome.answer, address),
+            words=refusal_key(outcome.answer, claim.recipient),
+            names_address=names_address(outcome.answer, claim.recipient),
             note=outcome.answer[:400],
             at=now,
         )

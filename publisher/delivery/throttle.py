@@ -13,24 +13,15 @@ from datetime import date
 from typing import Final
 
 from publisher.backoff import Backoff
+from publisher.settings.delivery import DomainSettings
 
 #: Pauses of a domain that asks to slow down.
 PAUSES: Final = Backoff(15, 1800)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimit:
-    """The limits of one domain."""
-
-    #: Messages per second; None for no limit.
-    per_second: float | None = None
-    #: Messages in progress at a time; None for no limit.
-    at_once: int | None = None
-
-
 @dataclass(slots=True)
 class _DomainState:
-    limit: RateLimit
+    limit: DomainSettings
     in_progress: int = 0
     #: Earliest time of the next message.
     next_at: float = -math.inf
@@ -44,7 +35,7 @@ class _DomainState:
 class Throttle:
     """Keep each domain to its limit, and pause domains that ask to slow down."""
 
-    def __init__(self, limit_of: Callable[[str], RateLimit]) -> None:
+    def __init__(self, limit_of: Callable[[str], DomainSettings]) -> None:
         self._limit_of = limit_of
         self._domains: dict[str, _DomainState] = {}
 

@@ -25,5 +25,4 @@ def send_draft_test(context: Context, target: str, address: str) -> Outcome:
     with db.read() as connection:
         draft = find_draft(connection, target)
     composed, _ = render_draft(context, draft)
-    with db.write() as connection:
-        return send_test(context, connection, composed, address)
+    return send_test(context, composed, address)

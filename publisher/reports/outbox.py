@@ -18,7 +18,6 @@ from publisher.model.digests import SendPolicy
 from publisher.model.result import Result
 from publisher.reports.issue_drafts import approved_status, issue_dict
 from publisher.settings import Site
-from publisher.subscribers import store as subscribers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +106,17 @@ def list_issues(context: Context, digest: str | None = None) -> list[OutboxIssue
             if digest is not None and row.digest != digest:
                 continue
             states = counts.get(row.id, {})
-            uncertain = []
-            if states.get(DeliveryState.UNCERTAIN):
-                for delivery in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-                    subscriber = subscribers.find_subscriber(connection, delivery.subscriber_id)
-                    uncertain.append(
-                        subscriber.address if subscriber else f"subscriber {delivery.subscriber_id}, erased"
-                    )
             due = deliveries.next_due(connection, row.id)
             listed.append(
                 OutboxIssue(
                     row=row,
                     states=states,
                     status=issue_status(context, row, states),
-                    uncertain=tuple(uncertain),
+                    uncertain=(
+                        deliveries.uncertain_addresses(connection, row.id)
+                        if states.get(DeliveryState.UNCERTAIN)
+                        else ()
+                    ),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),
                 )

@@ -38,6 +38,11 @@ class Address:
     #: The domain in lower-case ASCII.
     domain: str
 
+    @property
+    def recipient(self) -> str:
+        """The address as mail servers use it."""
+        return f"{self.text.rpartition('@')[0]}@{self.domain}"
+
 
 def parse_address(text: str) -> Address:
     """Return the address in a text, without invisible characters around it.

@@ -1,13 +1,23 @@
-"""Queries of an issue's open deliveries: domains, due times, attempts."""
+"""Queries of the people who are mailed: active subscribers, and the recipients of open deliveries."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from typing import Final
+
+from sqlalchemy import Connection, and_, func, select
 
 from publisher.model.delivery import FINAL_STATES
 from publisher.model.subscriptions import SubscriptionState
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
+
+#: Subscriptions with their subscribers, and the condition for those that are mailed, if they do not pause.
+SUBSCRIBERS: Final = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
+IS_ACTIVE: Final = and_(
+    subscription.c.state == SubscriptionState.ACTIVE.value,
+    subscriber.c.state == SubscriptionState.ACTIVE.value,
+    subscriber.c.is_suppressed.is_(False),
+)
 
 
 def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
@@ -23,12 +33,6 @@ def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
 
 def subscribed_domains(connection: Connection, digest: str) -> dict[str, int]:
     """Return domain → number of active subscribers of a digest."""
-    is_active = (
-        (subscription.c.digest == digest)
-        & (subscription.c.state == SubscriptionState.ACTIVE.value)
-        & (subscriber.c.state == SubscriptionState.ACTIVE.value)
-        & subscriber.c.is_suppressed.is_(False)
-    )
-    tables = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
-    query = select(subscriber.c.domain, func.count()).select_from(tables).where(is_active)
-    return dict(iter(connection.execute(query.group_by(subscriber.c.domain))))
+    query = select(subscriber.c.domain, func.count()).select_from(SUBSCRIBERS)
+    is_theirs = (subscription.c.digest == digest) & IS_ACTIVE
+    return dict(iter(connection.execute(query.where(is_theirs).group_by(subscriber.c.domain))))

@@ -22,7 +22,7 @@ from publisher.delivery.claims_store import Claim
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.public_issues import newest_public_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
-from publisher.delivery.single_messages import try_messages
+from publisher.delivery.single_messages import single_message, try_messages
 from publisher.digests import store as issues
 from publisher.digests.envelope import with_query
 from publisher.digests.readiness import Blocker, issue_blockers, setting_blockers
@@ -30,7 +30,6 @@ from publisher.digests.variants_store import load_variants
 from publisher.errors import PublisherError
 from publisher.html.dates import long_date
 from publisher.mail import Envelope
-from publisher.mail.message_template import DELIVERY_SLOT, MessageTemplate
 from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
 from publisher.mail.site_transport import make_transport
@@ -189,15 +188,7 @@ class _Batch:
             self.result.sent += 1
             confirmations.delete_jobs(connection, [int(job.subject)])
             if isinstance(reference := message.reference, Claim) and outcome is not None:
-                audience.record_welcome_delivery(
-                    connection,
-                    reference.issue_id,
-                    reference.subscriber_id,
-                    reference.variant,
-                    int(self.now.timestamp()),
-                    outcome.answer,
-                    first_handed_at=reference.first_handed_at,
-                )
+                audience.record_welcome_delivery(connection, reference, int(self.now.timestamp()), outcome.answer)
             return
         self.result.failed += 1
         attempts = job.attempts + 1
@@ -241,7 +232,6 @@ class _Batch:
         }
         text = render_template(site.templates_dir, "web/letter.txt.j2", values)
         page = render_template(site.templates_dir, "web/letter.html.j2", values)
-        recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
         key = f"letter.{email.id}.{email.made_at}.{attempts}"
         envelope = Envelope(
             sender=mail.sender,
@@ -250,20 +240,20 @@ class _Batch:
             list_slug="letters",
             subject=content.subject,
             date=self.now.astimezone(site.tz),
-            message_key=DELIVERY_SLOT,
+            message_key=key,
             unsubscribe=(),
             is_list=False,
         )
-        template = MessageTemplate(
-            envelope, text=text, html=page, placeholders=Placeholders.of(key), values={}, signers=read_signers(site)
-        )
-        return OutgoingMessage(
-            reference=None,
-            recipient=recipient,
-            return_path=mail.sender_address,
-            data=template.merge(address=address.text, recipient=recipient, token=key),
-            name=f"{key}.{address.domain}",
-            needs_utf8=not recipient.isascii(),
+        return single_message(
+            site,
+            envelope,
+            address,
+            text=text,
+            html=page,
+            key=key,
+            token=key,
+            placeholders=Placeholders.of(key),
+            values={},
         )
 
     def _content(self, connection: Connection, email: ConfirmationEmail) -> _Content | None:

@@ -232,6 +232,6 @@ def test_a_test_mail_has_the_time_at_which_it_is_sent(mail_kit: MailKit) -> None
             draft = find_draft(connection, "daily")
         composed, _ = render_draft(context_of(site, db, NOW), draft)
         at = NOW + timedelta(minutes=7)
-    with open_context(site, at, transport=Recorder(ManualClock(at))) as context, context.db.write() as connection:
-        send_test(context, connection, composed, "ann@mail.example")
+    with open_context(site, at, transport=Recorder(ManualClock(at))) as context:
+        send_test(context, composed, "ann@mail.example")
     assert [date_of(message.data) for message in sent] == [at.replace(microsecond=0)]

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from publisher.delivery import audience_store as audience
+from publisher.delivery.claims_store import Claim
 from publisher.digests import store as issues
 from publisher.errors import StageError
 from publisher.model.feeds import FeedFormat
@@ -225,7 +226,7 @@ def test_a_welcome_issue_is_sent_only_if_it_is_still_wanted(subscriber_site: Sub
         assert ann is not None
         with site.kit.open() as db, db.write() as connection:
             (row,) = issues.list_issues(connection, only=[1])
-            audience.record_welcome_delivery(connection, row.id, ann.id, 1, 0, "")
+            audience.record_welcome_delivery(connection, Claim(row.id, ann.id, 1, 1, ann.address, ann.domain, 0), 0, "")
     assert len(site.deliver_emails()) == (1 if change == "nothing" else 0)
 
 

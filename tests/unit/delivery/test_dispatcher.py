@@ -8,13 +8,13 @@ from concurrent.futures import Future
 
 import pytest
 
-from publisher.delivery.claims_store import Claim
+from publisher.delivery.claims_store import Claim, ClaimedBatch
 from publisher.delivery.dispatch import Dispatcher
-from publisher.delivery.ledger import ClaimedBatch
-from publisher.delivery.throttle import RateLimit, Throttle
+from publisher.delivery.throttle import Throttle
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import OutgoingMessage
 from publisher.model.delivery import DeliveryState as State
+from publisher.settings.delivery import DomainSettings
 
 
 def outcome(state: State, *, slow: bool = False) -> Outcome:
@@ -65,11 +65,11 @@ class MemoryLedger:
 class Sender:
     """A dispatcher that is used from one thread."""
 
-    def __init__(self, ledger: MemoryLedger, *, limit: int | None = None, rate: RateLimit | None = None) -> None:
+    def __init__(self, ledger: MemoryLedger, *, limit: int | None = None, rate: DomainSettings | None = None) -> None:
         self.ledger, self.now = ledger, 0.0
         self.dispatcher = Dispatcher(
             ledger,  # type: ignore[arg-type]
-            Throttle(lambda domain: rate or RateLimit()),
+            Throttle(lambda domain: rate or DomainSettings()),
             self._build,
             limit=limit,
             clock=lambda: self.now,
@@ -215,7 +215,7 @@ def test_a_stopped_domain_gets_no_further_message() -> None:
 
 def test_messages_in_progress_are_limited() -> None:
     """A domain with a limit of one gets its second message after the first."""
-    sender = Sender(MemoryLedger("a.example", "a.example"), rate=RateLimit(at_once=1))
+    sender = Sender(MemoryLedger("a.example", "a.example"), rate=DomainSettings(at_once=1))
     first = sender.take()
     assert first is not None and sender.take() is None
     sender.dispatcher.record_outcome(first, outcome(State.ACCEPTED))

@@ -7,12 +7,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
+from publisher.delivery.throttle import Throttle, warm_up_limit
+from publisher.settings.delivery import DomainSettings
 
 
 def test_a_domain_is_limited_per_second_and_at_a_time() -> None:
     """Other domains are not limited."""
-    throttle = Throttle(lambda domain: RateLimit(per_second=10, at_once=2) if domain == "a" else RateLimit())
+    throttle = Throttle(lambda domain: DomainSettings(per_second=10, at_once=2) if domain == "a" else DomainSettings())
     throttle.begin("a", 0)
     assert throttle.ready_at("a") == pytest.approx(0.1)
     throttle.begin("a", 0.1)
@@ -24,7 +25,7 @@ def test_a_domain_is_limited_per_second_and_at_a_time() -> None:
 
 def test_a_sender_waits_until_the_first_domain_is_ready() -> None:
     """A rate limit of twenty a second is reached, and not undercut by waits of a fixed length."""
-    throttle = Throttle(lambda domain: RateLimit(per_second=20 if domain == "fast" else 0.5, at_once=1))
+    throttle = Throttle(lambda domain: DomainSettings(per_second=20 if domain == "fast" else 0.5, at_once=1))
     for domain in ("fast", "slow"):
         throttle.begin(domain, 100)
     assert throttle.seconds_until_ready(["fast", "slow"], 100, 0.25) == 0.25
@@ -38,7 +39,7 @@ def test_a_sender_waits_until_the_first_domain_is_ready() -> None:
 
 def test_a_domain_that_refuses_is_paused_longer_each_time() -> None:
     """Pauses double up to half an hour; after a pause, one message tests the domain."""
-    throttle = Throttle(lambda domain: RateLimit())
+    throttle = Throttle(lambda domain: DomainSettings())
     now, pauses = 0.0, []
     for _ in range(10):
         throttle.begin("a", now)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from publisher.delivery.claims_store import Claim
-from publisher.delivery.updates import LedgerRules, delivery_update
+from publisher.delivery.updates import delivery_update
 from publisher.mail.outcome import Outcome
 from publisher.model.delivery import DeliveryState as State
 from publisher.model.delivery import UncertainPolicy
+from publisher.settings.delivery import DeliverySettings
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -53,8 +54,8 @@ def test_an_outcome_has_one_next_state(
     state: State, answer: str, policy: UncertainPolicy, attempts: int, expected: tuple[State, str, int, str]
 ) -> None:
     """A wrong state loses a delivery, or sends it twice."""
-    rules = LedgerRules(uncertain=policy, retry_days=4)
-    change = delivery_update(claim(attempts), Outcome(state=state, answer=answer), rules, lambda _: None, NOW)
+    settings = DeliverySettings(uncertain=policy, retry_days=4)
+    change = delivery_update(claim(attempts), Outcome(state=state, answer=answer), settings, lambda _: None, NOW)
     due = change.due_at - NOW if change.due_at else 0
     assert (change.state, change.answer, due, change.note) == expected
 
@@ -71,8 +72,8 @@ def test_a_deferred_delivery_is_given_up_after_the_days(
     first_attempt: int, wait: int, expected: tuple[State, int]
 ) -> None:
     """RFC 5321 §4.5.4.1: the days count from the first attempt, not from the last one."""
-    rules = LedgerRules(uncertain=HOLD, retry_days=4)
+    settings = DeliverySettings(uncertain=HOLD, retry_days=4)
     outcome = Outcome(state=State.DEFERRED, answer="450 later", wait=wait)
-    change = delivery_update(claim(), outcome, rules, lambda _: first_attempt, NOW)
+    change = delivery_update(claim(), outcome, settings, lambda _: first_attempt, NOW)
     assert (change.state, change.due_at) == expected
     assert change.answer == ("given up after 4 days: 450 later" if expected[0] is State.FAILED else "450 later")
