@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -37,7 +37,7 @@ from publisher.storage.facts import get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import StateChange
-from publisher.subscribers.suppression import suppress_subscriber
+from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
@@ -114,29 +114,24 @@ class _Counts:
         )
 
 
-@dataclass(slots=True)
-class _Page:
-    """Messages that are recorded in one transaction, and their keys by result."""
-
-    messages: list[tuple[str, bytes | None]] = field(default_factory=list)
-    size: int = 0
-    recorded: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-
-    def add(self, key: str, data: bytes | None) -> bool:
-        """Add a message; return whether the page is full."""
-        self.messages.append((key, data))
-        self.size += len(data or b"")
-        return len(self.messages) >= _PAGE_MESSAGES or self.size >= _PAGE_BYTES
+def _pages(messages: Iterable[tuple[str, bytes | None]]) -> Iterator[list[tuple[str, bytes | None]]]:
+    """Yield messages in lists, each of which is recorded in one transaction and emptied afterwards."""
+    page: list[tuple[str, bytes | None]] = []
+    size = 0
+    for key, data in messages:
+        page.append((key, data))
+        size += len(data or b"")
+        if len(page) >= _PAGE_MESSAGES or size >= _PAGE_BYTES:
+            yield page
+            page.clear()
+            size = 0
+    yield page
 
 
 def process_mailbox(context: Context, *, path: Path | None = None, keep: bool = False) -> BounceResult:
-    """Process the mailbox of the settings, or a Maildir or mbox at ``path``.
+    """Process the mailbox of the settings, or a Maildir or mbox at ``path``; with ``keep``, leave everything in it.
 
-    Args:
-        context: the site; its progress is called at intervals with the number of messages so far.
-        path: a mailbox on this machine.
-        keep: leave everything in the mailbox.
+    The context's progress is called at intervals with the number of messages so far.
 
     Raises:
         SettingsError: there is no such mailbox.
@@ -146,20 +141,12 @@ def process_mailbox(context: Context, *, path: Path | None = None, keep: bool = 
     context.db.require_commits("reading bounces")
     counts = _Counts()
     with _open_mailbox(context.site, path) as mailbox:
-
-        def finish(page: _Page) -> None:
-            _process(context, page, counts)
+        for page in _pages(mailbox.messages()):
+            recorded, unreadable = _process(context, page, counts)
             if not keep:
-                mailbox.remove(page.recorded)
-                mailbox.quarantine(page.unreadable)
+                mailbox.remove(recorded)
+                mailbox.quarantine(unreadable)
             context.progress("reading reports", counts.numbers["messages"], 0)
-
-        page = _Page()
-        for key, data in mailbox.messages():
-            if page.add(key, data):
-                finish(page)
-                page = _Page()
-        finish(page)
     return counts.result()
 
 
@@ -173,12 +160,9 @@ def process_messages(context: Context, messages: Iterable[bytes]) -> BounceResul
     """
     context.db.require_commits("reading bounces")
     counts = _Counts()
-    page = _Page()
     by_name = {hashlib.sha256(data).hexdigest()[:32]: data for data in messages}
-    for name, data in by_name.items():
-        page.add(name, data)
-    _process(context, page, counts)
-    for name in page.unreadable:
+    _, unreadable = _process(context, by_name.items(), counts)
+    for name in unreadable:
         _save_unreadable(context.site.root / UNREADABLE_FOLDER, name, by_name[name])
     return counts.result()
 
@@ -200,38 +184,34 @@ def _open_mailbox(site: Site, path: Path | None) -> AbstractContextManager[Mailb
             "no mailbox is configured: name a Maildir or an mbox, or set bounces.path or [bounces.imap] in publisher.toml"
         )
     imap = settings.imap
-    return open_imap(
-        ImapAccount(
-            host=imap.host,
-            port=imap.port,
-            username=imap.username,
-            password=imap.password.reveal(site.root),
-            folder=imap.folder,
-            security=imap.security,
-            ca_file=str(site.root / imap.ca_file) if imap.ca_file else None,
-        )
-    )
+    ca_file = str(site.root / imap.ca_file) if imap.ca_file else None
+    return open_imap(ImapAccount(**{**dict(imap), "password": imap.password.reveal(site.root), "ca_file": ca_file}))
 
 
-def _process(context: Context, page: _Page, counts: _Counts) -> None:
-    """Record what the messages of a page report, in one transaction."""
+def _process(
+    context: Context, messages: Iterable[tuple[str, bytes | None]], counts: _Counts
+) -> tuple[list[str], list[str]]:
+    """Record what messages report, in one transaction; return the keys of the recorded and the unreadable ones."""
     site = context.site
+    recorded: list[str] = []
+    unreadable: list[str] = []
     with context.db.write() as connection:
         recorder = _Recorder(connection, site, keyring(site, connection), context.seconds, counts)
-        for key, data in page.messages:
+        for key, data in messages:
             counts.numbers["messages"] += 1
             try:
                 reports = _read(data)
             except UnreadableMessage as error:
                 counts.numbers["unreadable"] += 1
                 counts.skip(key, error.reason)
-                page.unreadable.append(key)
+                unreadable.append(key)
                 continue
             match = next(((report, hit) for report in reports if (hit := recorder.find_delivery(report))), None)
             if match is None or data is None:
                 counts.numbers["left"] += 1
             elif recorder.record(key, data, *match):
-                page.recorded.append(key)
+                recorded.append(key)
+    return recorded, unreadable
 
 
 def _read(data: bytes | None) -> list[Report]:
@@ -297,7 +277,7 @@ class _Recorder:
         """Record a report; return False if the database rejects it."""
         try:
             with self.connection.begin_nested():
-                count, suppressed = self._record(hashlib.sha256(data).hexdigest()[:32], report, match)
+                count = self._record(hashlib.sha256(data).hexdigest()[:32], report, match)
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise
@@ -305,17 +285,15 @@ class _Recorder:
             self.counts.skip(key, f"the database rejected its report ({type(error).__name__})")
             return False
         self.counts.numbers[count] += 1
-        if suppressed:
-            self.counts.suppressed.append(suppressed)
         return True
 
-    def _record(self, report_hash: str, report: Report, match: _Match) -> tuple[str, str]:
-        """Return the name of the count to increase, and the suppressed address, if any."""
+    def _record(self, report_hash: str, report: Report, match: _Match) -> str:
+        """Store a report and act on it; return the name of the count to increase."""
         issue_id, number = match.issue_id, match.subscriber_id
         subscriber = subscribers.find_subscriber(self.connection, number)
         if subscriber is None:
             # The subscriber was erased. Nothing about them may be stored.
-            return "known", ""
+            return "known"
         is_bounce = report.kind in (ReportKind.HARD, ReportKind.SOFT)
         is_verified = not is_bounce or self._is_verified(match)
         bounce = BounceRow(
@@ -324,13 +302,13 @@ class _Recorder:
             subscriber_id=number,
             status=report.status,
             answer=report.answer,
-            at=self.now,
+            reported_at=self.now,
         )
         if not store.add_bounce(self.connection, report_hash, bounce):
-            return "known", ""
+            return "known"
         words = " ".join(word for word in (report.status, report.answer) if word)
         if not is_verified:
-            return "unverified", ""
+            return "unverified"
         count, has_bounced = "soft", False
         if report.kind is ReportKind.UNSUBSCRIBE:
             count = "unsubscribed"
@@ -347,10 +325,11 @@ class _Recorder:
             count, has_bounced = "hard", True
         elif (soft_count := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
             has_bounced, words = True, f"{soft_count} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
-        is_new = has_bounced and suppress_subscriber(
-            self.connection, self.ring, number, "bounced", SuppressionChannel.BOUNCE, words, self.now
-        )
-        return count, subscriber.address if is_new else ""
+        if has_bounced and suppress_address(
+            self.connection, self.ring, subscriber.key, "bounced", SuppressionChannel.BOUNCE, words, self.now
+        ):
+            self.counts.suppressed.append(subscriber.address)
+        return count
 
     def _is_verified(self, match: _Match) -> bool:
         """Return whether a bounce belongs to a message of the last ten days to this address."""

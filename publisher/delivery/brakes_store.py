@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from publisher.delivery.brake_rules import RefusalGroup
 from publisher.model.delivery import OPEN_STATES, DeliveryState
+from publisher.model.result import Result
 from publisher.storage.tables.delivery import delivery, provisional_suppression, refusal_window, suppression_brake
 
 RELAY: Final = "relay"
@@ -41,37 +55,34 @@ class ProvisionalSuppression:
     #: The server's reply.
     note: str
     #: Seconds since 1970.
-    at: int
+    refused_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brake:
+class Brake(Result):
     """A relay or a domain that an issue is not sent to until an operator decides."""
 
-    issue_id: int
-    scope: Scope
-    words: str
-    #: One of the replies.
-    note: str
+    issue_id: int = field(metadata={"json": None})
+    #: The kind and the name of its `Scope`.
+    scope: str
+    name: str
+    words: str = field(metadata={"json": None})
     refused: int
     attempts: int
+    #: One of the replies.
+    note: str = field(metadata={"json": "reply"})
     #: Seconds since 1970.
-    stopped_at: int
+    stopped_at: int = field(metadata={"json": None})
+
+    @property
+    def target(self) -> Scope:
+        """The relay or the domain."""
+        return Scope(self.scope, self.name)
 
     def describe(self) -> str:
         """Return the brake for a line of text."""
-        where = f"relay {self.scope.name}" if self.scope.kind == RELAY else self.scope.name
+        where = f"relay {self.name}" if self.scope == RELAY else self.name
         return f"{where} refused {self.refused:,} of {self.attempts:,} deliveries with the same words: {self.note!r}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the brake for JSON output."""
-        return {
-            "scope": self.scope.kind,
-            "name": self.scope.name,
-            "refused": self.refused,
-            "attempts": self.attempts,
-            "reply": self.note,
-        }
 
 
 def resume_advice(issue: str) -> str:
@@ -97,41 +108,27 @@ def add_attempts(connection: Connection, issue_id: int, counts: Mapping[Scope, i
         )
 
 
-def _window(issue_id: int, scope: Scope) -> Any:
-    table = refusal_window.c
-    return and_(table.issue_id == issue_id, table.scope == scope.kind, table.name == scope.name)
+def _at_scope(table: Table, issue_id: int, scope: Scope) -> ColumnElement[bool]:
+    return and_(table.c.issue_id == issue_id, table.c.scope == scope.kind, table.c.name == scope.name)
 
 
 def count_attempts(connection: Connection, issue_id: int, scope: Scope) -> int:
     """Return the number of answered attempts of a scope since its refusals were last judged."""
-    query = select(refusal_window.c.attempts).where(_window(issue_id, scope))
+    query = select(refusal_window.c.attempts).where(_at_scope(refusal_window, issue_id, scope))
     return int(connection.execute(query).scalar() or 0)
 
 
 def close_window(connection: Connection, issue_id: int, scope: Scope) -> None:
     """Delete the count of a scope's attempts."""
-    connection.execute(delete(refusal_window).where(_window(issue_id, scope)))
-
-
-_COLUMNS: Final = (
-    "issue_id",
-    "subscriber_id",
-    "hash",
-    "relay",
-    "domain",
-    "words",
-    "names_address",
-    "note",
-)
+    connection.execute(delete(refusal_window).where(_at_scope(refusal_window, issue_id, scope)))
 
 
 def add_provisional_suppressions(connection: Connection, refused: Iterable[ProvisionalSuppression]) -> None:
     """Store provisional suppressions, one for each subscriber of an issue."""
     for row in refused:
-        values = {name: getattr(row, name) for name in _COLUMNS}
         same = _of_issue(row.issue_id, provisional_suppression.c.subscriber_id == row.subscriber_id)
         connection.execute(delete(provisional_suppression).where(same))
-        connection.execute(insert(provisional_suppression).values(**values, refused_at=row.at))
+        connection.execute(insert(provisional_suppression).values(asdict(row)))
 
 
 def _of_issue(issue_id: int, *conditions: Any) -> Any:
@@ -181,20 +178,21 @@ def take_settled(connection: Connection, issue_id: int) -> list[ProvisionalSuppr
     """Delete and return the refusals that are judged for their relay and for their domain."""
     table = provisional_suppression.c
     is_judged = _of_issue(issue_id, table.is_relay_judged.is_(True), table.is_domain_judged.is_(True))
-    settled = [_row(row) for row in connection.execute(select(provisional_suppression).where(is_judged))]
+    settled = _select(connection, is_judged)
     if settled:
         connection.execute(delete(provisional_suppression).where(is_judged))
     return settled
 
 
-def _row(row: Any) -> ProvisionalSuppression:
-    return ProvisionalSuppression(**{name: getattr(row, name) for name in _COLUMNS}, at=row.refused_at)
-
-
 def provisional_suppressions(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
     """Return an issue's provisional suppressions, by subscriber."""
-    query = select(provisional_suppression).where(_of_issue(issue_id))
-    return [_row(row) for row in connection.execute(query.order_by(provisional_suppression.c.subscriber_id))]
+    return _select(connection, _of_issue(issue_id))
+
+
+def _select(connection: Connection, condition: Any) -> list[ProvisionalSuppression]:
+    columns = [provisional_suppression.c[field.name] for field in fields(ProvisionalSuppression)]
+    query = select(*columns).where(condition).order_by(provisional_suppression.c.subscriber_id)
+    return [ProvisionalSuppression(**row) for row in connection.execute(query).mappings()]
 
 
 def is_provisionally_suppressed(connection: Connection, hashed: str) -> bool:
@@ -232,42 +230,17 @@ def has_open_deliveries(connection: Connection, issue_id: int) -> bool:
 
 def add_brake(connection: Connection, brake: Brake) -> None:
     """Store a brake. A scope has at most one that is not accepted."""
-    connection.execute(
-        insert(suppression_brake).values(
-            issue_id=brake.issue_id,
-            scope=brake.scope.kind,
-            name=brake.scope.name,
-            words=brake.words,
-            note=brake.note,
-            refused=brake.refused,
-            attempts=brake.attempts,
-            stopped_at=brake.stopped_at,
-        )
-    )
-
-
-def _open_brakes_query(issue_id: int | None) -> Select[Any]:
-    table = suppression_brake.c
-    query = select(suppression_brake).where(table.accepted_at.is_(None))
-    if issue_id is not None:
-        query = query.where(table.issue_id == issue_id)
-    return query.order_by(table.issue_id, table.stopped_at, table.scope, table.name)
+    connection.execute(insert(suppression_brake).values(asdict(brake)))
 
 
 def open_brakes(connection: Connection, issue_id: int | None = None) -> list[Brake]:
     """Return the brakes that no operator has decided about, of one issue or of all."""
-    return [
-        Brake(
-            issue_id=row.issue_id,
-            scope=Scope(row.scope, row.name),
-            words=row.words,
-            note=row.note,
-            refused=row.refused,
-            attempts=row.attempts,
-            stopped_at=row.stopped_at,
-        )
-        for row in connection.execute(_open_brakes_query(issue_id))
-    ]
+    table = suppression_brake.c
+    query = select(*(table[field.name] for field in fields(Brake))).where(table.accepted_at.is_(None))
+    if issue_id is not None:
+        query = query.where(table.issue_id == issue_id)
+    query = query.order_by(table.issue_id, table.stopped_at, table.scope, table.name)
+    return [Brake(**row) for row in connection.execute(query).mappings()]
 
 
 def accepted_words(connection: Connection, issue_id: int) -> set[str]:
@@ -281,30 +254,25 @@ def accept_brakes(connection: Connection, accepted: Sequence[Brake], now: int) -
     """Record that an operator accepted brakes: their scopes and words may suppress."""
     table = provisional_suppression.c
     for brake in accepted:
-        condition, _ = _in_scope(brake.scope)
+        condition, _ = _in_scope(brake.target)
         rows = _of_issue(brake.issue_id, or_(condition, table.words == brake.words))
         connection.execute(
             update(provisional_suppression).where(rows).values(is_relay_judged=True, is_domain_judged=True)
         )
         connection.execute(update(suppression_brake).where(_is_brake(brake)).values(accepted_at=now))
-        close_window(connection, brake.issue_id, brake.scope)
+        close_window(connection, brake.issue_id, brake.target)
 
 
-def _is_brake(brake: Brake) -> Any:
-    table = suppression_brake.c
-    return and_(
-        table.issue_id == brake.issue_id,
-        table.scope == brake.scope.kind,
-        table.name == brake.scope.name,
-        table.words == brake.words,
-    )
+def _is_brake(brake: Brake) -> ColumnElement[bool]:
+    is_at_scope = _at_scope(suppression_brake, brake.issue_id, brake.target)
+    return and_(is_at_scope, suppression_brake.c.words == brake.words)
 
 
 def discard_brakes(connection: Connection, discarded: Collection[Brake]) -> int:
     """Delete brakes with their refusals, and requeue the deliveries; return their number."""
     queued = 0
     for brake in discarded:
-        condition, _ = _in_scope(brake.scope)
+        condition, _ = _in_scope(brake.target)
         rows = _of_issue(brake.issue_id, condition)
         people = select(provisional_suppression.c.subscriber_id).where(rows)
         refused = and_(
@@ -317,5 +285,5 @@ def discard_brakes(connection: Connection, discarded: Collection[Brake]) -> int:
         ).rowcount
         connection.execute(delete(provisional_suppression).where(rows))
         connection.execute(delete(suppression_brake).where(_is_brake(brake)))
-        close_window(connection, brake.issue_id, brake.scope)
+        close_window(connection, brake.issue_id, brake.target)
     return queued

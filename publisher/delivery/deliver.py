@@ -351,12 +351,12 @@ class _SendRun:
 
     def _stop(self, brake: Brake, dispatcher: Dispatcher) -> None:
         """Stop the use of a relay or a domain in this run."""
-        if brake.scope.kind == DOMAIN:
-            dispatcher.stop_domain(brake.scope.name)
+        if brake.scope == DOMAIN:
+            dispatcher.stop_domain(brake.name)
         elif not isinstance(self.transport, SmtpTransport):
             dispatcher.stop(brake.describe())
         else:
-            self.transport.stop_relay(brake.scope.name, f"is stopped: {brake.describe()}")
+            self.transport.stop_relay(brake.name, f"is stopped: {brake.describe()}")
 
     def _release(self, brake: SuppressionBrake) -> None:
         """Release the claims of this sender, and store its counts of attempts."""

@@ -64,7 +64,7 @@ class SuppressionBrake:
     def load(self, connection: Connection) -> list[Brake]:
         """Load the brakes and refusals of earlier runs and other senders; return the brakes."""
         stopped = store.open_brakes(connection, self._issue_id)
-        self._stopped = {brake.scope for brake in stopped}
+        self._stopped = {brake.target for brake in stopped}
         self._open |= store.unsettled_scopes(connection, self._issue_id)
         return stopped
 
@@ -131,7 +131,7 @@ class SuppressionBrake:
             words=refusal_key(outcome.answer, claim.recipient),
             names_address=names_address(outcome.answer, claim.recipient),
             note=outcome.answer[:400],
-            at=now,
+            refused_at=now,
         )
 
     def _judge(self, connection: Connection, scopes: set[Scope], now: int) -> None:
@@ -139,8 +139,8 @@ class SuppressionBrake:
         store.add_attempts(connection, self._issue_id, fresh)
         # Another sender may have stopped a scope since the last refusal.
         stopped = store.open_brakes(connection, self._issue_id)
-        self._new += [brake for brake in stopped if brake.scope not in self._stopped]
-        self._stopped |= {brake.scope for brake in self._new}
+        self._new += [brake for brake in stopped if brake.target not in self._stopped]
+        self._stopped |= {brake.target for brake in self._new}
         for scope in sorted(scopes - self._stopped):
             verdict, brake = judge_scope(connection, self._issue_id, scope, now, is_over=False)
             if verdict is Verdict.APPLY:
@@ -166,7 +166,8 @@ def judge_scope(
     note = next((row.note for row in refused if scope.name in (row.relay, row.domain)), reason.words)
     brake = Brake(
         issue_id=issue_id,
-        scope=scope,
+        scope=scope.kind,
+        name=scope.name,
         words=reason.words,
         note=note,
         refused=reason.count,
@@ -193,7 +194,7 @@ def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> l
     new = []
     for issue_id in store.issues_to_settle(connection):
         advisory_lock(connection, _LOCK)
-        stopped = {brake.scope for brake in store.open_brakes(connection, issue_id)}
+        stopped = {brake.target for brake in store.open_brakes(connection, issue_id)}
         for scope in sorted(store.unsettled_scopes(connection, issue_id) - stopped):
             _, brake = judge_scope(connection, issue_id, scope, now, is_over=True)
             if brake is not None:
@@ -244,7 +245,7 @@ def _require_brakes(connection: Connection, target: str) -> tuple[IssueRow, list
     stopped = store.open_brakes(connection, row.id)
     if not stopped:
         raise SettingsError(
-            f"{row.digest}/{row.name}: no refusals wait for a decision. 'publish outbox' shows which issues have some; "
+            f"{row.path}: no refusals wait for a decision. 'publish outbox' shows which issues have some; "
             "without --accept and --retry, 'publish resume' ends a pause"
         )
     return row, stopped

@@ -169,7 +169,7 @@ def _delivery_events(
         reason = f": {delivery.answer}" if delivery.answer else ""
         events.append((delivery.changed_at or 0, f"{delivery.state.value}{reason}"))
     events += [
-        (bounce.at, f"bounced: {bounce.kind} {bounce.status} {bounce.answer}".strip())
+        (bounce.reported_at, f"bounced: {bounce.kind} {bounce.status} {bounce.answer}".strip())
         for bounce in bounces.bounces_of(connection, issue_id, subscriber_id)
     ]
     return tuple(

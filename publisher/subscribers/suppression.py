@@ -41,20 +41,6 @@ def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
     delete_fact(connection, _TO_CONVERT)
 
 
-def suppress_subscriber(
-    connection: Connection,
-    ring: Keyring,
-    subscriber_id: int,
-    reason: str,
-    channel: SuppressionChannel,
-    note: str,
-    now: int,
-) -> bool:
-    """Suppress a subscriber's address; return False if it already was, or they were erased."""
-    person = subscribers.find_subscriber(connection, subscriber_id)
-    return person is not None and suppress_address(connection, ring, person.key, reason, channel, note, now)
-
-
 def suppress_address(
     connection: Connection, ring: Keyring, key: str, reason: str, channel: SuppressionChannel, note: str, now: int
 ) -> bool:

@@ -203,14 +203,14 @@ def test_a_database_error_concerns_one_message(
     box = mailbox.Maildir(path)
     for name in names:
         box.add(message_from_bytes(bounce(return_path(kit, name))))
-    real = action.suppress_subscriber
+    real = action.suppress_address
 
-    def fails(connection: Connection, ring: Any, number: int, *rest: Any) -> bool:
-        if number == 2:
+    def fails(connection: Connection, ring: Any, key: str, *rest: Any) -> bool:
+        if key == names[1]:
             raise error("no") if error is ValueError else error("no", {}, Exception())
-        return real(connection, ring, number, *rest)
+        return real(connection, ring, key, *rest)
 
-    monkeypatch.setattr(action, "suppress_subscriber", fails)
+    monkeypatch.setattr(action, "suppress_address", fails)
     found = process_mailbox(kit.site, NOW, path=path)
     assert (found.hard, found.failed, found.skipped) == (2, 1, 1)
     assert statuses(kit) == ["suppressed", "active", "suppressed"]

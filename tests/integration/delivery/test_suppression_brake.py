@@ -256,7 +256,8 @@ def stop_relay(kit: MailKit, port: int) -> None:
     """Store the brake of another sender."""
     brake = brakes.Brake(
         issue_id=1,
-        scope=brakes.Scope(brakes.RELAY, f"127.0.0.1:{port}"),
+        scope=brakes.RELAY,
+        name=f"127.0.0.1:{port}",
         words="no such user",
         note=GONE,
         refused=11,
@@ -281,7 +282,7 @@ def test_several_senders_share_the_verdict(any_mail_kit: MailKit) -> None:
         send(kit, server)
     assert suppressed(kit) == [] and states(kit)["failed"] <= 60
     with kit.open() as db, db.read() as connection:
-        assert {brake.scope.kind for brake in brakes.open_brakes(connection)} == {"relay", "domain"}
+        assert {brake.scope for brake in brakes.open_brakes(connection)} == {"relay", "domain"}
 
 
 @pytest.mark.postgresql

@@ -88,7 +88,7 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
     assert [one.address for one in doubtful] == names
     with mail_kit.open() as db, db.write() as connection:
         at = int(NOW.timestamp()) + 1
-        complaint = BounceRow(kind="complaint", issue_id=1, subscriber_id=1, status="", answer="abuse", at=at)
+        complaint = BounceRow(kind="complaint", issue_id=1, subscriber_id=1, status="", answer="abuse", reported_at=at)
         assert bounces.add_bounce(connection, "b" * 32, complaint)
     assert lift_suppressions(mail_kit.site, doubtful, NOW) == []
     assert statuses(mail_kit) == {names[0]: "suppressed"}
