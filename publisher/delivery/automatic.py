@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from publisher.context import Context
 from publisher.delivery import store as deliveries
@@ -12,11 +12,10 @@ from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.editors_mail import notify_editors
 from publisher.delivery.issue_life.approval import (
-    OpeningTime,
     held_issues,
     hold_reason,
+    issues_in_sending,
     lateness_reason,
-    opening_time,
     require_subscribers,
 )
 from publisher.delivery.issue_life.opening import open_issue, opened_summary
@@ -28,18 +27,12 @@ from publisher.errors import IssueHeld, PublisherError, SendingBlocked, Settings
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.model.report import HeldIssue, IssueSendResult, PublishResult
-from publisher.settings import Site
-from publisher.storage.engine import Database
 
 
 def open_due_issues(context: Context, *, digests: Collection[str] | None = None) -> PublishResult:
     """Open the send of each approved issue whose slot has come; return those that opened, are held or blocked.
 
-    An issue that is paused, or that waits for a mail server, is left alone.
-
-    Args:
-        context: the site.
-        digests: only issues of these newsletters; of all by default.
+    An issue that is paused, or that waits for a mail server, is left alone. With ``digests``, so are those of others.
     """
     site, db, now = context.site, context.db, context.now
     wanted = site.digests if digests is None else site.digests.keys() & set(digests)
@@ -56,9 +49,13 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
         if reason:
             result += PublishResult(held=(HeldIssue(issue=row.path, reason=reason),))
             continue
+        if now < row.slot:
+            continue
         try:
-            if not _may_open(context, row, with_audience=with_audience):
-                continue
+            if with_audience:
+                with db.read() as connection:
+                    require_subscribers(connection, row)
+                    require_sendable(connection, site, row, is_local=site.delivers_locally)
             opened = open_issue(context, row, with_audience=with_audience)
         except SendingBlocked as error:
             result += PublishResult(blockers=error.blockers)
@@ -71,25 +68,6 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
             if opened is not None:
                 result += PublishResult(opened=(opened_summary(site, opened),))
     return result
-
-
-def _may_open(context: Context, row: IssueRow, *, with_audience: bool) -> bool:
-    """Return whether the send of an approved issue that nothing holds opens now.
-
-    Raises:
-        IssueHeld: its time has come, and it has no subscribers.
-        SendingBlocked: its time has come, and it has placeholder values and real recipients.
-    """
-    site = context.site
-    catch_up = timedelta(hours=site.digests[row.digest].catch_up_hours)
-    when = opening_time(row.slot, datetime.fromtimestamp(row.approved_at or 0, UTC), context.now, catch_up)
-    if when is not OpeningTime.NOW:
-        return False
-    if with_audience:
-        with context.db.read() as connection:
-            require_subscribers(connection, row)
-            require_sendable(connection, site, row, is_local=site.delivers_locally)
-    return True
 
 
 def send_due_issues(
@@ -107,24 +85,18 @@ def send_due_issues(
         without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out mails to editors.
         is_stopping: called at intervals; once it returns True, no more messages are sent.
     """
-    site, db, now = context.site, context.db, context.now
     result = PublishResult()
     if "drafts" not in without:
-        result += _notify_editors(context)
-    for row in sendable_issues(site, db, now):
-        if row.path in without or (digests is not None and row.digest not in digests) or not _is_due(db, row, now):
+        result += notify_editors(context)
+    for row in sendable_issues(context):
+        if row.path in without or (digests is not None and row.digest not in digests) or not _is_due(context, row):
             continue
         result += PublishResult(sends=(_send(context, row.path, is_stopping),))
         if is_stopping():
             break
     if "drafts" not in without and any(sent.stop_reason for sent in result.sends):
-        result = replace(result, draft_errors=()) + _notify_editors(context.later())
+        result = replace(result, draft_errors=()) + notify_editors(context.later())
     return result
-
-
-def _notify_editors(context: Context) -> PublishResult:
-    told = notify_editors(context)
-    return PublishResult(draft_errors=tuple(told.errors), blockers=tuple(told.blockers))
 
 
 def _send(context: Context, name: str, is_stopping: Callable[[], bool]) -> IssueSendResult:
@@ -136,11 +108,12 @@ def _send(context: Context, name: str, is_stopping: Callable[[], bool]) -> Issue
     try:
         sent = deliver(context, name, on_progress=on_progress, is_stopping=is_stopping, is_attended=False)
     except SendingBlocked as error:
-        return replace(_unsent(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
+        reason = str(error).partition("\n")[0].rstrip(":")
+        return IssueSendResult(issue=name, stop_reason=reason, blockers=error.blockers)
     except SettingsError as error:
-        return _unsent(name, str(error))
+        return IssueSendResult(issue=name, stop_reason=str(error))
     except PublisherError as error:
-        return _unsent(name, f"{error}; deliveries made so far are recorded")
+        return IssueSendResult(issue=name, stop_reason=f"{error}; deliveries made so far are recorded")
     return IssueSendResult(
         issue=name,
         accepted=sent.counts.accepted,
@@ -152,54 +125,37 @@ def _send(context: Context, name: str, is_stopping: Callable[[], bool]) -> Issue
     )
 
 
-def _unsent(name: str, reason: str) -> IssueSendResult:
-    return IssueSendResult(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, stop_reason=reason)
+def sendable_issues(context: Context) -> list[IssueRow]:
+    """Return the issues that are sent now, if deliveries are due, oldest first.
 
-
-def sendable_issues(site: Site, db: Database, now: datetime) -> list[IssueRow]:
-    """Return the issues whose send is open and may have open deliveries, oldest first.
-
-    An issue that opened longer than ``delivery.retry_days`` ago is not sent: a mail server that is configured today must
-    not send the news of last month. Placeholder values and holds are checked later.
+    Placeholder values and holds are checked later.
     """
-    since = now - timedelta(days=site.delivery.retry_days)
-    with db.read() as connection:
-        rows = issues.list_issues(connection, since=since)
-    sendable = [
-        row
-        for row in rows
-        if row.opened_at is not None
-        and row.opened_at >= since.timestamp()
-        and row.cancelled_at is None
-        and not row.is_paused
-        and row.digest in site.digests
-    ]
+    with context.db.read() as connection:
+        rows = issues_in_sending(connection, context.site, context.now)
+    sendable = [row for row in rows if not row.is_paused and row.digest in context.site.digests]
     return sorted(sendable, key=lambda row: row.slot)
 
 
-def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
-    with db.read() as connection:
+def _is_due(context: Context, row: IssueRow) -> bool:
+    with context.db.read() as connection:
         due = deliveries.next_due(connection, row.id)
-        if due is not None and due <= now.timestamp():
+        if due is not None and due <= context.now.timestamp():
             return True
         # Claims of a sender that was killed.
         states = deliveries.state_counts(connection, row.id).get(row.id, {})
         return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
 
 
-def next_send_time(
-    site: Site, db: Database, now: datetime, *, without: Collection[str] = ()
-) -> tuple[datetime | None, set[str]]:
+def next_send_time(context: Context, *, without: Collection[str] = ()) -> tuple[datetime | None, set[str]]:
     """Return when the next delivery is due (or None), and issues without queued deliveries."""
     dues, settled = [], set()
-    with db.read() as connection:
-        for row in sendable_issues(site, db, now):
-            name = f"{row.digest}/{row.name}"
-            if name in without:
+    with context.db.read() as connection:
+        for row in sendable_issues(context):
+            if row.path in without:
                 continue
             due = deliveries.next_due(connection, row.id)
             if due is None:
-                settled.add(name)
+                settled.add(row.path)
             else:
                 dues.append(due)
     return (datetime.fromtimestamp(min(dues), UTC) if dues else None), settled

@@ -7,8 +7,8 @@ import html
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -17,7 +17,7 @@ from publisher.context import Context
 from publisher.delivery import editor_mail_store as editor_mail
 from publisher.delivery import store as deliveries
 from publisher.delivery.audience import count_audience
-from publisher.delivery.issue_life.approval import hold_reason, unsent_reason
+from publisher.delivery.issue_life.approval import hold_reason, issues_in_sending, unsent_reason
 from publisher.delivery.single_messages import single_message, try_messages
 from publisher.digests import approval_store as approvals
 from publisher.digests import issue_drafts_store as drafts
@@ -39,6 +39,7 @@ from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState
 from publisher.model.digests import IssueVariant, SendPolicy
+from publisher.model.report import PublishResult
 from publisher.settings import Site
 from publisher.settings.mail import DigestSettings
 from publisher.signing.sample_tokens import sample_token
@@ -47,16 +48,6 @@ from publisher.subscribers.addresses import parse_named_address, require_address
 
 #: Findings of the preflight that a mail lists.
 _MAX_LISTED: Final = 20
-
-
-@dataclass(slots=True, kw_only=True)
-class EditorNotifications:
-    """The result of telling the editors."""
-
-    #: One line for each mail that was not sent.
-    errors: list[str] = field(default_factory=list)
-    #: Placeholder values that blocked mails, each with its fix.
-    blockers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,26 +71,26 @@ class _Report:
     on_sent: Callable[[Connection], None]
 
 
-def notify_editors(context: Context) -> EditorNotifications:
-    """Send editors each draft that waits for them, and each issue that is held, once.
+def notify_editors(context: Context) -> PublishResult:
+    """Send editors each draft that waits for them, and each issue that is held, once; return what went wrong.
 
     A draft of a newsletter with a cadence waits from its slot on; without a cadence from the start. If the mail to an
     editor fails for now, the next run tries that one again.
     """
-    site, result = context.site, EditorNotifications()
+    site, errors, blockers = context.site, list[str](), list[str]()
     if site.mail is None or not site.mail.editors or not site.can_send:
-        return result
+        return PublishResult()
     reports = [*_draft_reports(context), *_hold_reports(context)]
     _forget_ended(context.db, reports)
     for report in reports:
         try:
-            result.errors += _notify(context, report, context.transport or make_transport(site))
+            errors += _notify(context, report, context.transport or make_transport(site))
         except SendingBlocked as error:
-            result.errors.append(f"editors were not sent {report.name}, because of placeholder values")
-            result.blockers = tuple(dict.fromkeys([*result.blockers, *error.blockers]))
+            errors.append(f"editors were not sent {report.name}, because of placeholder values")
+            blockers += error.blockers
         except PublisherError as error:
-            result.errors.append(f"editors were not sent {report.name}: {error}")
-    return result
+            errors.append(f"editors were not sent {report.name}: {error}")
+    return PublishResult(draft_errors=tuple(errors), blockers=tuple(dict.fromkeys(blockers)))
 
 
 def _forget_ended(db: Database, reports: Sequence[_Report]) -> None:
@@ -253,10 +244,11 @@ def _hold_reports(context: Context) -> list[_Report]:
     site, db, now = context.site, context.db, context.now
     reports, released = [], []
     with db.read() as connection:
-        for row in [*issues.waiting_issues(connection), *_issues_in_sending(connection, site, now)]:
+        for row in [*issues.waiting_issues(connection), *issues_in_sending(connection, site, now)]:
             reason = (hold_reason if row.is_paused else unsent_reason)(connection, site, row, now)
             if reason and reason != row.notified_hold:
-                unsent = _count_unsent(connection, row)
+                states = deliveries.state_counts(connection, row.id).get(row.id, {})
+                unsent = sum(states.get(state, 0) for state in NOT_HANDED_OVER)
                 variant = whole_variant(connection, row.id)
                 if variant is not None and (row.is_waiting or unsent):
                     reports.append(_hold_report(row, reason, variant, unsent))
@@ -267,19 +259,6 @@ def _hold_reports(context: Context) -> list[_Report]:
             for issue_id in released:
                 approvals.save_notified_hold(connection, issue_id, None)
     return reports
-
-
-def _issues_in_sending(connection: Connection, site: Site, now: datetime) -> list[IssueRow]:
-    """Return the issues whose send is open, and that are sent without a command."""
-    since = now - timedelta(days=site.delivery.retry_days)
-    rows = issues.list_issues(connection, since=since)
-    return [row for row in rows if row.cancelled_at is None and (row.opened_at or 0) >= since.timestamp()]
-
-
-def _count_unsent(connection: Connection, row: IssueRow) -> int:
-    """Return how many messages of an issue are still to be handed over."""
-    states = deliveries.state_counts(connection, row.id).get(row.id, {})
-    return sum(states.get(state, 0) for state in NOT_HANDED_OVER)
 
 
 def _hold_report(row: IssueRow, reason: str, variant: IssueVariant, unsent: int) -> _Report:

@@ -110,12 +110,12 @@ class IssueSendResult(Result):
 
     #: ``DIGEST/NAME``.
     issue: str
-    accepted: int
-    deferred: int
-    failed: int
-    uncertain: int
+    accepted: int = 0
+    deferred: int = 0
+    failed: int = 0
+    uncertain: int = 0
     #: Number of deliveries that are still to be sent.
-    waiting: int
+    waiting: int = 0
     #: Why sending stopped early; empty if it did not.
     stop_reason: str = field(metadata={"json": "trouble"})
     #: Placeholder values that blocked sending, each with its fix.

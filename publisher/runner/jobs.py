@@ -185,7 +185,7 @@ class Jobs:
             self._log.error("placeholder value", fix=text)
         self._retry_later("drafts", "; ".join(report.draft_errors))
         now, mono = self._clock.now(), self._clock.monotonic()
-        due, settled = next_send_time(site, db, now, without=self._retries.keys() | self._settled.keys())
+        due, settled = next_send_time(self._context(site, db), without=self._retries.keys() | self._settled.keys())
         self._settled.update(dict.fromkeys(settled, mono))
         if due is not None:
             self._wake_at("deliveries", "mail", max(due, now + _MIN_PAUSE))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import Connection
@@ -31,34 +30,16 @@ from publisher.subscribers import recipients_store as recipients
 _REOPEN: Final = "Make it a draft again with 'publish reopen {digest}', then approve it."
 
 
-class OpeningTime(StrEnum):
-    """Whether the send of an approved issue opens now."""
-
-    NOT_YET = "not yet"
-    NOW = "now"
-    #: Its time has passed: only 'publish send' opens it.
-    TOO_LATE = "too late"
-
-
-def opening_time(slot: datetime, approved_at: datetime, now: datetime, catch_up: timedelta) -> OpeningTime:
-    """Return whether the send of an issue opens by itself. Pure.
-
-    Args:
-        slot: the slot of the issue.
-        approved_at: when it was approved, which may be after its slot.
-        now: the current time.
-        catch_up: how late it may open.
-    """
-    if now < slot:
-        return OpeningTime.NOT_YET
-    return OpeningTime.NOW if now <= max(slot, approved_at) + catch_up else OpeningTime.TOO_LATE
+def is_too_late(slot: datetime, approved_at: datetime, now: datetime, catch_up: timedelta) -> bool:
+    """Return whether only 'publish send' opens the send of an issue: CATCH_UP after its slot or its approval. Pure."""
+    return now > max(slot, approved_at) + catch_up
 
 
 def lateness_reason(site: Site, row: IssueRow, now: datetime) -> str:
     """Return why the send of an approved issue does not open by itself any more; empty if it may. Pure."""
     hours = site.digests[row.digest].catch_up_hours
     approved_at = datetime.fromtimestamp(row.approved_at or 0, UTC)
-    if opening_time(row.slot, approved_at, now, timedelta(hours=hours)) is not OpeningTime.TOO_LATE:
+    if not is_too_late(row.slot, approved_at, now, timedelta(hours=hours)):
         return ""
     slot = minute_text(row.slot, site.tz)
     return f"its slot of {slot} passed more than {hours} hours ago. To send it: publish send {row.path}"
@@ -169,14 +150,7 @@ def _or_reopen(row: IssueRow) -> str:
 
 
 def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, now: datetime, *, is_local: bool) -> None:
-    """Raise an error if an issue is not approved, blocked, paused or held.
-
-    Args:
-        connection: the database.
-        site: the settings.
-        row: the issue.
-        now: the current time.
-        is_local: True if the transport keeps messages on this machine.
+    """Raise an error if an issue is not approved, blocked, paused or held; IS_LOCAL if no message leaves this machine.
 
     Raises:
         SettingsError: it may not be sent, with the reason and the fix.
@@ -199,6 +173,17 @@ def require_subscribers(connection: Connection, row: IssueRow) -> None:
     """Raise ``IssueHeld`` if a newsletter has no subscribers: later ones would never get the articles of the issue."""
     if not recipients.subscribed_domains(connection, row.digest):
         raise IssueHeld(f"{row.path} is held: {row.digest} has no subscribers yet; it opens once it has one")
+
+
+def issues_in_sending(connection: Connection, site: Site, now: datetime) -> list[IssueRow]:
+    """Return the issues whose send is open, and that are sent without a command, newest first.
+
+    An issue that opened longer than ``delivery.retry_days`` ago is not: a mail server that is configured today must not
+    send the news of last month.
+    """
+    since = now - timedelta(days=site.delivery.retry_days)
+    rows = issues.list_issues(connection, since=since)
+    return [row for row in rows if row.cancelled_at is None and (row.opened_at or 0) >= since.timestamp()]
 
 
 def stop_reason(connection: Connection, site: Site, issue_id: int, now: datetime) -> str:

@@ -9,11 +9,12 @@ import pytest
 from publisher import CheckResult
 from publisher.cli import check as check_command
 from publisher.delivery import store as deliveries
-from publisher.delivery.editors_mail import EditorNotifications, notify_editors
+from publisher.delivery.editors_mail import notify_editors
 from publisher.digests import store as issues
 from publisher.digests.readiness import issue_blockers
 from publisher.errors import SendingBlocked
 from publisher.model.delivery import DeliveryState
+from publisher.model.report import PublishResult
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
@@ -31,7 +32,7 @@ def states(kit: MailKit) -> dict[str, int]:
     return {state.value: count for state, count in found.items()}
 
 
-def tell(kit: MailKit, now: datetime = NOW) -> EditorNotifications:
+def tell(kit: MailKit, now: datetime = NOW) -> PublishResult:
     with kit.open() as db:
         return notify_editors(context_of(kit.site, db, now))
 
@@ -78,7 +79,7 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
         path = kit.root / "publisher.toml"
         path.write_text(path.read_text().replace("[mail]\n", f'[mail]\neditors = ["ed@mail.example.org", "{REAL}"]\n'))
         drafts = tell(kit)
-        assert drafts.errors == ["editors were not sent daily/2026-11-20T0000, because of placeholder values"]
+        assert drafts.draft_errors == ("editors were not sent daily/2026-11-20T0000, because of placeholder values",)
         assert [text.partition(":")[0] for text in drafts.blockers] == [
             "base_url",
             "mail.sender",
@@ -100,10 +101,10 @@ def test_editors_get_only_the_draft_that_waits(mail_kit: MailKit) -> None:
     kit.draft("article3", date=f"{NOW:%Y-%m-%d}")
     with Server() as server:
         kit.mail(server.port, send="review")
-        assert tell(kit).errors == []
+        assert tell(kit).draft_errors == ()
         assert len(server.accepted) == 1
         assert "Draft of daily No. 4 for 2 subscribers." in server.accepted[0].data.decode()
-        assert tell(kit).errors == []
+        assert tell(kit).draft_errors == ()
         assert len(server.accepted) == 1
 
 

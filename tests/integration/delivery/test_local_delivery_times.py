@@ -20,7 +20,7 @@ from publisher.subscribers import store
 from tests.conftest import MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.examples import examples
-from tests.support.use_cases import add_subscriber, deliver, list_issues, run_due_slots
+from tests.support.use_cases import add_subscriber, context_of, deliver, list_issues, run_due_slots
 
 CADENCE = "0 18 * * *"
 # The night before London's clocks go back; New York's go a week later.
@@ -79,7 +79,7 @@ class LocalTimeSite:
 
     def next_due(self) -> datetime | None:
         with self.kit.open() as db:
-            return next_send_time(self.kit.site, db, self.clock.now())[0]
+            return next_send_time(context_of(self.kit.site, db, self.clock.now()))[0]
 
     def run_until(self, end: datetime) -> None:
         """Send whenever a delivery is due."""

@@ -23,6 +23,7 @@ from tests.support.clocks import ManualClock
 from tests.support.use_cases import (
     add_subscriber,
     approve,
+    context_of,
     deliver,
     pause,
     resume,
@@ -110,7 +111,7 @@ class WeeklySite:
         """Run whenever a delivery is due."""
         while True:
             with self.kit.open() as db:
-                due = next_send_time(self.kit.site, db, self.clock.now())[0]
+                due = next_send_time(context_of(self.kit.site, db, self.clock.now()))[0]
             if due is None or due > end:
                 return
             self.run_at(max(self.clock.at, due))

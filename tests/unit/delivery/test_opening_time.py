@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.delivery.issue_life.approval import OpeningTime, opening_time
+from publisher.delivery.issue_life.approval import is_too_late
 
 SLOT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 BEFORE, AFTER = SLOT - timedelta(days=3), SLOT + timedelta(hours=30)
@@ -16,28 +16,28 @@ SECOND = timedelta(seconds=1)
 @pytest.mark.parametrize(
     ("approved_at", "now", "expected"),
     [
-        (BEFORE, BEFORE, OpeningTime.NOT_YET),
-        (BEFORE, SLOT - SECOND, OpeningTime.NOT_YET),
-        (BEFORE, SLOT, OpeningTime.NOW),
-        (BEFORE, SLOT + timedelta(hours=24), OpeningTime.NOW),
-        (BEFORE, SLOT + timedelta(hours=24) + SECOND, OpeningTime.TOO_LATE),
-        (BEFORE, SLOT + timedelta(days=400), OpeningTime.TOO_LATE),
+        (BEFORE, BEFORE, False),
+        (BEFORE, SLOT - SECOND, False),
+        (BEFORE, SLOT, False),
+        (BEFORE, SLOT + timedelta(hours=24), False),
+        (BEFORE, SLOT + timedelta(hours=24) + SECOND, True),
+        (BEFORE, SLOT + timedelta(days=400), True),
         # Approved after its slot: the time counts from the approval.
-        (AFTER, AFTER, OpeningTime.NOW),
-        (AFTER, AFTER + timedelta(hours=24), OpeningTime.NOW),
-        (AFTER, AFTER + timedelta(hours=24) + SECOND, OpeningTime.TOO_LATE),
+        (AFTER, AFTER, False),
+        (AFTER, AFTER + timedelta(hours=24), False),
+        (AFTER, AFTER + timedelta(hours=24) + SECOND, True),
     ],
 )
-def test_an_approved_issue_opens_from_its_slot_for_catch_up_hours(
-    approved_at: datetime, now: datetime, expected: OpeningTime
+def test_an_approved_issue_opens_by_itself_for_catch_up_hours(
+    approved_at: datetime, now: datetime, expected: bool
 ) -> None:
     """``catch_up_hours`` is 24."""
-    assert opening_time(SLOT, approved_at, now, timedelta(hours=24)) is expected
+    assert is_too_late(SLOT, approved_at, now, timedelta(hours=24)) is expected
 
 
 @pytest.mark.parametrize("hours", [1, 6, 72])
 def test_catch_up_hours_are_counted_to_the_second(hours: int) -> None:
     """The last second counts."""
     last, catch_up = SLOT + timedelta(hours=hours), timedelta(hours=hours)
-    assert opening_time(SLOT, BEFORE, last, catch_up) is OpeningTime.NOW
-    assert opening_time(SLOT, BEFORE, last + SECOND, catch_up) is OpeningTime.TOO_LATE
+    assert is_too_late(SLOT, BEFORE, last, catch_up) is False
+    assert is_too_late(SLOT, BEFORE, last + SECOND, catch_up) is True
