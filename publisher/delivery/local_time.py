@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from publisher.cadence import next_local_time
+from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
-from publisher.settings import Site
 
 #: Within this time after a slot or an opening, its local time has come in every zone.
 _LOCAL_TIME_WINDOW: Final = timedelta(days=2)
@@ -63,11 +63,12 @@ class LocalDeliveryTimes:
             return self._site_zone
 
 
-def reschedule_on_zone_change(connection: Connection, site: Site, now: datetime) -> Callable[[int, str], None]:
+def reschedule_on_zone_change(context: Context, connection: Connection) -> Callable[[int, str], None]:
     """Return a function that reschedules a subscriber's open deliveries for a new time zone.
 
     Call it with the subscriber's number and the zone. A delivery whose new local time has passed is due at once.
     """
+    site, now = context.site, context.now
     recent: list[tuple[int, datetime, time]] = []
     for row in issues.list_issues(connection, since=now - _LOCAL_TIME_WINDOW):
         settings = site.digests.get(row.digest)

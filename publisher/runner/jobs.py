@@ -263,7 +263,7 @@ class Jobs:
             return
         from publisher.websub.hub import run_hub_tasks
 
-        result = run_hub_tasks(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        result = run_hub_tasks(self._context(site, db), is_stopping=self._is_stopping.is_set)
         if result.delivered or result.subscribed or result.unsubscribed or result.dropped:
             self._log.info(
                 "hub notifications sent",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from publisher.model.result import Result
 from publisher.model.subscriptions import ALL_DIGESTS, ChangeSource, SubscriptionState
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.bulk import batches, insert_rows, select_mapping
 from publisher.storage.facts import increment_fact
 from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.delivery import attempt, bounce, delivery, provisional_suppression
@@ -161,12 +162,7 @@ def reserve_ids(connection: Connection, count: int) -> int:
 
 def ids_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → ID of the subscribers that exist."""
-    ids: dict[str, int] = {}
-    for batch in batches(keys):
-        ids.update(
-            iter(connection.execute(select(subscriber.c.key, subscriber.c.id).where(subscriber.c.key.in_(batch))))
-        )
-    return ids
+    return select_mapping(connection, subscriber.c.key, subscriber.c.id, keys)
 
 
 def insert_subscribers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -194,38 +190,27 @@ def delete_subscriber(connection: Connection, subscriber_id: int) -> None:
     connection.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
 
 
-def _row(row: Any, subscriptions: Mapping[str, Subscription]) -> Subscriber:
-    return Subscriber(
-        id=row.id,
-        address=row.address,
-        key=row.key,
-        domain=row.domain,
-        state=SubscriptionState(row.state),
-        state_at=row.state_at,
-        state_source=ChangeSource(row.state_source),
-        is_suppressed=row.is_suppressed,
-        opted_out_at=row.opted_out_at,
-        subscriptions=subscriptions,
-        zone=row.zone,
-        language=row.language,
-        follows={name: tuple(labels) for name, labels in json.loads(row.query).items()},
-        added_at=row.added_at,
-        paused_until=row.paused_until,
-        feed_since=row.feed_since,
-    )
+_COLUMNS: Final = tuple(subscriber.c[one.name] for one in fields(Subscriber) if one.name in subscriber.c)
 
 
-_COLUMNS: Final = (subscriber, interests.c.query)
+def _subscriber(row: Row[Any], subscriptions: Mapping[str, Subscription]) -> Subscriber:
+    values = {
+        "state": SubscriptionState(row.state),
+        "state_source": ChangeSource(row.state_source),
+        "subscriptions": subscriptions,
+        "follows": {name: tuple(labels) for name, labels in json.loads(row.query).items()},
+    }
+    return Subscriber(**{column.name: row[at] for at, column in enumerate(_COLUMNS)} | values)
 
 
 def _all() -> Select[Any]:
-    return select(*_COLUMNS).join(interests, interests.c.id == subscriber.c.interests_id)
+    return select(*_COLUMNS, interests.c.query).join(interests, interests.c.id == subscriber.c.interests_id)
 
 
 def find_by_key(connection: Connection, key: str) -> Subscriber | None:
     """Return the subscriber with a normalised address."""
     row = connection.execute(_all().where(subscriber.c.key == key)).first()
-    return _row(row, load_subscriptions(connection, [row.id]).get(row.id, {})) if row else None
+    return _subscriber(row, load_subscriptions(connection, [row.id]).get(row.id, {})) if row else None
 
 
 def find_subscriber(connection: Connection, subscriber_id: int) -> Subscriber | None:
@@ -239,28 +224,28 @@ def find_subscribers(connection: Connection, ids: Iterable[int]) -> dict[int, Su
     for batch in batches(ids):
         rows = connection.execute(_all().where(subscriber.c.id.in_(batch))).all()
         states = load_subscriptions(connection, [row.id for row in rows])
-        people.update((row.id, _row(row, states.get(row.id, {}))) for row in rows)
+        people.update((row.id, _subscriber(row, states.get(row.id, {}))) for row in rows)
     return people
 
 
 def iter_subscribers(
     connection: Connection, *, digest: str | None = None, status: SubscriptionState | None = None
 ) -> Iterator[Subscriber]:
-    """Yield subscribers in the order in which they were added, in pages.
+    """Yield subscribers in the order in which they were added: all, those with a state for a digest, or with a status.
 
-    Args:
-        connection: to the store.
-        digest: only people with a state for this digest.
-        status: only people with this state, for the digest if one is named.
+    With both, their state for that digest is the status.
     """
+    return chain.from_iterable(subscriber_pages(connection, digest=digest, status=status))
+
+
+def subscriber_pages(
+    connection: Connection, *, digest: str | None = None, status: SubscriptionState | None = None
+) -> Iterator[list[Subscriber]]:
+    """Yield the subscribers of `iter_subscribers` in lists."""
     last = 0
-    while True:
-        rows = connection.execute(_page(last, digest, status)).all()
-        if not rows:
-            return
+    while rows := connection.execute(_page(last, digest, status)).all():
         states = load_subscriptions(connection, [row.id for row in rows])
-        for row in rows:
-            yield _row(row, states.get(row.id, {}))
+        yield [_subscriber(row, states.get(row.id, {})) for row in rows]
         last = rows[-1].id
 
 

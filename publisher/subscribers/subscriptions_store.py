@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from publisher.model.result import Result
 from publisher.model.subscriptions import ChangeSource, SubscriptionState
-from publisher.storage.bulk import batches, execute_rows, insert_rows
+from publisher.storage.bulk import batches, execute_rows, insert_rows, select_mapping
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
 
 _State: Final = SubscriptionState
@@ -199,10 +199,7 @@ def _update_people(connection: Connection, subscriber_ids: Collection[int], chan
 
     Active with an active subscription; unsubscribed if all are unsubscribed; otherwise unconfirmed.
     """
-    before: dict[int, str] = {}
-    for page in batches(subscriber_ids):
-        query = select(subscriber.c.id, subscriber.c.state).where(subscriber.c.id.in_(page))
-        before.update(iter(connection.execute(query)))
+    before = select_mapping(connection, subscriber.c.id, subscriber.c.state, subscriber_ids)
     new: dict[SubscriptionState, list[int]] = {}
     for subscriber_id, subscriptions in load_subscriptions(connection, before).items():
         state = overall_state(subscription.state for subscription in subscriptions.values())

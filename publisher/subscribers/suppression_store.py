@@ -140,15 +140,6 @@ def add_suppression(
     return False
 
 
-def replace_bounce_suppression(
-    connection: Connection, hashed: str, reason: str, channel: SuppressionChannel, note: str, now: int
-) -> None:
-    """Replace the reason of a suppression by a bounce, so that no review of bounces lifts it."""
-    is_bounce = (suppression.c.hash == hashed) & (suppression.c.reason == "bounced")
-    values = {"reason": reason, "channel": channel.value, "note": note, "suppressed_at": now}
-    connection.execute(update(suppression).where(is_bounce).values(**values))
-
-
 def lift_suppression(connection: Connection, hashed: str, key: str, change: StateChange) -> None:
     """Remove an address from the suppression list: its subscriber has the state from before.
 

@@ -76,11 +76,11 @@ def insert_subscriber_rows(
     change: StateChange,
     interests_ids: dict[str, int],
 ) -> None:
-    """Add the subscribers of rows, who must not exist yet, with the state of their row.
+    """Add the subscribers of rows, who must not exist yet and are not suppressed, with the state of their row.
 
     Args:
         connection: to the store, in a transaction.
-        rows: of subscribers who are not suppressed.
+        rows: the rows.
         defaults: the digests of rows that name none.
         change: the source, time and reason of the new states.
         interests_ids: a cache of interests → their ID, filled on the way.
@@ -138,17 +138,10 @@ def change_subscriber(
     interests_ids: dict[str, int],
     on_zone_change: Callable[[int, str], None],
 ) -> bool:
-    """Update a subscriber by their row, and return whether that changes anything.
+    """Update a subscriber by their row, and return whether that changes anything; what it does not name stays.
 
-    The caller has checked that they have not unsubscribed from the row's digests.
-
-    Args:
-        connection: to the store, in a transaction.
-        before: the subscriber as stored.
-        row: their row; what it does not name stays.
-        change: the source, time and reason of the new states.
-        interests_ids: a cache of interests → their ID, filled on the way.
-        on_zone_change: called with the subscriber's ID and zone if the zone changes.
+    The caller has checked that they have not unsubscribed from the row's digests. INTERESTS_IDS is a cache of interests →
+    their ID; ON_ZONE_CHANGE is called with the subscriber's ID and zone if the zone changes.
     """
     number = before.id
     values: dict[str, Any] = {}
@@ -188,7 +181,7 @@ def upsert_subscriber(context: Context, connection: Connection, row: SubscriberR
     if known is None:
         insert_subscriber_rows(connection, [row], (), change, {})
     else:
-        on_zone_change = reschedule_on_zone_change(connection, context.site, context.now)
+        on_zone_change = reschedule_on_zone_change(context, connection)
         change_subscriber(connection, known, row, change, {}, on_zone_change)
     subscriber = store.find_by_key(connection, row.address.key)
     assert subscriber is not None
@@ -237,10 +230,8 @@ def add_subscriber(
         known = store.find_by_key(connection, checked.key)
         if not chosen and (known is None or reason):
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
-        if known is not None and not reason:
-            _require_not_unsubscribed(known, chosen)
-        if known is not None and known.has_complained:
-            _require_no_complaint(known, chosen)
+        if known is not None:
+            _require_consent(known, chosen, reason)
         before = known.digests if known is not None else ()
         subscribed = replace(row, digests=tuple(dict.fromkeys((*before, *chosen))))
         return upsert_subscriber(context, connection, subscribed, change)
@@ -268,26 +259,23 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
     suppression.lift_suppression(connection, hashed, address.key, change)
 
 
-def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
-    """Reject a resubscription after a complaint: only the person can subscribe again.
+def _require_consent(known: Subscriber, digests: Iterable[str], reason: str) -> None:
+    """Reject digests that a person has unsubscribed from, without a reason or by a complaint.
+
+    After a complaint, only the person can subscribe again.
 
     Raises:
-        SettingsError: they unsubscribed from one of these digests by a complaint.
+        SettingsError: they have unsubscribed from one of them.
     """
     unsubscribed = [digest for digest in digests if known.has_unsubscribed(digest)]
-    if unsubscribed:
-        raise SettingsError(
-            f"{known.address} is {describe_inactive_state(known, unsubscribed)} after a complaint. No reason lifts a complaint: they "
-            "can subscribe by the form, with a confirmation email"
-        )
-
-
-def _require_not_unsubscribed(known: Subscriber, digests: Iterable[str]) -> None:
-    unsubscribed = [digest for digest in digests if known.has_unsubscribed(digest)]
-    if unsubscribed:
-        raise SettingsError(
-            f"{known.address} is {describe_inactive_state(known, unsubscribed)}. If they have asked to be subscribed again, use --resubscribe REASON."
-        )
+    if not unsubscribed or (reason and not known.has_complained):
+        return
+    state = f"{known.address} is {describe_inactive_state(known, unsubscribed)}"
+    if not reason:
+        raise SettingsError(f"{state}. If they have asked to be subscribed again, use --resubscribe REASON.")
+    raise SettingsError(
+        f"{state} after a complaint. No reason lifts a complaint: they can subscribe by the form, with a confirmation email"
+    )
 
 
 def describe_inactive_state(known: Subscriber, digests: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -89,15 +89,59 @@ class ConfirmationEmailResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Content:
-    """The subject and text of an email."""
+class _Words:
+    """The words of an email. Its lines may have {title}, the site's, {names} of newsletters and {to}, an address."""
 
     subject: str
     lines: tuple[str, ...]
-    #: The label and URL of the button; None for no button.
-    button: tuple[str, str] | None = None
-    #: The lines below the button.
-    after: tuple[str, ...] = ()
+    button: str
+    #: The last line, below the button.
+    last: str
+
+
+_WORDS: Final = {
+    ConfirmationKind.SUBSCRIBE: _Words(
+        subject="Please confirm",
+        lines=("You, or somebody else, asked to subscribe this address to {names} from {title}.",),
+        button="Yes, subscribe me",
+        last="If that was not you, ignore this message: you will not be subscribed.",
+    ),
+    ConfirmationKind.NEW_ADDRESS: _Words(
+        subject="Please confirm your new address",
+        lines=("A subscriber of {title} asked to have their newsletters sent to this address.",),
+        button="Yes, send them here",
+        last="If that was not you, ignore this message: nothing will be sent here.",
+    ),
+    ConfirmationKind.OLD_ADDRESS: _Words(
+        subject="Please confirm your change of address",
+        lines=("You, or somebody to whom you forwarded an issue, asked to have {title} sent to {to}.",),
+        button="Yes, change my address",
+        last="The change needs confirmation from both addresses. If it was not you, ignore this message.",
+    ),
+    ConfirmationKind.DOWNLOAD: _Words(
+        subject="Your data",
+        lines=(
+            "You, or somebody to whom you forwarded an issue, asked for a file with all data that we store about you.",
+        ),
+        button="Download my data",
+        last="If it was not you, ignore this message.",
+    ),
+    ConfirmationKind.ERASE: _Words(
+        subject="Please confirm that we erase your data",
+        lines=("You, or somebody to whom you forwarded an issue, asked {title} to erase all data about you.",),
+        button="Erase my data",
+        last="Nothing is erased before you confirm. If it was not you, ignore this message.",
+    ),
+    ConfirmationKind.ALREADY_SUBSCRIBED: _Words(
+        subject="You are already subscribed",
+        lines=(
+            "You, or somebody else, asked to subscribe this address to newsletters from {title}.",
+            "You are already subscribed. You can change what you get and when.",
+        ),
+        button="My newsletters",
+        last="If that was not you, ignore this message: nothing has changed.",
+    ),
+}
 
 
 def confirmation_link(site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime) -> str:
@@ -215,30 +259,18 @@ class _Batch:
         # The address may have been suppressed after the message was asked for.
         if not may_confirm(connection, email.hash):
             return None
-        content = self._content(connection, email)
-        if content is None or self.site.mail is None:
-            return None
         site, mail, address = self.site, self.site.mail, parse_address(email.address)
-        values = {
-            "subject": content.subject,
-            "lines": content.lines,
-            "button": content.button,
-            "after": content.after,
-            "site_title": site.title,
-            "base_url": site.base_url,
-            "postal_address": mail.postal_address,
-            "language": site.language,
-            "light": site.theme.light_palette,
-        }
-        text = render_template(site.templates_dir, "web/letter.txt.j2", values)
-        page = render_template(site.templates_dir, "web/letter.html.j2", values)
+        link = self._link(connection, email)
+        if link is None or mail is None:
+            return None
+        values = self._values(email, link, mail.postal_address)
         key = f"letter.{email.id}.{email.made_at}.{attempts}"
         envelope = Envelope(
             sender=mail.sender,
             reply_to=mail.reply_to,
             list_name=site.title,
             list_slug="letters",
-            subject=content.subject,
+            subject=values["subject"],
             date=self.now.astimezone(site.tz),
             message_key=key,
             unsubscribe=(),
@@ -248,78 +280,42 @@ class _Batch:
             site,
             envelope,
             address,
-            text=text,
-            html=page,
+            text=render_template(site.templates_dir, "web/letter.txt.j2", values),
+            html=render_template(site.templates_dir, "web/letter.html.j2", values),
             key=key,
             token=key,
             placeholders=Placeholders.of(key),
             values={},
         )
 
-    def _content(self, connection: Connection, email: ConfirmationEmail) -> _Content | None:
-        if email.kind is ConfirmationKind.ALREADY_SUBSCRIBED:
-            return self._already_subscribed(connection, email)
-        link, until = confirmation_link(self.site, connection, email, self.now), self.now + VALID_FOR[email.kind]
-        validity = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
-        title = self.site.title
-        if email.kind is ConfirmationKind.SUBSCRIBE:
-            names = [self.site.digests[slug].title for slug in request_from(email).digests if slug in self.site.digests]
-            return _Content(
-                subject=f"Please confirm: {title}",
-                lines=(
-                    f"You, or somebody else, asked to subscribe this address to {_join_names(names)} from {title}.",
-                ),
-                button=("Yes, subscribe me", link),
-                after=(validity, "If that was not you, ignore this message: you will not be subscribed."),
-            )
-        if email.kind is ConfirmationKind.NEW_ADDRESS:
-            return _Content(
-                subject=f"Please confirm your new address: {title}",
-                lines=(f"A subscriber of {title} asked to have their newsletters sent to this address.",),
-                button=("Yes, send them here", link),
-                after=(validity, "If that was not you, ignore this message: nothing will be sent here."),
-            )
-        if email.kind is ConfirmationKind.OLD_ADDRESS:
-            return _Content(
-                subject=f"Please confirm your change of address: {title}",
-                lines=(
-                    f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {email.request['to']}.",
-                ),
-                button=("Yes, change my address", link),
-                after=(
-                    validity,
-                    "The change needs confirmation from both addresses. If it was not you, ignore this message.",
-                ),
-            )
-        if email.kind is ConfirmationKind.DOWNLOAD:
-            return _Content(
-                subject=f"Your data: {title}",
-                lines=(
-                    "You, or somebody to whom you forwarded an issue, asked for a file with all data that we store about you.",
-                ),
-                button=("Download my data", link),
-                after=(validity, "If it was not you, ignore this message."),
-            )
-        return _Content(
-            subject=f"Please confirm that we erase your data: {title}",
-            lines=(f"You, or somebody to whom you forwarded an issue, asked {title} to erase all data about you.",),
-            button=("Erase my data", link),
-            after=(validity, "Nothing is erased before you confirm. If it was not you, ignore this message."),
-        )
+    def _values(self, email: ConfirmationEmail, link: str, postal_address: str) -> dict[str, Any]:
+        """Return the values of an email's template."""
+        site, words = self.site, _WORDS[email.kind]
+        after = [words.last]
+        if email.kind in VALID_FOR:
+            until = (self.now + VALID_FOR[email.kind]).astimezone(site.tz)
+            after.insert(0, f"The link works until {long_date(until, site.language)}.")
+        names = [site.digests[slug].title for slug in request_from(email).digests if slug in site.digests]
+        fields = {"title": site.title, "names": _join_names(names), "to": email.request.get("to", "")}
+        return {
+            "subject": f"{words.subject}: {site.title}",
+            "lines": [line.format(**fields) for line in words.lines],
+            "button": (words.button, link),
+            "after": after,
+            "site_title": site.title,
+            "base_url": site.base_url,
+            "postal_address": postal_address,
+            "language": site.language,
+            "light": site.theme.light_palette,
+        }
 
-    def _already_subscribed(self, connection: Connection, email: ConfirmationEmail) -> _Content | None:
+    def _link(self, connection: Connection, email: ConfirmationEmail) -> str | None:
+        """Return the link of an email's button; None if it is about a subscriber who was erased."""
+        if email.kind is not ConfirmationKind.ALREADY_SUBSCRIBED:
+            return confirmation_link(self.site, connection, email, self.now)
         if email.subscriber_id is None or subscribers.find_subscriber(connection, email.subscriber_id) is None:
             return None
-        link = preferences_link(self.site, connection, email.subscriber_id, self.now)
-        return _Content(
-            subject=f"You are already subscribed: {self.site.title}",
-            lines=(
-                f"You, or somebody else, asked to subscribe this address to newsletters from {self.site.title}.",
-                "You are already subscribed. You can change what you get and when.",
-            ),
-            button=("My newsletters", link),
-            after=("If that was not you, ignore this message: nothing has changed.",),
-        )
+        return preferences_link(self.site, connection, email.subscriber_id, self.now)
 
     def _welcome(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
         """Return the newest issue for a new subscriber.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Final, TextIO
 
 from sqlalchemy import Connection
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
 
-_PAGE: Final = 2_000
-#: Reason of a suppression → its word in an exported list.
-_STATUS_WORDS: Final = {"bounced": "bounced", "complained": "complained", "unsubscribed": "unsubscribed"}
+#: Reasons of a suppression that an exported list has as a status.
+_STATUSES: Final = ("bounced", "complained", "unsubscribed")
 
 
 def suppress_by_operator(context: Context, address: str, *, note: str = "") -> bool:
@@ -40,14 +38,8 @@ def suppress_by_operator(context: Context, address: str, *, note: str = "") -> b
     """
     checked = require_address(address)
     with context.db.write() as connection:
-        ring = keyring(context.site, connection)
-        seconds, channel = context.seconds, SuppressionChannel.OPERATOR
-        is_new = suppress_address(connection, ring, checked.key, "asked", channel, note, seconds)
-        if not is_new:
-            suppression.replace_bounce_suppression(
-                connection, suppression_hash(ring, checked.key), "asked", channel, note[:400], seconds
-            )
-        return is_new
+        ring, channel = keyring(context.site, connection), SuppressionChannel.OPERATOR
+        return suppress_address(connection, ring, checked.key, "asked", channel, note, context.seconds)
 
 
 def erase_subscriber(context: Context, address: str) -> bool:
@@ -114,8 +106,7 @@ def export_subscribers(context: Context, file: TextIO, *, as_json: bool, digest:
     count = 0
     with context.db.read() as connection:
         ring = keyring(context.site, connection)
-        subscribers = store.iter_subscribers(connection, digest=digest)
-        while page := list(islice(subscribers, _PAGE)):
+        for page in store.subscriber_pages(connection, digest=digest):
             reasons = _suppression_words(connection, ring, page)
             for person in page:
                 values = {**person.as_dict(), "status": reasons.get(person.id, person.status)}
@@ -132,9 +123,7 @@ def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Sub
     """Return subscriber ID → reason of their suppression, as ``import`` reads it."""
     hashes = {suppression_hash(ring, person.key): person.id for person in page if person.is_suppressed}
     suppressed = suppression.load_suppressions(connection, hashes)
-    return {
-        hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in suppressed.items() if why.reason in _STATUS_WORDS
-    }
+    return {hashes[hashed]: why.reason for hashed, why in suppressed.items() if why.reason in _STATUSES}
 
 
 def _cell(value: str | Sequence[str]) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
@@ -30,7 +29,6 @@ from publisher.subscribers.suppression_store import Suppression
 if TYPE_CHECKING:
     from publisher.signing.keyring import Keyring
 
-_PAGE: Final = 2_000
 _BOUNCE_DAYS: Final = 30
 #: A reply code or an enhanced status code: only replies of servers are reviewed.
 _SERVER_WORDS: Final = re.compile(r"(?<![\w.-])[45][0-9]{2}\b|(?<![0-9.])[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]|\.[0-9])")
@@ -115,8 +113,7 @@ def lift_suppressions(context: Context, doubtful: Sequence[DoubtfulSuppression])
 
 
 def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[DoubtfulSuppression]:
-    rows = subscribers.iter_subscribers(connection)
-    while page := list(islice(rows, _PAGE)):
+    for page in subscribers.subscriber_pages(connection):
         hashes = {suppression_hash(ring, person.key): person for person in page}
         suppressions = suppression.load_suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
@@ -29,7 +28,6 @@ from publisher.http_client import CallbackClient
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.settings import Site
 from publisher.storage import job_queue
-from publisher.storage.engine import Database
 from publisher.storage.job_queue import Job
 from publisher.websub import hub_store as hub
 from publisher.websub.link_header import link_header
@@ -140,9 +138,7 @@ class _TaskResult:
 
 
 def run_hub_tasks(
-    site: Site,
-    db: Database,
-    clock: Callable[[], datetime],
+    context: Context,
     *,
     seconds: float = 60,
     longest: float = 30,
@@ -151,12 +147,12 @@ def run_hub_tasks(
     """Run due tasks, and return their results.
 
     Args:
-        site, db: the settings and the database.
-        clock: returns the current time.
+        context: the site. Its clock is read while the run lasts.
         seconds: no task is claimed after this time.
         longest: seconds for one request and its response.
         is_stopping: checked between batches; True leaves the remaining tasks for the next run.
     """
+    site, db, clock = context.site, context.db, context.clock
     report = HubReport()
     deadline = time.monotonic() + seconds
     # Servers that do not respond. Their other callbacks are skipped in this run, so that they delay no others.
@@ -164,7 +160,7 @@ def run_hub_tasks(
     client = CallbackClient(site.web.hub_networks, max_seconds=longest)
     with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
         while time.monotonic() < deadline and not is_stopping():
-            now = int(clock().timestamp())
+            now = int(clock.now().timestamp())
             with db.write() as connection:
                 jobs = job_queue.claim(connection, hub.HUB_KINDS, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
                 secrets_by_feed = hub.secrets_by_feed(connection, jobs)
@@ -174,7 +170,7 @@ def run_hub_tasks(
             results = list(pool.map(task, jobs))
             with db.write() as connection:
                 for job, result in zip(jobs, results, strict=True):
-                    _record_result(connection, job, result, int(clock().timestamp()), report)
+                    _record_result(connection, job, result, int(clock.now().timestamp()), report)
     return report
 
 

@@ -87,7 +87,7 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
     sent, failed = 0, list[str]()
     if site.web.hub:
         limits = {"seconds": seconds} if at_once else {"seconds": _OWN_HUB_SECONDS, "longest": _OWN_HUB_SECONDS}
-        hub_report = run_hub_tasks(site, db, lambda: now, **limits)
+        hub_report = run_hub_tasks(context, **limits)
         sent += hub_report.delivered
         failed += hub_report.failed
     if due:

@@ -14,7 +14,7 @@ from publisher.websub import hub_store as hub
 from publisher.websub.hub import HubReport, run_hub_tasks
 from tests.conftest import NOW, SiteKit
 from tests.support.clocks import ManualClock
-from tests.support.use_cases import send_notifications
+from tests.support.use_cases import context_of, send_notifications
 from tests.support.web_visitor import Response, Visitor
 
 TOPIC = "https://review.example/feeds/all.atom"
@@ -80,7 +80,7 @@ def configure_hub(kit: SiteKit) -> None:
     kit.article("one.md", "One", topic="Water")
     kit.publish()
     with kit.open() as db:
-        run_hub_tasks(kit.site, db, ManualClock(NOW).now)
+        run_hub_tasks(context_of(kit.site, db, NOW))
 
 
 class HubSite:
@@ -100,7 +100,7 @@ class HubSite:
 
     def work(self) -> HubReport:
         with self.kit.open() as db:
-            return run_hub_tasks(self.kit.site, db, self.clock.now)
+            return run_hub_tasks(context_of(self.kit.site, db, self.clock.now()))
 
     def change(self, name: str, *, work: bool = True) -> None:
         self.clock.advance(minutes=1)

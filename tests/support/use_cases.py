@@ -111,8 +111,8 @@ def send_due_issues(site: Site, db: Database, now: datetime, **options: Any) -> 
 
 def send_notifications(db: Database, site: Site, now: datetime, **options: Any) -> NotificationResult:
     """Notify hubs, on an open database."""
-    names = ("progress", "clock")
-    context = Context(site=site, db=db, now=now, **{name: options.pop(name) for name in names if name in options})
+    given = {name: options.pop(name) for name in ("progress", "clock") if name in options}
+    context = Context(site=site, db=db, now=now, **{"clock": FixedClock(now), **given})
     return notify.send_notifications(context, **options)
 
 
