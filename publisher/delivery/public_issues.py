@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -43,30 +43,9 @@ class IssuePage(Result):
     next: IssueRow | None
 
 
-def public_issues(
-    connection: Connection,
-    site: Site,
-    digest: str,
-    *,
-    name: str | None = None,
-    before: datetime | None = None,
-    after: datetime | None = None,
-    limit: int | None = None,
-) -> list[IssueRow]:
-    """Return public issues: those whose send is open.
-
-    Args:
-        connection: the database.
-        site: the settings.
-        digest: the digest's slug.
-        name: only the issue of this name.
-        before: only issues with an earlier slot, newest first.
-        after: only issues with a later slot, oldest first.
-        limit: number of issues.
-    """
-    if digest not in site.digests:
-        return []
-    return issues.public_issues(connection, digest, name=name, before=before, after=after, limit=limit)
+def public_issues(connection: Connection, site: Site, digest: str, **options: Any) -> list[IssueRow]:
+    """Return the public issues of a digest of the settings: those whose send is open. Options are those of the store."""
+    return issues.public_issues(connection, digest, **options) if digest in site.digests else []
 
 
 def newest_issues(context: Context, most: int) -> dict[str, list[IssueRow]]:
@@ -76,14 +55,7 @@ def newest_issues(context: Context, most: int) -> dict[str, list[IssueRow]]:
 
 
 def archived_issues(context: Context, digest: str, most: int, *, before: str | None = None) -> list[IssueRow] | None:
-    """Return public issues of a digest, newest first; None if there is no issue BEFORE.
-
-    Args:
-        context: the site.
-        digest: the digest.
-        most: number of issues.
-        before: only issues before the one of this name.
-    """
+    """Return at most MOST public issues of a digest, newest first; None if there is no issue BEFORE."""
     with context.db.read() as connection:
         later = public_issues(connection, context.site, digest, name=before, limit=1) if before is not None else []
         if before is not None and not later:
@@ -117,10 +89,9 @@ def issue_page(context: Context, digest: str, name: str) -> IssuePage | None:
     """Return a public issue; None if there is no issue of that name, or it is not public."""
     site = context.site
     with context.db.read() as connection:
-        rows = public_issues(connection, site, digest, name=name, limit=1)
-        if not rows:
+        row = next(iter(public_issues(connection, site, digest, name=name)), None)
+        if row is None:
             return None
-        row = rows[0]
         variant = whole_variant(connection, row.id) or _staged_variant(connection, row.id)
         withdrawn = issues.withdrawn_articles(connection, row.id)
         seqs = issues.issue_article_seqs(connection, row.id) if withdrawn else []

@@ -19,9 +19,9 @@ from typing import Final
 
 #: Matches the token of a delivery in a text.
 TOKEN_PATTERN: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
-_SUBSCRIBER_BYTES: Final = 5
-_ISSUE_BYTES: Final = 4
-_TIME_BYTES: Final = 4
+#: Bytes of the two numbers in a delivery's token, issue and subscriber, and in a feed's, subscriber and time.
+_DELIVERY: Final = (4, 5)
+_FEED: Final = (5, 4)
 _MAC_BYTES: Final = 11
 
 
@@ -55,16 +55,11 @@ class Keyring:
 
     def feed_pass(self, subscriber: int, since: int) -> str:
         """Return the token of a subscriber's personal feed that was created at SINCE (Unix time)."""
-        payload = subscriber.to_bytes(_SUBSCRIBER_BYTES) + since.to_bytes(_TIME_BYTES)
-        mac = self._mac(b"feed", payload, _MAC_BYTES)
-        return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
+        return self._sign(b"feed", _FEED, subscriber, since)
 
     def subscriber_of_feed_token(self, text: str) -> tuple[int, int] | None:
         """Return (subscriber, since) of a personal feed's token; None if the site did not sign it."""
-        payload = self._verify(b"feed", text, _SUBSCRIBER_BYTES + _TIME_BYTES)
-        if payload is None:
-            return None
-        return int.from_bytes(payload[:_SUBSCRIBER_BYTES]), int.from_bytes(payload[_SUBSCRIBER_BYTES:])
+        return self._verify(b"feed", _FEED, text)
 
     def address_hash(self, key: str) -> str:
         """Return the hash of an email address, given as its normalized KEY."""
@@ -72,42 +67,38 @@ class Keyring:
 
     def delivery_token(self, issue: int, subscriber: int) -> str:
         """Return a delivery's token for its Message-ID and its links."""
-        return self._sign_delivery(b"copy", issue, subscriber)
+        return self._sign(b"copy", _DELIVERY, issue, subscriber)
 
     def delivery_of_token(self, text: str) -> tuple[int, int] | None:
         """Return (issue, subscriber) of a token of links and Message-IDs; None if the site did not sign it."""
-        return self._verify_delivery(b"copy", text)
+        return self._verify(b"copy", _DELIVERY, text)
 
     def return_path_token(self, issue: int, subscriber: int) -> str:
         """Return a delivery's token for its return path, the only one that a bounce is accepted with."""
-        return self._sign_delivery(b"return path", issue, subscriber)
+        return self._sign(b"return path", _DELIVERY, issue, subscriber)
 
     def delivery_of_return_path(self, text: str) -> tuple[int, int] | None:
         """Return (issue, subscriber) of a return path's token; None if the site did not sign it."""
-        return self._verify_delivery(b"return path", text)
+        return self._verify(b"return path", _DELIVERY, text)
 
-    def _sign_delivery(self, purpose: bytes, issue: int, subscriber: int) -> str:
-        payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_SUBSCRIBER_BYTES)
+    def _sign(self, purpose: bytes, sizes: tuple[int, int], first: int, second: int) -> str:
+        payload = first.to_bytes(sizes[0]) + second.to_bytes(sizes[1])
         # Masking hides how many subscribers and issues there are.
         mac = self._mac(purpose, payload, _MAC_BYTES)
         return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
 
-    def _verify_delivery(self, purpose: bytes, text: str) -> tuple[int, int] | None:
-        payload = self._verify(purpose, text, _ISSUE_BYTES + _SUBSCRIBER_BYTES)
-        if payload is None:
-            return None
-        return int.from_bytes(payload[:_ISSUE_BYTES]), int.from_bytes(payload[_ISSUE_BYTES:])
-
-    def _verify(self, purpose: bytes, text: str, length: int) -> bytes | None:
+    def _verify(self, purpose: bytes, sizes: tuple[int, int], text: str) -> tuple[int, int] | None:
         try:
             data = base64.b32decode(text.strip().upper())
         except ValueError:
             return None
-        if len(data) != _MAC_BYTES + length:
+        if len(data) != _MAC_BYTES + sum(sizes):
             return None
         mac = data[:_MAC_BYTES]
         payload = self._masked(mac, data[_MAC_BYTES:])
-        return payload if hmac.compare_digest(mac, self._mac(purpose, payload, _MAC_BYTES)) else None
+        if not hmac.compare_digest(mac, self._mac(purpose, payload, _MAC_BYTES)):
+            return None
+        return int.from_bytes(payload[: sizes[0]]), int.from_bytes(payload[sizes[0] :])
 
     def _masked(self, mac: bytes, payload: bytes) -> bytes:
         mask = self._mac(b"copy mask", mac, len(payload))
