@@ -128,7 +128,7 @@ def open_send(folder: Path, audience: int) -> None:
         with measured("opening: audience, selections and deliveries, in one transaction"):
             opened = open_issue(context, row)
     assert opened is not None
-    assert opened.deliveries == audience
+    assert opened.subscribers == audience
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{(size(folder) - before) / audience:.0f} bytes for each delivery; peak memory {peak:.0f} MB")
 

@@ -5,7 +5,7 @@ Pure: it never reads the clock, and never stores or runs anything.
 
 from publisher.cadence.crontab import Cadence, parse_cadence
 from publisher.cadence.description import describe_cadence
-from publisher.cadence.local_time import next_local_time, parse_local_time
+from publisher.cadence.local_time import find_zone, next_local_time, parse_local_time
 from publisher.cadence.slots import Timetable, due_slots, next_slot, previous_slot, slots_between, to_local
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Timetable",
     "describe_cadence",
     "due_slots",
+    "find_zone",
     "next_local_time",
     "next_slot",
     "parse_cadence",

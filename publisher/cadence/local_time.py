@@ -21,6 +21,14 @@ def parse_local_time(text: str) -> time:
     return time(int(match[1]), int(match[2]))
 
 
+def find_zone(name: str) -> ZoneInfo | None:
+    """Return a time zone by its name; None if the tz database of this machine does not have it."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
 def next_local_time(slot: datetime, at: time, zone: ZoneInfo) -> datetime:
     """Return the first instant at or after SLOT at which the local time in ZONE is AT, in UTC.
 

@@ -18,7 +18,7 @@ from publisher.delivery.issue_life.approval import (
     lateness_reason,
     require_subscribers,
 )
-from publisher.delivery.issue_life.opening import open_issue, opened_summary
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import approval_store as approvals
 from publisher.digests import store as issues
 from publisher.digests.readiness import require_sendable
@@ -66,7 +66,7 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
             result += PublishResult(held=(HeldIssue(issue=row.path, reason=reason),))
         else:
             if opened is not None:
-                result += PublishResult(opened=(opened_summary(site, opened),))
+                result += PublishResult(opened=(opened,))
     return result
 
 

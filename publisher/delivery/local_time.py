@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from publisher.cadence import next_local_time
+from publisher.cadence import find_zone, next_local_time
 from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
@@ -53,14 +53,11 @@ class LocalDeliveryTimes:
         return self._known[zone]
 
     def _zone(self, name: str | None) -> ZoneInfo:
-        if name is None:
-            return self._site_zone
-        try:
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            # The tz database of this machine does not have a zone that was valid when the subscriber was added.
+        zone = find_zone(name) if name is not None else None
+        if name is not None and zone is None:
+            # It was valid when the subscriber was added.
             self.unknown_zones.add(name)
-            return self._site_zone
+        return zone or self._site_zone
 
 
 def reschedule_on_zone_change(context: Context, connection: Connection) -> Callable[[int, str], None]:

@@ -14,7 +14,7 @@ from publisher.context import Context
 from publisher.delivery.audience import count_audience
 from publisher.delivery.issue_life.approval import error_reason
 from publisher.delivery.issue_life.fixed_issue import fix_draft
-from publisher.delivery.issue_life.opening import open_issue, opened_summary
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
 from publisher.digests.lookup import missing_draft_fix
@@ -272,10 +272,9 @@ def _open(context: Context, row: IssueRow) -> Approval:
     if with_audience and not site.can_send:
         return Approval(row=row, opened=None)
     try:
-        result = open_issue(context, row, with_audience=with_audience)
+        return Approval(row=row, opened=open_issue(context, row, with_audience=with_audience))
     except PublisherError as error:
         return Approval(row=row, opened=None, trouble=str(error))
-    return Approval(row=row, opened=opened_summary(site, result) if result is not None else None)
 
 
 def _is_version(hashed: str, seen: str) -> bool:

@@ -11,7 +11,7 @@ from publisher.articles.failure_isolation import failure_problem
 from publisher.context import Context
 from publisher.delivery.audience import count_audience
 from publisher.delivery.issue_life.fixed_issue import fix_draft
-from publisher.delivery.issue_life.opening import open_issue, opened_summary
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import issue_drafts_store as drafts
 from publisher.digests import store as issues
 from publisher.digests.issue_drafts_store import IssueDraft
@@ -113,7 +113,7 @@ def _make_issue(context: Context, update: DraftUpdate) -> tuple[PublishResult, s
     except IssueHeld as error:
         return result + PublishResult(held=(HeldIssue(issue=row.path, reason=str(error)),)), f"{row.path}, held"
     if opened is not None:
-        result += PublishResult(opened=(opened_summary(context.site, opened),))
+        result += PublishResult(opened=(opened,))
     return result, row.path
 
 

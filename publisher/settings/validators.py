@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
+from publisher.cadence import find_zone
 from publisher.model.hosts import ascii_host, ascii_url
 from publisher.model.mailbox import parse_mailbox
 
@@ -53,10 +53,8 @@ def host(value: str) -> str:
 
 def zone(value: str) -> str:
     """Accept a name of the tz database."""
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("must be a time zone of the tz database, as in Europe/London or UTC") from None
+    if find_zone(value) is None:
+        raise ValueError("must be a time zone of the tz database, as in Europe/London or UTC")
     return value
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TextIO
-from zoneinfo import ZoneInfo
 
+from publisher.cadence import find_zone
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.addresses import Address, parse_named_address, strip_invisible
@@ -331,13 +331,9 @@ def _many(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
 
 @lru_cache(maxsize=1024)
 def _zone(name: str) -> str | None:
-    if not name:
-        return None
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name[:80]!r} is not a time zone of the tz database, such as Europe/London") from None
-    return name
+    if name and find_zone(name) is None:
+        raise ValueError(f"{name[:80]!r} is not a time zone of the tz database, such as Europe/London")
+    return name or None
 
 
 @lru_cache(maxsize=1024)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from publisher.cadence import find_zone
 from publisher.context import Context
 from publisher.model.result import Result
 from publisher.model.subscriptions import ChangeSource, ConfirmationKind
@@ -165,7 +165,8 @@ def pause_mail(context: Context, subscriber_id: int, until: date | None = None) 
         subscriber = subscribers.find_subscriber(connection, subscriber_id)
         if subscriber is None:
             return False
-        end = datetime.combine(until or _NO_END, time(), _zone(subscriber.zone, context.site)).astimezone(UTC)
+        zone = find_zone(subscriber.zone) if subscriber.zone else None
+        end = datetime.combine(until or _NO_END, time(), zone or context.site.tz).astimezone(UTC)
         values = {"paused_until": int(end.timestamp())}
         subscribers.update_subscribers(connection, [(subscriber_id, values)])
         return True
@@ -175,13 +176,6 @@ def resume_mail(context: Context, subscriber_id: int) -> None:
     """End the pause of a subscriber's mail."""
     with context.db.write() as connection:
         subscribers.update_subscribers(connection, [(subscriber_id, {"paused_until": None})])
-
-
-def _zone(name: str | None, site: Site) -> ZoneInfo:
-    try:
-        return ZoneInfo(name) if name else site.tz
-    except (KeyError, ValueError, OSError):
-        return site.tz
 
 
 def set_personal_feed(context: Context, subscriber_id: int, *, is_on: bool) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
 from publisher.feeds import facets_store as facets
+from publisher.model.result import Result
 from publisher.model.subscriptions import ChangeSource, ConfirmationKind, SubscriptionState
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
@@ -35,21 +36,13 @@ _MAX_LABELS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionRequest:
-    """A request to subscribe."""
+class SubscriptionRequest(Result):
+    """A request to subscribe, stored as JSON with its confirmation email."""
 
     digests: tuple[str, ...]
     #: Field → labels that they want; everything by default.
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     zone: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the request as it is stored with a confirmation email."""
-        return {
-            "digests": list(self.digests),
-            "follows": {name: list(labels) for name, labels in self.follows.items()},
-            "zone": self.zone,
-        }
 
 
 def request_from(confirmation: ConfirmationEmail) -> SubscriptionRequest:

@@ -8,6 +8,7 @@ from publisher.context import Context
 from publisher.delivery.issue_life.fixed_issue import fix_draft
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import update_draft
 from publisher.pipeline.stage_outbox import stage_outbox
@@ -23,9 +24,9 @@ def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) ->
         assert update.draft is not None, update.content.reason
         row = fix_draft(context, update)
         if opens:
-            opened = open_issue(context, row)
-            assert opened is not None
-            row = opened.row
+            assert open_issue(context, row) is not None
+            with db.read() as connection:
+                (row,) = issues.list_issues(connection, only=[row.id])
         stage_outbox(context)
     return row
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.articles.records import article_from_text
 from publisher.context import Context
-from publisher.delivery.audience import AudienceChanged, freeze_audience, load_audience
+from publisher.delivery.audience import AudienceChanged, FrozenAudience, freeze_audience, load_audience
 from publisher.delivery.audience_store import lock_audience
 from publisher.delivery.issue_life.approval import error_reason
 from publisher.delivery.issue_life.fixed_issue import content_of_issue
@@ -26,7 +25,6 @@ from publisher.model.articles import Article
 from publisher.model.digests import IssueVariant
 from publisher.model.query import Interests, group_by_variant
 from publisher.model.report import OpenedSummary
-from publisher.settings import Site
 from publisher.storage.locks import advisory_lock
 
 #: Transactions that may find a new selection before the send is given up; subscribers change rarely.
@@ -35,31 +33,15 @@ _MAX_ATTEMPTS: Final = 20
 _LOCK: Final = "open a send"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedIssue:
-    """An issue whose send is open."""
-
-    row: IssueRow
-    #: Number of queued deliveries.
-    deliveries: int
-    #: Unknown time zone → number of its subscribers. Their deliveries are due at the site's local time.
-    unknown_zones: Mapping[str, int] = field(default_factory=dict)
-
-
 class _SelectionMissing(Exception):
     """Rolls the transaction back, because a subscriber selects articles that no variant has."""
 
 
-def open_issue(context: Context, row: IssueRow, *, with_audience: bool = True) -> OpenedIssue | None:
-    """Open the send of an issue in one transaction; return None if another process did, or it was cancelled.
+def open_issue(context: Context, row: IssueRow, *, with_audience: bool = True) -> OpenedSummary | None:
+    """Open the send of an issue that nothing holds; return None if another process did, or it was cancelled.
 
-    If a selection has no variant, the transaction is rolled back, and starts again once that is rendered from the approved
-    text and checked.
-
-    Args:
-        context: the site.
-        row: an approved issue that nothing holds.
-        with_audience: False to publish the issue without mail.
+    That is one transaction. If a selection has no variant, it is rolled back, and starts again once the variant is rendered
+    from the approved text and checked. Without an audience, the issue is published without mail.
 
     Raises:
         IssueHeld: it, or a further variant, has errors.
@@ -135,15 +117,14 @@ def _repair(row: IssueRow) -> str:
 
 def _open(
     context: Context, connection: Connection, row: IssueRow, articles: Sequence[Article], *, with_audience: bool
-) -> OpenedIssue | None:
+) -> OpenedSummary | None:
     site, digest = context.site, context.site.digest(row.digest)
     advisory_lock(connection, _LOCK)
     lock_audience(connection)
     if not approvals.mark_opened(connection, row.id, context.seconds):
         return None
     pending.delete_discarded(connection, row.digest)
-    opened = 0
-    zones: Mapping[str, int] = {}
+    frozen = FrozenAudience(deliveries=0, unknown_zones={})
     if with_audience:
         audience = load_audience(connection, digest, articles, context.seconds, issue_id=row.id)
         variants = load_variants(connection, row.id)
@@ -152,24 +133,15 @@ def _open(
         base = local_time_base(row.slot, context.now, late_hours=site.digests[row.digest].late_hours)
         times = LocalDeliveryTimes(base, digest.deliver_at, site.tz)
         frozen = freeze_audience(connection, row.id, audience, variants, articles, times)
-        opened, zones = frozen.deliveries, frozen.unknown_zones
-    (current,) = issues.list_issues(connection, only=[row.id])
-    return OpenedIssue(row=current, deliveries=opened, unknown_zones=zones)
-
-
-def opened_summary(site: Site, opened: OpenedIssue) -> OpenedSummary:
-    """Return an issue whose send is open, for the report of a run."""
-    row = opened.row
-    unknown = tuple(
-        f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time"
-        for zone, count in sorted(opened.unknown_zones.items())
-    )
     return OpenedSummary(
         digest=row.digest,
         number=row.number,
         subject=row.subject,
         articles=row.articles,
-        subscribers=opened.deliveries,
+        subscribers=frozen.deliveries,
         path=f"{site.paths.outbox}/{row.path}",
-        warnings=unknown,
+        warnings=tuple(
+            f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time"
+            for zone, count in sorted(frozen.unknown_zones.items())
+        ),
     )

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from publisher.delivery.issue_life import opening
-from publisher.delivery.issue_life.opening import OpenedIssue, open_issue
+from publisher.delivery.issue_life.opening import open_issue
 from publisher.digests import store as issues
 from publisher.digests.compose import ComposedIssue
 from publisher.digests.variants_store import load_variants
+from publisher.model.report import OpenedSummary
 from tests.conftest import MailKit
 from tests.support.copies import Copies
 from tests.support.issues import force_draft
@@ -247,16 +248,16 @@ def test_an_issue_opens_once(site: ScheduledSite) -> None:
     row = site.approve().row
     with site.kit.open() as db:
         first = open_issue(context_of(site.kit.site, db, MONDAY), row)
-        assert first is not None and first.deliveries == 1
+        assert first is not None and first.subscribers == 1
         assert open_issue(context_of(site.kit.site, db, MONDAY), row) is None
 
 
-def open_at_once(site: ScheduledSite) -> list[OpenedIssue | None]:
+def open_at_once(site: ScheduledSite) -> list[OpenedSummary | None]:
     """Open the sends of both newsletters at the same time, each in its thread."""
     rows = [site.approve("weekly").row, site.approve("notes").row]
     barrier = threading.Barrier(len(rows))
 
-    def open_one(row: issues.IssueRow) -> OpenedIssue | None:
+    def open_one(row: issues.IssueRow) -> OpenedSummary | None:
         with site.kit.open() as db:
             barrier.wait(30)
             return open_issue(context_of(site.kit.site, db, MONDAY), row)
@@ -272,7 +273,7 @@ def test_two_newsletters_that_open_at_once_bring_an_article_once(site: Scheduled
     site.subscribe("weekly")
     site.subscribe("notes", digests=("notes",))
     opened = open_at_once(site)
-    assert sorted(one.deliveries for one in opened if one is not None) == [1, 2]
+    assert sorted(one.subscribers for one in opened if one is not None) == [1, 2]
     site.tick(MONDAY)
     assert site.recipients == ["both", "notes", "weekly"]
 
@@ -282,7 +283,7 @@ def test_newsletters_that_repeat_bring_an_article_twice(any_mail_kit: MailKit, s
     site = ScheduledSite(any_mail_kit, server, more=NOTES + "repeat = true\n", weekly="repeat = true\n")
     site.kit.article("one.md", "One")
     site.subscribe("both", digests=("weekly", "notes"))
-    assert [one.deliveries for one in open_at_once(site) if one is not None] == [1, 1]
+    assert [one.subscribers for one in open_at_once(site) if one is not None] == [1, 1]
     site.tick(MONDAY)
     assert site.recipients == ["both", "both"]
 

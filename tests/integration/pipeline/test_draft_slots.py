@@ -19,9 +19,9 @@ def open_draft_of_its_articles(kit: SiteKit, now: datetime) -> IssueRow:
     site = kit.site
     with kit.open() as db, db.exclusive(site.root):
         update = update_draft(context_of(site, db, now), "daily")
-        opened = open_issue(context_of(site, db, now), fix_draft(context_of(site, db, now), update))
-    assert opened is not None
-    return opened.row
+        row = fix_draft(context_of(site, db, now), update)
+        assert open_issue(context_of(site, db, now), row) is not None
+    return row
 
 
 def test_a_draft_after_the_end_of_its_schedule_has_the_same_bytes_at_any_time(any_kit: SiteKit) -> None:
