@@ -180,12 +180,9 @@ class CallbackClient:
     """
 
     def __init__(self, networks: Sequence[str] = (), timeout: float = 10, max_seconds: float = 30) -> None:
-        """Create the client.
+        """Create the client; some private NETWORKS, in CIDR notation, are allowed nevertheless.
 
-        Args:
-            networks: private networks that are allowed nevertheless, in CIDR notation.
-            timeout: seconds without a byte.
-            max_seconds: time limit of a whole request in seconds, with its body.
+        A request may take TIMEOUT seconds without a byte, and MAX_SECONDS with its body.
         """
         self._networks = [ip_network(network) for network in networks]
         self._timeout = timeout

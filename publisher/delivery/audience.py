@@ -92,15 +92,12 @@ def freeze_audience(
 ) -> FrozenAudience:
     """Queue a delivery for every subscriber with at least one article of the issue.
 
-    Subscribers without deliveries of overlapping issues are most of them, and never leave the database.
+    It is called in the transaction that opens the send. Subscribers without deliveries of overlapping issues are most of them, and never leave the database.
 
     Args:
-        connection: the database, in the transaction that opens the send.
-        issue_id: the issue.
         audience: from `load_audience`, in the same transaction.
-        variants: the variants of the issue, one for each selection of the audience.
-        articles: its articles, in the order in which they are shown.
-        due: when the deliveries are due.
+        variants: one for each selection of the audience.
+        articles: in the order in which they are shown.
 
     Raises:
         AudienceChanged: deliveries of an overlapping issue failed since the audience was loaded.

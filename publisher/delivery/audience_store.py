@@ -165,9 +165,6 @@ def add_new_members(
     """Queue deliveries of an issue to the members without earlier deliveries; return their number.
 
     Args:
-        connection: the database, in a transaction.
-        issue_id: the issue.
-        members: the audience.
         variants: interests → variant. Subscribers with other interests get nothing.
         due: time zone → when its deliveries are due, in seconds since 1970; 0 for at once.
     """

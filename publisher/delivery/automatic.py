@@ -80,7 +80,6 @@ def send_due_issues(
     """Send the due deliveries of issues whose send is open, and tell editors of drafts.
 
     Args:
-        context: the site.
         digests: only issues of these newsletters; of all by default.
         without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out mails to editors.
         is_stopping: called at intervals; once it returns True, no more messages are sent.

@@ -214,12 +214,8 @@ def claim(
     are too late. Deliveries to people whose suppression is provisional wait.
 
     Args:
-        connection: the database, in a transaction.
-        issue_id: the issue.
-        sender: the sender's number.
         after: only subscribers with greater numbers.
         limit: number of deliveries to look at.
-        now: the current time, in seconds since 1970.
         without: domains to leave out.
         drop_after: a first attempt that is later than this is too late; None for no limit.
     """

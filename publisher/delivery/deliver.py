@@ -103,7 +103,6 @@ def deliver(
     Several processes may send at a time, and again after any of them was killed.
 
     Args:
-        context: the site. Its clock is read while the run lasts.
         target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
         limit: number of messages to send; None for all.
         uncertain: policy for uncertain deliveries of earlier runs; None leaves them as they are.

@@ -74,14 +74,9 @@ class Dispatcher:
         limit: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare a run.
+        """Prepare a run of at most LIMIT messages.
 
-        Args:
-            ledger: claims deliveries and stores outcomes.
-            throttle: the rate limits.
-            build: builds the message of a delivery with a time for its Date header, in seconds since 1970.
-            limit: number of messages to send; None for all.
-            clock: a monotonic clock, in seconds.
+        BUILD returns the message of a delivery with a time for its Date header, in seconds since 1970; CLOCK is monotonic.
         """
         self._ledger = ledger
         self._throttle = throttle

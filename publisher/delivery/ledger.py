@@ -91,12 +91,9 @@ class Ledger:
     # -- requests of other threads -------------------------------------------------------------
 
     def claim(self, after: int, limit: int, without: frozenset[str]) -> Future[ClaimedBatch]:
-        """Claim deliveries that are due; callbacks of the result run in the ledger's thread.
+        """Claim deliveries that are due, to subscribers after AFTER and WITHOUT some domains.
 
-        Args:
-            after: claim for subscribers with greater numbers only.
-            limit: number of deliveries.
-            without: domains to leave out.
+        Callbacks of the result run in the ledger's thread.
         """
         result: Future[ClaimedBatch] = Future()
         self._request(lambda batch: batch.claims.append((result, after, limit, without)))

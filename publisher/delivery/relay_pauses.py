@@ -25,13 +25,8 @@ _PREFIX: Final = "relay "
 def load_pauses(connection: Connection, transport: Transport, now: datetime, *, is_attended: bool) -> datetime | None:
     """Stop the use of paused relays, and put relays on probation whose pause is over.
 
-    Returns when the first pause ends if every relay is paused; otherwise None.
-
-    Args:
-        connection: the database.
-        transport: the transport. One without relays has no pauses.
-        now: the current time.
-        is_attended: True if a person waits for the run; pauses then end now.
+    If a person waits for the run (IS_ATTENDED), pauses end now. Returns when the first pause ends if every relay is paused;
+    otherwise None.
     """
     if not isinstance(transport, SmtpTransport):
         return None

@@ -38,15 +38,9 @@ _WITH_CLAIMS: Final = (
 
 @contextmanager
 def active_sender(db: Database, root: Path, name: str, now: int) -> Iterator[int]:
-    """Register this process as a sender and yield its number.
+    """Register this process as a sender, with a NAME for reports, and yield its number.
 
     Its claims are safe while the block runs.
-
-    Args:
-        db: the database.
-        root: the site's folder.
-        name: host name and process number, for reports.
-        now: the current time, in seconds since 1970.
 
     Raises:
         StoreError: the lock file cannot be created.

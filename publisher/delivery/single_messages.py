@@ -87,14 +87,7 @@ def single_message(
 ) -> OutgoingMessage:
     """Return a message to one address that is not a delivery.
 
-    Args:
-        site: the settings.
-        envelope: its headers.
-        address: the recipient.
-        text, html: its parts, with placeholders.
-        key: the start of its file name in a Maildir.
-        token: belongs to no subscriber.
-        placeholders, values: see `MessageTemplate`.
+    KEY is the start of its file name in a Maildir. Its TOKEN belongs to no subscriber.
     """
     assert site.mail is not None
     template = MessageTemplate(

@@ -130,14 +130,8 @@ def recover_deliveries(
 ) -> None:
     """Recover the deliveries of a sender that has ended.
 
-    Those that it claimed and did not hand over are queued again, which does not count as an attempt.
-
-    Args:
-        connection: the database, in a transaction.
-        sender: the sender's number.
-        now: the current time, in seconds since 1970.
-        policy: what to do with deliveries that were handed over and have no outcome.
-        is_idempotent: True if a message that is sent again has no further effect; they are requeued then.
+    Those that it claimed and did not hand over are queued again, which does not count as an attempt. POLICY decides about
+    those that were handed over and have no outcome; they are queued again too if sending is idempotent.
     """
     requeue = update(delivery).values(state=_State.QUEUED.value, sender_id=None)
     claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _State.SENDING.value)

@@ -76,10 +76,7 @@ class SuppressionBrake:
     def record(self, connection: Connection, settled: Sequence[tuple[Claim, Outcome]], now: int) -> None:
         """Count attempts, store refusals, and judge scopes with enough attempts.
 
-        Args:
-            connection: the database, in the transaction that stores the outcomes.
-            settled: deliveries and their outcomes.
-            now: the current time, in seconds since 1970.
+        It is called in the transaction that stores the outcomes.
         """
         counts = self._counts
         refused: list[tuple[Claim, Outcome]] = []

@@ -104,11 +104,7 @@ class Throttle:
 def warm_up_limit(day: date, start: date, first: int, growth: float) -> int:
     """Return how many messages may be sent on a day of the warm-up; 0 before it starts.
 
-    Args:
-        day: a date in the site's time zone.
-        start: the first day.
-        first: messages on the first day.
-        growth: factor from one day to the next.
+    That is FIRST on the first day; each day has GROWTH times as many as the day before.
     """
     days = (day - start).days
     if days < 0:

@@ -101,10 +101,7 @@ _REPLY_LINES: Final = 6
 
 
 def read_report(data: bytes) -> list[Report]:
-    """Return the reports in a message, the most certain first; empty if there are none.
-
-    Args:
-        data: the untrusted message as it was received.
+    """Return the reports in an untrusted message, the most certain first; empty if there are none.
 
     Raises:
         UnreadableMessage: the message exceeds a limit of `publisher.mail.mime`.

@@ -84,11 +84,7 @@ class Signer:
         return "ed25519-sha256" if not hasattr(self.key, "key_size") else "rsa-sha256"
 
     def tags(self, present: Sequence[str]) -> str:
-        """Return the tags of the signature up to the hash of the body.
-
-        Args:
-            present: names of the message's headers.
-        """
+        """Return the tags of the signature of a message with these headers, up to the hash of the body."""
         lower = {name.lower() for name in present}
         names = [name.lower() for name in SIGNED_HEADERS if name.lower() in lower] + [
             name.lower() for name in SIGNED_HEADERS

@@ -131,11 +131,9 @@ def message_outcome(reply: Reply) -> Outcome:
 
 
 def lost_outcome(reason: str, *, all_sent: bool) -> Outcome:
-    """Return the outcome of the delivery that was in progress when a connection was lost.
+    """Return the outcome of the delivery that was in progress when a connection was lost for a REASON.
 
-    Args:
-        reason: how the connection ended.
-        all_sent: True if the end of the message (the final dot) was sent.
+    ALL_SENT is True if the end of the message (the final dot) was sent.
     """
     if all_sent:
         return Outcome(

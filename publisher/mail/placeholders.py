@@ -41,13 +41,9 @@ def placeholders_in(text: str) -> list[str]:
 
 
 def fill_placeholders(text: str, placeholders: Placeholders, values: Mapping[str, str], *, escape: bool) -> str:
-    """Return the text with the issue's placeholders replaced.
+    """Return plain text, or HTML with ESCAPE, with the issue's placeholders replaced.
 
-    Args:
-        text: HTML or plain text.
-        placeholders: the issue's. Those of another issue stay as they are.
-        values: name → replacement.
-        escape: True for HTML.
+    VALUES are by name. Placeholders of another issue stay as they are.
 
     Raises:
         KeyError: the text has a placeholder without a value.

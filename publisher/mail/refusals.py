@@ -14,10 +14,6 @@ def refusal_key(reply: str, address: str) -> str:
     """Return the words of a refusal without those that differ between recipients.
 
     These are the address, its local part, and words with a digit (session IDs, codes, times).
-
-    Args:
-        reply: the server's words.
-        address: the recipient's address.
     """
     local = address.rpartition("@")[0].casefold()
     words = [

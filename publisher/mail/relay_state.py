@@ -61,13 +61,7 @@ class RelayState:
         self.refused = self.words = words
 
     def record_fault(self, error: RelayFault, began: float, now: float) -> None:
-        """Record a fault, and pause or stop the relay.
-
-        Args:
-            error: the fault.
-            began: when its connection was opened, by the transport's clock.
-            now: the current time of the transport's clock.
-        """
+        """Record a fault of a connection that was opened when it BEGAN, and pause or stop the relay."""
         if self.has_lost or self.is_stopped:
             return
         self.words = error.words

@@ -200,10 +200,7 @@ class Connection:
             raise ConnectionLost(_reason(error), sent) from error
 
     def read(self, seconds: float) -> Reply:
-        """Return the next reply.
-
-        Args:
-            seconds: timeout for the whole reply.
+        """Return the next reply, which is complete within SECONDS.
 
         Raises:
             ConnectionLost: the connection ended or timed out.

@@ -64,9 +64,7 @@ class Transport(Protocol):
     def run(self, source: MessageSource, connection_number: int) -> None:
         """Send the messages of a source until it has none for now.
 
-        Args:
-            source: supplies the messages.
-            connection_number: number of this connection among those in use, from 0.
+        CONNECTION_NUMBER is the number of this connection among those in use, from 0.
 
         Raises:
             RelayFault: no relay can be used.

@@ -18,11 +18,7 @@ class SignedLinks:
     """Signs values for URLs, and verifies the signatures."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Create a signer.
-
-        Args:
-            keys: the newest first. The first key signs; all of them verify.
-        """
+        """Create a signer with keys, the newest first. The first one signs; all of them verify."""
         self._serializer = URLSafeSerializer(
             # itsdangerous expects the newest key last.
             [key.encode() for key in reversed(keys)],

@@ -111,9 +111,8 @@ def printable_text(text: str) -> str:
 def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
     """Return the consent of a row; the safest statement wins.
 
-    Args:
-        cells: (column, value) of the row, in the order of the list; a name may occur more than once. Values
-            are text, or any JSON value.
+    Its CELLS are (column, value) in the order of the list; a name may occur more than once. Values are text, or any JSON
+    value.
     """
     names, values = [], []
     for name, value in cells:

@@ -234,9 +234,7 @@ def _is_payment(name: str) -> bool:
 def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, InactiveState | None]:
     """Return the kind of a column, and for an inactive kind the state of its people.
 
-    Args:
-        name: the name in the list.
-        is_paid_list: the result of :func:`has_payment_columns` for the list.
+    ``is_paid_list`` is the result of :func:`has_payment_columns` for the list.
     """
     words = fold_words(name)
     if _OTHER_CHANNEL.search(words) and not _EMAIL.search(words):

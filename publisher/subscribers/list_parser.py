@@ -249,14 +249,7 @@ def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
 def _row(
     number: int, columns: Sequence[tuple[str | None, str]], cells: Sequence[Any], known: frozenset[str]
 ) -> SubscriberRow | RejectedRow:
-    """Return the subscriber of a row.
-
-    Args:
-        number: the row's number.
-        columns: (known column or None, name in the list) of each cell.
-        cells: the values.
-        known: the slugs of the site's digests.
-    """
+    """Return the subscriber of a row. A column has its known name, or None, and its name in the list."""
     values: dict[str, Any] = {}
     others: list[tuple[str, Any]] = []
     for (name, header), value in zip(columns, cells, strict=True):

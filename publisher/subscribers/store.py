@@ -231,9 +231,10 @@ def find_subscribers(connection: Connection, ids: Iterable[int]) -> dict[int, Su
 def iter_subscribers(
     connection: Connection, *, digest: str | None = None, status: SubscriptionState | None = None
 ) -> Iterator[Subscriber]:
-    """Yield subscribers in the order in which they were added: all, those with a state for a digest, or with a status.
+    """Yield subscribers in the order in which they were added.
 
-    With both, their state for that digest is the status.
+    They are all, those with a state for a digest, or those with a status. With both, the status is their state for that
+    digest.
     """
     return chain.from_iterable(subscriber_pages(connection, digest=digest, status=status))
 

@@ -165,12 +165,7 @@ def restore_subscriptions(
 ) -> list[str]:
     """Undo an unsubscription by the link; return the digests that are active again.
 
-    Args:
-        connection: to the store, in a transaction.
-        subscriber_id: the person who unsubscribed.
-        digest: what they unsubscribed from.
-        change: the source, time and reason of the undoing.
-        since: an earlier unsubscription (seconds since 1970) is not undone.
+    One that was earlier than SINCE (seconds since 1970) is not undone.
     """
     known = load_subscriptions(connection, [subscriber_id]).get(subscriber_id, {})
     current = known.get(digest)

@@ -46,13 +46,6 @@ def suppress_address(
 ) -> bool:
     """Put an address on the suppression list; return False if it was already there.
 
-    Args:
-        connection: to the store, in a transaction.
-        ring: the site's key.
-        key: the normalised address.
-        reason: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked`` or ``moved``.
-        channel: how it became known.
-        note: the words of a server or an operator, at most 400 characters.
-        now: seconds since 1970.
+    KEY is the normalised address. The reason is as in ``Suppression.reason``. Of the words of a server or an operator, 400 characters are stored.
     """
     return suppression.add_suppression(connection, suppression_hash(ring, key), key, reason, channel, note[:400], now)

@@ -106,18 +106,9 @@ def add_suppression(
 ) -> bool:
     """Put an address on the suppression list; return False if it was already there.
 
-    The subscriber's own state is kept. A complaint or an erasure replaces another reason, every reason replaces a
-    change of address, and any other channel replaces a mailbox: the request of an operator or a list cannot be
-    undone as a bounce can.
-
-    Args:
-        connection: to the store, in a transaction.
-        hashed: the address's keyed hash.
-        key: the normalised address; None if it is not known.
-        reason: see ``Suppression.reason``.
-        channel: how it became known.
-        note: the words of a server or an operator.
-        now: seconds since 1970.
+    It is given by its keyed hash; its normalised KEY is None if it is not known. The subscriber's own state is kept. A complaint or an erasure replaces
+    another reason, every reason replaces a change of address, a request replaces a bounce, and any other channel replaces a
+    mailbox: the request of an operator or a list cannot be undone as a bounce can.
     """
     before = load_suppressions(connection, [hashed]).get(hashed)
     if key is not None:

@@ -78,12 +78,7 @@ def insert_subscriber_rows(
 ) -> None:
     """Add the subscribers of rows, who must not exist yet and are not suppressed, with the state of their row.
 
-    Args:
-        connection: to the store, in a transaction.
-        rows: the rows.
-        defaults: the digests of rows that name none.
-        change: the source, time and reason of the new states.
-        interests_ids: a cache of interests → their ID, filled on the way.
+    DEFAULTS are the digests of rows that name none; INTERESTS_IDS is a cache of interests → their ID.
     """
     new_rows = list(rows)
     number = store.reserve_ids(connection, len(new_rows)) if new_rows else 0
@@ -201,8 +196,6 @@ def add_subscriber(
     """Add or update a subscriber by an operator's command, and return them.
 
     Args:
-        context: the site.
-        address: theirs.
         digests: what to subscribe them to; the site's only digest by default.
         follows: field → labels of their interests; everything by default.
         zone, language: theirs; the site's by default.

@@ -161,13 +161,9 @@ def preferences_link(site: Site, connection: Connection, subscriber: int, now: d
 def send_confirmation_emails(
     context: Context, *, is_stopping: Callable[[], bool] = lambda: False
 ) -> ConfirmationEmailResult:
-    """Send the emails that are due.
+    """Send the emails that are due, until IS_STOPPING returns True between batches.
 
     While every relay is paused because it lost messages, nothing is claimed, so no attempt is counted.
-
-    Args:
-        context: the site. Its clock is read while the run lasts.
-        is_stopping: asked between batches whether to stop.
     """
     site, db, clock, result = context.site, context.db, context.clock, ConfirmationEmailResult()
     if site.mail is None or not site.can_send:

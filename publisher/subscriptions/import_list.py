@@ -134,7 +134,6 @@ def import_list(
     suppressed in any case.
 
     Args:
-        context: the site.
         path: CSV, or JSON Lines if the name ends with ``.jsonl`` or ``.ndjson``.
         digests: the digests of rows that name none; the site's only digest by default.
         resubscribe: why to subscribe active rows of people who had unsubscribed; None skips them.

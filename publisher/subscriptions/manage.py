@@ -75,10 +75,7 @@ def list_subscribers(
 ) -> Iterator[Subscriber]:
     """Yield subscribers in the order in which they were added.
 
-    Args:
-        context: the site.
-        digest: only people with a state for this digest.
-        status: only people with this state, for the digest if one is named.
+    They are all, those with a state for a digest, or those with a status. With both, the status is their state for that digest.
 
     Raises:
         SettingsError: there is no such digest.

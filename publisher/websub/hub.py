@@ -78,9 +78,7 @@ def request_subscription(
 ) -> None:
     """Validate a request to subscribe or unsubscribe, and queue its verification at the callback.
 
-    Args:
-        context: the site.
-        mode, topic, callback, lease, secret: the fields of the request; LEASE in seconds, or empty.
+    The arguments are the fields of the request; LEASE is in seconds, or empty.
 
     Raises:
         RequestRejected: the request is invalid, or the hub is full.
@@ -147,7 +145,6 @@ def run_hub_tasks(
     """Run due tasks, and return their results.
 
     Args:
-        context: the site. Its clock is read while the run lasts.
         seconds: no task is claimed after this time.
         longest: seconds for one request and its response.
         is_stopping: checked between batches; True leaves the remaining tasks for the next run.

@@ -58,14 +58,9 @@ class _Outcome:
 
 
 def send_notifications(context: Context, *, at_once: bool = False, seconds: float = 20) -> NotificationResult:
-    """Send the due notifications, and return the result.
+    """Send the due notifications, and return the result; AT_ONCE also sends those that are due later.
 
-    Errors of servers raise nothing: a failed notification is queued again.
-
-    Args:
-        context: the site.
-        at_once: also send notifications that are due later.
-        seconds: no request is started after this time.
+    Errors of servers raise nothing: a failed notification is queued again. No request is started after SECONDS.
 
     Raises:
         StoreError: the caller has a transaction or a dry run.

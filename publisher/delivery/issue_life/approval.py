@@ -150,7 +150,7 @@ def _or_reopen(row: IssueRow) -> str:
 
 
 def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, now: datetime, *, is_local: bool) -> None:
-    """Raise an error if an issue is not approved, blocked, paused or held; IS_LOCAL if no message leaves this machine.
+    """Raise an error if an issue is not approved, blocked, paused or held; IS_LOCAL if messages stay on this machine.
 
     Raises:
         SettingsError: it may not be sent, with the reason and the fix.

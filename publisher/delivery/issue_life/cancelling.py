@@ -21,13 +21,8 @@ def cancel_issue(connection: Connection, row: IssueRow, now: int, *, repeating: 
     """Cancel the deliveries of an issue that were not handed over; return their number.
 
     The articles that were in them are pending again, for this digest and for every digest that omitted them because
-    this one was to bring them. They make no issue by themselves, and no subscriber gets an article twice.
-
-    Args:
-        connection: a transaction.
-        row: the issue.
-        now: the current time (Unix time).
-        repeating: digests with ``repeat``: they omit nothing, and nothing is omitted because of them.
+    this one was to bring them. They make no issue by themselves, and no subscriber gets an article twice. Digests that are
+    REPEATING omit nothing, and nothing is omitted because of them.
     """
     is_open = (delivery.c.issue_id == row.id) & delivery.c.state.in_(NOT_HANDED_OVER)
     missed = _missed_articles(connection, row, is_open, repeating)

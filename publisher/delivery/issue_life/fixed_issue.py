@@ -37,10 +37,6 @@ def fix_draft(context: Context, update: DraftUpdate) -> IssueRow:
 
     A variant is rendered for each selection of today's subscribers; others are rendered when the send opens. The caller
     holds the site's lock, and has brought the draft up to date under it.
-
-    Args:
-        context: the site, at the time of the approval.
-        update: the draft, up to date.
     """
     draft, content = update.draft, update.content
     assert draft is not None
