@@ -135,32 +135,34 @@ def _of_issue(issue_id: int, *conditions: Any) -> Any:
     return and_(provisional_suppression.c.issue_id == issue_id, *conditions)
 
 
-def _in_scope(scope: Scope) -> tuple[Any, Any]:
-    """Return the condition for a scope's rows, and the column that marks them as judged."""
-    table = provisional_suppression.c
-    if scope.kind == RELAY:
-        return table.relay == scope.name, table.is_relay_judged
-    return table.domain == scope.name, table.is_domain_judged
+#: Kind of a scope → the column with its name, and the one that marks its refusals as judged.
+_SCOPES: Final = {
+    RELAY: (provisional_suppression.c.relay, provisional_suppression.c.is_relay_judged),
+    DOMAIN: (provisional_suppression.c.domain, provisional_suppression.c.is_domain_judged),
+}
+
+
+def _in_scope(scope: Scope) -> ColumnElement[bool]:
+    return _SCOPES[scope.kind][0] == scope.name
 
 
 def unsettled_scopes(connection: Connection, issue_id: int) -> set[Scope]:
     """Return the scopes of an issue with refusals that are not judged yet."""
-    table = provisional_suppression.c
-    relays = select(table.relay).where(_of_issue(issue_id, table.is_relay_judged.is_(False))).distinct()
-    domains = select(table.domain).where(_of_issue(issue_id, table.is_domain_judged.is_(False))).distinct()
     return {
-        *(Scope(RELAY, name) for name in connection.execute(relays).scalars()),
-        *(Scope(DOMAIN, name) for name in connection.execute(domains).scalars()),
+        Scope(kind, name)
+        for kind, (column, judged) in _SCOPES.items()
+        for name in connection.execute(
+            select(column).where(_of_issue(issue_id, judged.is_(False))).distinct()
+        ).scalars()
     }
 
 
 def refusal_groups(connection: Connection, issue_id: int, scope: Scope) -> list[RefusalGroup]:
     """Return the refusals of a scope that are not judged yet, grouped by their words."""
-    condition, judged = _in_scope(scope)
-    table = provisional_suppression.c
+    table, (_, judged) = provisional_suppression.c, _SCOPES[scope.kind]
     query = (
         select(table.words, table.names_address, func.count())
-        .where(_of_issue(issue_id, condition, judged.is_(False)))
+        .where(_of_issue(issue_id, _in_scope(scope), judged.is_(False)))
         .group_by(table.words, table.names_address)
     )
     return [RefusalGroup(words=row[0], names_address=row[1], count=row[2]) for row in connection.execute(query)]
@@ -168,10 +170,9 @@ def refusal_groups(connection: Connection, issue_id: int, scope: Scope) -> list[
 
 def settle_scope(connection: Connection, issue_id: int, scope: Scope) -> None:
     """Record that a scope's refusals may suppress."""
-    condition, judged = _in_scope(scope)
-    connection.execute(
-        update(provisional_suppression).where(_of_issue(issue_id, condition)).values({judged.name: True})
-    )
+    _, judged = _SCOPES[scope.kind]
+    is_theirs = _of_issue(issue_id, _in_scope(scope))
+    connection.execute(update(provisional_suppression).where(is_theirs).values({judged.name: True}))
 
 
 def take_settled(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
@@ -254,8 +255,7 @@ def accept_brakes(connection: Connection, accepted: Sequence[Brake], now: int) -
     """Record that an operator accepted brakes: their scopes and words may suppress."""
     table = provisional_suppression.c
     for brake in accepted:
-        condition, _ = _in_scope(brake.target)
-        rows = _of_issue(brake.issue_id, or_(condition, table.words == brake.words))
+        rows = _of_issue(brake.issue_id, or_(_in_scope(brake.target), table.words == brake.words))
         connection.execute(
             update(provisional_suppression).where(rows).values(is_relay_judged=True, is_domain_judged=True)
         )
@@ -272,8 +272,7 @@ def discard_brakes(connection: Connection, discarded: Collection[Brake]) -> int:
     """Delete brakes with their refusals, and requeue the deliveries; return their number."""
     queued = 0
     for brake in discarded:
-        condition, _ = _in_scope(brake.target)
-        rows = _of_issue(brake.issue_id, condition)
+        rows = _of_issue(brake.issue_id, _in_scope(brake.target))
         people = select(provisional_suppression.c.subscriber_id).where(rows)
         refused = and_(
             delivery.c.issue_id == brake.issue_id,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from publisher.errors import RemoteError, SettingsError
 from publisher.mail.mime import MAX_MESSAGE_BYTES
@@ -30,19 +30,6 @@ _UNREADABLE_KEYWORD: Final = "PublisherUnreadable"
 _MBOX_START_BYTES: Final = 4096
 
 
-class Mailbox(Protocol):
-    """A mailbox whose messages have keys."""
-
-    def messages(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield key and bytes of each message; None instead of more than `MAX_MESSAGE_BYTES`."""
-
-    def remove(self, keys: Iterable[str]) -> None:
-        """Delete messages."""
-
-    def quarantine(self, keys: Iterable[str]) -> None:
-        """Keep messages, but where later runs do not read them."""
-
-
 class _Folder:
     """A Maildir or an mbox."""
 
@@ -51,6 +38,7 @@ class _Folder:
         self._path = path
 
     def messages(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield key and bytes of each message; None instead of more than `MAX_MESSAGE_BYTES`."""
         for key in list(self._box.keys()):
             try:
                 with self._box.get_file(key) as file:
@@ -61,6 +49,7 @@ class _Folder:
             yield str(key), data if len(data) <= MAX_MESSAGE_BYTES else None
 
     def remove(self, keys: Iterable[str]) -> None:
+        """Delete messages."""
         removed = set(keys)
         for key in list(self._box.keys()):
             if str(key) in removed:
@@ -68,6 +57,7 @@ class _Folder:
         self._box.flush()
 
     def quarantine(self, keys: Iterable[str]) -> None:
+        """Keep messages, but where later runs do not read them."""
         quarantined = set(keys)
         if not quarantined:
             return
@@ -97,7 +87,7 @@ def _start_of(path: Path) -> bytes:
 
 
 @contextmanager
-def open_folder(path: Path) -> Iterator[Mailbox]:
+def open_folder(path: Path) -> Iterator[_Folder]:
     """Open the Maildir or mbox at a path; an mbox stays locked until it is closed.
 
     Raises:
@@ -172,8 +162,12 @@ class _Imap:
             self._server.uid("STORE", ",".join(uids[start : start + 500]), "+FLAGS", flags)
 
 
+#: A mailbox whose messages have keys.
+Mailbox = _Folder | _Imap
+
+
 @contextmanager
-def open_imap(account: ImapAccount) -> Iterator[Mailbox]:
+def open_imap(account: ImapAccount) -> Iterator[_Imap]:
     """Open a folder on an IMAP server.
 
     Raises:

@@ -44,8 +44,6 @@ class Envelope:
     archive: str | None = None
     #: ``issue:digest:newsletter``, for the complaint reports of large receivers. It identifies no subscriber.
     feedback_id: str | None = None
-    #: The recipient's address; None for the address of the list.
-    recipient: str | None = None
     #: False for a message that belongs to no list; it has no list headers.
     is_list: bool = True
 
@@ -89,7 +87,6 @@ def quoted_printable(text: str) -> bytes:
 
 def _require_single_lines(envelope: Envelope) -> None:
     values = (
-        envelope.recipient,
         envelope.sender,
         envelope.reply_to,
         envelope.list_name,
@@ -102,12 +99,18 @@ def _require_single_lines(envelope: Envelope) -> None:
             raise ValueError(f"a header must be one line: {value!r}")
 
 
-def _headers(envelope: Envelope) -> list[tuple[str, str]]:
+def message_headers(envelope: Envelope) -> list[tuple[str, str]]:
+    """Return the headers of a message, without Content-Type.
+
+    Raises:
+        ValueError: a value contains a line end or a control character.
+    """
+    _require_single_lines(envelope)
     sender, address = _mailbox(envelope.sender)
     domain = address.rpartition("@")[2]
     return [
         ("From", sender),
-        ("To", envelope.recipient or f"{_phrase(envelope.list_name)} <{address}>"),
+        ("To", f"{_phrase(envelope.list_name)} <{address}>"),
         *([("Reply-To", _mailbox(envelope.reply_to)[0])] if envelope.reply_to else []),
         ("Subject", _encoded(envelope.subject)),
         ("Date", format_datetime(envelope.date)),
@@ -129,16 +132,6 @@ def _list_headers(envelope: Envelope, domain: str) -> list[tuple[str, str]]:
         *([("Feedback-ID", f"{envelope.feedback_id}:{domain}")] if envelope.feedback_id else []),
         ("Precedence", "bulk"),
     ]
-
-
-def message_headers(envelope: Envelope) -> list[tuple[str, str]]:
-    """Return the headers of a message, without Content-Type.
-
-    Raises:
-        ValueError: a value contains a line end or a control character.
-    """
-    _require_single_lines(envelope)
-    return _headers(envelope)
 
 
 def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:

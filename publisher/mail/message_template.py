@@ -138,7 +138,6 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
     """Return the headers with slots. Values from settings were checked for line ends before."""
     plain = replace(
         envelope,
-        recipient=None,
         message_key=envelope.message_key.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN),
         unsubscribe=tuple(url.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN) for url in envelope.unsubscribe),
     )

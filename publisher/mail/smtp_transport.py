@@ -40,13 +40,12 @@ class SmtpTransport:
         """Return the state of a relay, by its position."""
         return self._states[number]
 
-    def stop_relay(self, name: str, words: str) -> bool:
-        """Stop the use of a relay in this run; return whether there is such a relay."""
-        numbers = [number for number, relay in enumerate(self.relays) if relay.name == name]
+    def stop_relay(self, name: str, words: str) -> None:
+        """Stop the use of a relay in this run."""
         with self._lock:
-            for number in numbers:
-                self._states[number].stop(words)
-        return bool(numbers)
+            for number, relay in enumerate(self.relays):
+                if relay.name == name:
+                    self._states[number].stop(words)
 
     def run(self, source: MessageSource, connection_number: int) -> None:
         """Send the messages of a source over one connection to the least used relay."""
@@ -56,7 +55,14 @@ class SmtpTransport:
         try:
             connection = Connection.open(relay, self.timeouts)
             try:
-                _Session(connection, relay, source, self.timeouts, state, self._lock).run()
+                _Session(
+                    connection=connection,
+                    relay=relay,
+                    source=source,
+                    timeouts=self.timeouts,
+                    state=state,
+                    lock=self._lock,
+                ).run()
             finally:
                 connection.close()
         except RelayFault as error:
@@ -90,29 +96,20 @@ class _ConnectionClosed(Exception):
     """The connection must not be used again, without a fault of the relay."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
     """The exchange of commands, messages and replies on one connection."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        relay: Relay,
-        source: MessageSource,
-        timeouts: Timeouts,
-        state: RelayState,
-        lock: threading.Lock,
-    ) -> None:
-        self._connection = connection
-        self._relay = relay
-        self._source = source
-        self._timeouts = timeouts
-        self._state = state
-        self._lock = lock
-        extensions = connection.extensions
-        self._has_pipelining = "PIPELINING" in extensions
-        self._has_utf8 = "SMTPUTF8" in extensions
-        self._has_8bit = "8BITMIME" in extensions
-        self._has_size = "SIZE" in extensions
+    connection: Connection
+    relay: Relay
+    source: MessageSource
+    timeouts: Timeouts
+    state: RelayState
+    #: Of the state.
+    lock: threading.Lock
+
+    def _has(self, extension: str) -> bool:
+        return extension in self.connection.extensions
 
     def run(self) -> None:
         """Send messages until the source has none, or the connection ends.
@@ -121,39 +118,39 @@ class _Session:
             RelayFault: the relay cannot be used, for now or in this run.
         """
         try:
-            while not self._state.refused and (message := self._next(wait=True)) is not None:
+            while not self.state.refused and (message := self._next(wait=True)) is not None:
                 is_ready = self._envelope(message)
                 while is_ready:
                     message, is_ready = self._message(message)
         except _ConnectionClosed:
             return
-        self._connection.quit()
+        self.connection.quit()
 
     def _next(self, *, wait: bool) -> OutgoingMessage | None:
         """Return the next message that this server can accept by its size and its address."""
-        while (message := self._source.take(wait=wait)) is not None:
-            limit = self._connection.size_limit
+        while (message := self.source.take(wait=wait)) is not None:
+            limit = self.connection.size_limit
             if limit is not None and len(message.data) > limit:
                 self._record(message, _NOT_SENT)
                 raise RelayFault(
                     f"accepts messages of at most {limit:,} bytes; this one has {len(message.data):,}", is_final=True
                 )
-            if not message.needs_utf8 or self._has_utf8:
+            if not message.needs_utf8 or self._has("SMTPUTF8"):
                 return message
             words = "the server does not support non-ASCII addresses (SMTPUTF8, RFC 6531)"
             self._record(message, Outcome(state=DeliveryState.FAILED, answer=words))
         return None
 
     def _commands(self, message: OutgoingMessage) -> tuple[str, str, str]:
-        options = f" SIZE={len(message.data)}" if self._has_size else ""
+        options = f" SIZE={len(message.data)}" if self._has("SIZE") else ""
         if message.needs_utf8:
-            options += (" BODY=8BITMIME" if self._has_8bit else "") + " SMTPUTF8"
+            options += (" BODY=8BITMIME" if self._has("8BITMIME") else "") + " SMTPUTF8"
         return f"MAIL FROM:<{message.return_path}>{options}\r\n", f"RCPT TO:<{message.recipient}>\r\n", "DATA\r\n"
 
     def _envelope(self, message: OutgoingMessage) -> bool:
         try:
-            if self._has_pipelining:
-                self._connection.write("".join(self._commands(message)).encode())
+            if self._has("PIPELINING"):
+                self.connection.write("".join(self._commands(message)).encode())
             return self._read_envelope(message)
         except ConnectionLost as error:
             raise self._requeue(message, error) from error
@@ -163,30 +160,30 @@ class _Session:
 
         If it does not, the outcome is recorded.
         """
-        if not self._has_pipelining:
+        if not self._has("PIPELINING"):
             return self._ask_envelope(message)
-        seconds = self._timeouts.command
-        mail = self._connection.read(seconds)
-        recipient = mail if mail.code == 421 else self._connection.read(seconds)
+        seconds = self.timeouts.command
+        mail = self.connection.read(seconds)
+        recipient = mail if mail.code == 421 else self.connection.read(seconds)
         # No reply follows a 421.
-        data = recipient if recipient.code == 421 else self._connection.read(max(seconds, self._timeouts.data))
+        data = recipient if recipient.code == 421 else self.connection.read(max(seconds, self.timeouts.data))
         if data.code == 354 and not (200 <= mail.code < 300 and 200 <= recipient.code < 300):
             # The server waits for a message without recipients (RFC 2920 §3.1). It has to refuse an empty one.
-            self._connection.write(_DOT)
-            self._connection.read(self._timeouts.final)
+            self.connection.write(_DOT)
+            self.connection.read(self.timeouts.final)
         return self._is_accepted(message, mail, recipient, data)
 
     def _ask_envelope(self, message: OutgoingMessage) -> bool:
         replies: list[Reply] = []
         for command in self._commands(message):
-            self._connection.write(command.encode())
-            replies.append(self._connection.read(self._timeouts.command))
+            self.connection.write(command.encode())
+            replies.append(self.connection.read(self.timeouts.command))
             if replies[-1].code >= 400:
                 break
         if len(replies) < 3:
             # Commands that were not sent count as accepted.
             if replies[-1].code != 421:
-                self._connection.ask("RSET")
+                self.connection.ask("RSET")
             replies += [Reply(code=250, lines=())] * (3 - len(replies))
         return self._is_accepted(message, *replies)
 
@@ -227,12 +224,12 @@ class _Session:
         Returns:
             The next message and whether the server waits for it; the same message and False if there is no next one.
         """
-        if self._state.refused:
+        if self.state.refused:
             # Other connections lost messages meanwhile. The server has nothing of this one yet.
             self._record(message, _NOT_SENT)
-            raise RelayFault(self._state.words)
-        wait = self._source.hand_over(message)
-        following = self._next_while_waiting(message, wait) if self._has_pipelining else None
+            raise RelayFault(self.state.words)
+        wait = self.source.hand_over(message)
+        following = self._next_while_waiting(message, wait) if self._has("PIPELINING") else None
         final = wait()
         if final is None:
             for unsent in (message, following):
@@ -263,28 +260,28 @@ class _Session:
         end = len(message.data) + len(_DOT)
         write_error: ConnectionLost | None = None
         try:
-            self._connection.write(b"".join((message.data, _DOT, envelope)))
+            self.connection.write(b"".join((message.data, _DOT, envelope)))
         except ConnectionLost as error:
             write_error = error
         try:
             if write_error is not None and write_error.sent < end:
                 raise write_error
-            reply = self._connection.read(self._timeouts.final)
+            reply = self.connection.read(self.timeouts.final)
         except ConnectionLost as error:
             all_sent = write_error is None or write_error.sent >= end
             outcome = lost_outcome(error.reason, all_sent=all_sent)
-            with self._lock:
-                self._state.record_loss(error.reason)
+            with self.lock:
+                self.state.record_loss(error.reason)
             self._record(message, replace(outcome, answer=self._with_host(outcome.answer)))
             if following is not None:
                 self._record(following, _NOT_SENT)
             raise RelayFault(error.reason) from error
         outcome = message_outcome(reply)
-        with self._lock:
+        with self.lock:
             if outcome.state is DeliveryState.ACCEPTED:
-                self._state.record_success()
+                self.state.record_success()
             elif outcome.state is DeliveryState.UNCERTAIN:
-                self._state.record_loss(outcome.answer)
+                self.state.record_loss(outcome.answer)
         self._record(message, outcome)
         if reply.code == 421 or write_error is not None or outcome.state is DeliveryState.UNCERTAIN:
             if following is not None:
@@ -298,10 +295,10 @@ class _Session:
 
     def _record(self, message: OutgoingMessage, outcome: Outcome) -> None:
         if outcome.state is not DeliveryState.QUEUED:
-            has_host = outcome.answer.startswith(self._relay.host)
+            has_host = outcome.answer.startswith(self.relay.host)
             answer = outcome.answer if has_host else self._with_host(outcome.answer)
-            outcome = replace(outcome, answer=answer, relay=self._relay.name)
-        self._source.record_outcome(message, outcome)
+            outcome = replace(outcome, answer=answer, relay=self.relay.name)
+        self.source.record_outcome(message, outcome)
 
     def _with_host(self, words: str) -> str:
-        return f"{self._relay.host}: {words}"
+        return f"{self.relay.host}: {words}"

@@ -17,6 +17,8 @@ from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.addresses import strip_invisible
 from publisher.subscribers.consent_words import (
     REASONS,
+    UNCONFIRMED,
+    UNSUBSCRIBED,
     ColumnKind,
     InactiveState,
     column_kind,
@@ -54,8 +56,6 @@ _LIST_SEPARATOR: Final = re.compile("[,;|]")
 #: Words of a reason that can name a state, at most.
 _MAX_REASON_WORDS: Final = 3
 
-_UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
-_UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
 _ACTIVE: Final[InactiveState] = (SubscriptionState.ACTIVE, None)
 _ORDER: Final = list(SubscriptionState)
 _UNRELATED: Final = (ColumnKind.OTHER, ColumnKind.PAYMENT)
@@ -161,14 +161,14 @@ def _verdicts(
         if kind in _LOOSE:
             yield from _nested(name, value, is_paid_list, depth)
         elif value or named is None:
-            yield _Verdict(name, _UNSUBSCRIBED, unclear=str(value)[:_MAX_SHOWN])
+            yield _Verdict(name, UNSUBSCRIBED, unclear=str(value)[:_MAX_SHOWN])
         return
     text = _text(value)
     # A missing status in JSON was written as null: the cell is not merely empty.
     meaning = None if value is None and kind is ColumnKind.STATUS else _meaning(kind, named, text)
     if meaning is None:
         # An empty cell is not a yes, and not an unsubscription.
-        safe = _UNCONFIRMED if kind is ColumnKind.CONFIRMED or _is_blank(text) else _UNSUBSCRIBED
+        safe = UNCONFIRMED if kind is ColumnKind.CONFIRMED or _is_blank(text) else UNSUBSCRIBED
         yield _Verdict(name, safe, unclear=text[:_MAX_SHOWN])
     elif meaning != _ACTIVE:
         yield _Verdict(name, meaning)
@@ -251,14 +251,14 @@ def _subscribed(text: str) -> InactiveState | None:
     if state is not None or _is_blank(text):
         return state
     if _is_no(text):
-        return _UNSUBSCRIBED
+        return UNSUBSCRIBED
     is_yes = _YES.fullmatch(words) or text in _YES_MARKS or is_active_word(words) or _DATE.fullmatch(text)
     return _ACTIVE if is_yes else None
 
 
 def _confirmed(text: str) -> InactiveState | None:
     if _is_no(text):
-        return _UNCONFIRMED
+        return UNCONFIRMED
     return _subscribed(text)
 
 
@@ -273,7 +273,7 @@ def _state(text: str) -> InactiveState | None:
 
 def _wants_mail(text: str) -> InactiveState | None:
     is_no = text and (_is_no(text) or _NO_FIRST.match(fold_words(text)))
-    return _UNSUBSCRIBED if is_no else _short_inactive_state(text) or _ACTIVE
+    return UNSUBSCRIBED if is_no else _short_inactive_state(text) or _ACTIVE
 
 
 def _unrelated(text: str) -> InactiveState | None:
@@ -282,7 +282,7 @@ def _unrelated(text: str) -> InactiveState | None:
 
 def _circumstance(text: str) -> InactiveState | None:
     is_no = fold_words(text) in ("false", "no", "non", "nein")
-    return _UNSUBSCRIBED if is_no else _plain_inactive_state(text) or _ACTIVE
+    return UNSUBSCRIBED if is_no else _plain_inactive_state(text) or _ACTIVE
 
 
 _MEANINGS: Final = {

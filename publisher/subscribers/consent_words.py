@@ -14,8 +14,8 @@ from publisher.model.subscriptions import SubscriptionState
 #: An inactive state, with the reason of a suppression.
 InactiveState = tuple[SubscriptionState, str | None]
 
-_UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
-_UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
+UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
+UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
 #: Reasons of a suppression, the strongest first.
 REASONS: Final = ("complained", "asked", "bounced")
 
@@ -54,7 +54,7 @@ _INACTIVE_WORDS: Final[tuple[tuple[re.Pattern[str], InactiveState], ...]] = (
             r"suspend|terminat|quarantin|\bmuted?\b|\bdeceased|verstorben|\bdecede|fallecid|anonymi[sz]|\bdnc\b|werbesperr|"
             r"\baustritt|\bausgetreten|\bnever ?(?:e ?)?mail\b|\bno thanks?\b|отпис|退订|取消订阅|配信停止|購読解除|διαγρα"
         ),
-        _UNSUBSCRIBED,
+        UNSUBSCRIBED,
     ),
     (
         re.compile(
@@ -62,7 +62,7 @@ _INACTIVE_WORDS: Final[tuple[tuple[re.Pattern[str], InactiveState], ...]] = (
             r"(?:confirm|verif|validat|bestat|bevestig)|pending|awaiting|waiting|validating|unbestat|ausstehend|"
             r"en attente|pendiente|in attesa|pendente|needs? confirmation"
         ),
-        _UNCONFIRMED,
+        UNCONFIRMED,
     ),
 )
 #: Whole values that mean an inactive state in any column, notes and groups included.
@@ -258,8 +258,8 @@ def _named_inactive_state(words: str) -> InactiveState | None:
     is_about_mail = any(pattern.search(rest) for pattern in (_POSITIVE, _CONFIRMED, _WANTS_MAIL, _EMAIL))
     left = match_inactive_state(words) if is_about_mail or _WEAK_NAME.fullmatch(words) else match_inactive_state(rest)
     if left is None:
-        return _UNSUBSCRIBED if _END.search(words) else None
-    return _UNSUBSCRIBED if _MEASURE.search(words) else left
+        return UNSUBSCRIBED if _END.search(words) else None
+    return UNSUBSCRIBED if _MEASURE.search(words) else left
 
 
 def _kind(words: str) -> ColumnKind:

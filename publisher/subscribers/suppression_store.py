@@ -87,7 +87,7 @@ _SUPPRESSED_BY: Final = {
 #: Reasons that replace the others.
 _FINAL: Final = ("complained", "forgotten")
 #: Reasons that mean that the person left every digest.
-_UNSUBSCRIBING_REASONS: Final = {"unsubscribed": ChangeSource.IMPORT, "complained": ChangeSource.COMPLAINT}
+_UNSUBSCRIBING_REASONS: Final = ("unsubscribed", "complained")
 
 
 def load_suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Suppression]:
@@ -117,7 +117,7 @@ def add_suppression(
         ).first()
         if row is not None and not row.is_suppressed:
             connection.execute(update(subscriber).where(subscriber.c.id == row.id).values(is_suppressed=True))
-            change = StateChange(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
+            change = StateChange(_SUPPRESSED_BY[reason], now, note)
             record_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, change)
     values: dict[str, Any] = {"reason": reason, "channel": channel.value, "note": note, "suppressed_at": now}
     if before is None:
@@ -143,9 +143,7 @@ def lift_suppression(connection: Connection, hashed: str, key: str, change: Stat
     if subscriber_id is None:
         return
     if before is not None and before.reason in _UNSUBSCRIBING_REASONS:
-        unsubscribe(
-            connection, subscriber_id, StateChange(_UNSUBSCRIBING_REASONS[before.reason], before.at, before.note)
-        )
+        unsubscribe(connection, subscriber_id, StateChange(_SUPPRESSED_BY[before.reason], before.at, before.note))
     row = connection.execute(
         select(subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.id == subscriber_id)
     ).one()

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from publisher.context import Context
 from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
-from publisher.model.report import Progress
 from publisher.model.subscriptions import ALL_DIGESTS, ChangeSource, SubscriptionState
-from publisher.settings import Site
 from publisher.signing.site_key import keyring
-from publisher.storage.engine import Database
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.consent import Consent
@@ -152,8 +148,8 @@ def import_list(
             with db.write() as connection:
                 ring = keyring(site, connection)
                 convert_unsubscribed(connection, ring)
-            importer = _Importer(site, ring, defaults, change, context.now, result, on_rejected)
-            importer.run(db, _with_path(path, parse(file, site.digests, on_note=result.notes.append)), context.progress)
+            importer = _Importer(context, ring, defaults, change, result, on_rejected)
+            importer.run(_with_path(path, parse(file, site.digests, on_note=result.notes.append)))
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeError as error:
@@ -193,15 +189,14 @@ class _Page:
 class _Importer:
     """Stores pages of rows."""
 
-    site: Site
+    context: Context
     ring: Keyring
     defaults: tuple[str, ...]
     change: StateChange
-    now: datetime
     result: ImportResult
     on_rejected: Callable[[RejectedRow], None]
 
-    def run(self, db: Database, rows: Iterable[SubscriberRow | RejectedRow], progress: Progress) -> None:
+    def run(self, rows: Iterable[SubscriberRow | RejectedRow]) -> None:
         """Store rows, each page in its own transaction."""
         page: list[SubscriberRow] = []
         names_digest, without_digest = False, 0
@@ -214,11 +209,11 @@ class _Importer:
             without_digest += row.digests == () and row.consent.columns == (DIGESTS_COLUMN,)
             page.append(row)
             if len(page) == _PAGE:
-                with db.write() as connection:
+                with self.context.db.write() as connection:
                     self.store(connection, page)
                 page = []
-                progress("reading subscribers", self.result.rows, 0)
-        with db.write() as connection:
+                self.context.progress("reading subscribers", self.result.rows, 0)
+        with self.context.db.write() as connection:
             self.store(connection, page)
         if without_digest and not names_digest:
             self.result.notes.append(_NO_DIGEST_NAMED)
@@ -226,17 +221,18 @@ class _Importer:
     def reject(self, row: RejectedRow) -> None:
         """Count a rejected row."""
         self.result.rejected += 1
-        if len(self.result.rejections) < _MAX_LISTED:
-            self.result.rejections.append(row)
+        self._report(row, self.result.rejections)
+
+    def _report(self, row: RejectedRow, listed: list[RejectedRow]) -> None:
+        if len(listed) < _MAX_LISTED:
+            listed.append(row)
         self.on_rejected(row)
 
     def _skip(self, row: SubscriberRow, reason: str) -> None:
         """Count an active row of a person who stays unsubscribed or suppressed."""
-        skipped = RejectedRow(number=row.number, reason=f"{row.address.text} is {reason}")
         self.result.skipped += 1
-        if len(self.result.skips) < _MAX_LISTED:
-            self.result.skips.append(skipped)
-        self.on_rejected(skipped)
+        skipped = RejectedRow(number=row.number, reason=f"{row.address.text} is {reason}")
+        self._report(skipped, self.result.skips)
 
     def store(self, connection: Connection, rows: Sequence[SubscriberRow]) -> None:
         """Store a page of rows, in the caller's transaction."""
@@ -252,7 +248,7 @@ class _Importer:
         insert_subscriber_rows(connection, page.new.values(), self.defaults, self.change, interests_ids)
         self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.new.values())
         people = store.find_subscribers(connection, [number for number, _ in page.old])
-        on_zone_change = reschedule_on_zone_change(connection, self.site, self.now)
+        on_zone_change = reschedule_on_zone_change(self.context, connection)
         for number, row in page.old:
             if self._change(connection, people[number], row, interests_ids, on_zone_change):
                 # A second row of the same person must see what the first has changed.

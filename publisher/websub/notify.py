@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from sqlalchemy import Connection
@@ -39,20 +38,14 @@ _OWN_HUB_SECONDS: Final = 5
 _CONCURRENT_REQUESTS: Final = 8
 
 
-class _Status(Enum):
-    """The status of a notification, or of the check that its feed is served."""
-
-    DONE = "done"
-    LATER = "later"
-    NEVER = "never"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """The result of queued attempt."""
+    """The outcome of a notification, or of the check that its feed is served."""
 
-    status: _Status
+    #: Why it failed; empty for success.
     error: str = ""
+    #: True if a retry cannot succeed.
+    is_final: bool = False
     #: False if no request was sent, because the server does not serve the new bytes yet.
     counts: bool = True
 
@@ -97,7 +90,7 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
         for queued, outcome in outcomes:
             with db.write() as connection:
                 failed += _record_outcome(connection, queued, outcome, context.seconds)
-            sent += outcome.status is _Status.DONE
+            sent += not outcome.error
     with db.read() as connection:
         waiting = job_queue.count(connection, NOTIFICATION)
     return NotificationResult(sent=sent, waiting=waiting, failed=tuple(failed))
@@ -106,14 +99,14 @@ def send_notifications(context: Context, *, at_once: bool = False, seconds: floa
 def _record_outcome(connection: Connection, queued: Job, outcome: _Outcome, now: int) -> list[str]:
     """Store the result of an attempt, and return the failure as a line of text, if it is one."""
     name = queued.target.partition(" ")[2]
-    if outcome.status is _Status.DONE:
+    if not outcome.error:
         job_queue.finish(connection, queued)
         return []
     attempts = queued.attempts + 1
     if not outcome.counts:
         attempts = min(attempts, _MAX_LOOK_ATTEMPTS)
     again = RETRIES.retry_at(attempts, now)
-    if outcome.status is _Status.NEVER or again is None:
+    if outcome.is_final or again is None:
         job_queue.finish(connection, queued)
         return [f"{name} was not notified of {queued.subject}: {outcome.error}. It was the last attempt"]
     job_queue.reschedule(connection, queued, again, attempts=attempts, answer=outcome.error)
@@ -146,7 +139,7 @@ class _NotificationRun:
             ready, results = [], []
             for queued in due:
                 check = checked[versions[queued]]
-                if check is not None and check.status is _Status.DONE:
+                if check is not None and not check.error:
                     ready.append(queued)
                 else:
                     results.append((queued, check))
@@ -167,7 +160,7 @@ class _NotificationRun:
             return None
         if self.server_error:
             # One server serves all feeds: the other checks would fail in the same way.
-            return _Outcome(status=_Status.LATER, error=self.server_error, counts=False)
+            return _Outcome(error=self.server_error, counts=False)
         try:
             # A cache in between must not answer with older bytes.
             response = self.client.get(
@@ -175,12 +168,12 @@ class _NotificationRun:
             )
         except RemoteError as error:
             self.server_error = str(error)
-            return _Outcome(status=_Status.LATER, error=str(error), counts=False)
+            return _Outcome(error=str(error), counts=False)
         if response.status != 200:
-            return _Outcome(status=_Status.LATER, error=f"{response.url} responds with {response.status}", counts=False)
+            return _Outcome(error=f"{response.url} responds with {response.status}", counts=False)
         if hashlib.sha256(response.body).hexdigest() != sha256:
-            return _Outcome(status=_Status.LATER, error="the server does not serve the new bytes yet", counts=False)
-        return _Outcome(status=_Status.DONE)
+            return _Outcome(error="the server does not serve the new bytes yet", counts=False)
+        return _Outcome()
 
     def _notify(self, queued: Job, failed_servers: dict[str, str]) -> _Outcome | None:
         """Notify one recipient of one feed; None if there was no time."""
@@ -188,7 +181,7 @@ class _NotificationRun:
         if self.is_over():
             return None
         if recipient_url in failed_servers:
-            return _Outcome(status=_Status.LATER, error=failed_servers[recipient_url])
+            return _Outcome(error=failed_servers[recipient_url])
         url = self._feed_url(queued.subject)
         # https://www.w3.org/TR/websub/#publishing leaves the fields to the hub; all known hubs accept these.
         fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
@@ -197,16 +190,13 @@ class _NotificationRun:
         except RemoteError as error:
             # Its other notifications are not sent in this run.
             failed_servers[recipient_url] = str(error)
-            return _Outcome(status=_Status.LATER, error=str(error))
+            return _Outcome(error=str(error))
         if 200 <= response.status < 300:
-            return _Outcome(status=_Status.DONE)
+            return _Outcome()
         excerpt = one_line(clean_characters(response.body[:120].decode("utf-8", "replace"))[0])
         # 408 and 429 are temporary; a retry does not help with other 4xx.
         is_final = 400 <= response.status < 500 and response.status not in (408, 429)
-        return _Outcome(
-            status=_Status.NEVER if is_final else _Status.LATER,
-            error=f"it responds with {response.status} {excerpt}".strip(),
-        )
+        return _Outcome(error=f"it responds with {response.status} {excerpt}".strip(), is_final=is_final)
 
     def _feed_url(self, path: str) -> str:
         return f"{self.site.feeds_url}/{url_path(path)}"

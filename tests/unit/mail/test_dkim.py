@@ -129,10 +129,8 @@ def test_a_template_without_slots_equals_build_message() -> None:
     """Both give the same bytes."""
     plain = envelope(message_key="key", unsubscribe=("https://review.example/leave",))
     made = MessageTemplate(plain, text="Text.\n", html="<p>é</p>", placeholders=TOKENS, values={}, signers=())
-    from dataclasses import replace
-
-    expected = build_message(replace(plain, recipient="anna@example.org"), text="Text.\n", html="<p>é</p>")
-    assert merged(made) == expected
+    expected = build_message(plain, text="Text.\n", html="<p>é</p>")
+    assert merged(made) == re.sub(rb"(?m)^To: .*\r$", b"To: anna@example.org\r", expected)
 
 
 @given(
