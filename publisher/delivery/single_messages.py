@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-from publisher.context import Context
 from publisher.delivery.messages import read_signers
-from publisher.digests.envelope import delivery_envelope, sample_values
-from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
-from publisher.errors import RemoteError
 from publisher.mail import Envelope
 from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome, RelayFault
 from publisher.mail.placeholders import Placeholders
-from publisher.mail.site_transport import make_transport
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.settings import Site
-from publisher.signing.sample_tokens import sample_token
-from publisher.subscribers.addresses import Address, parse_named_address, require_address
-
-if TYPE_CHECKING:
-    from publisher.digests.compose import ComposedIssue
+from publisher.subscribers.addresses import Address
 
 #: Attempts to find a usable relay.
 _MAX_ATTEMPTS: Final = 5
@@ -101,38 +92,3 @@ def single_message(
         name=f"{key}.{address.domain}",
         needs_utf8=not address.recipient.isascii(),
     )
-
-
-def send_test(context: Context, composed: ComposedIssue, address: str) -> Outcome:
-    """Send a composed issue to one address, marked as a test. Nothing is stored.
-
-    Raises:
-        SettingsError: there is no mail server, or the address is invalid.
-        SendingBlocked: the message has placeholder values and the address may be a real person's.
-        RemoteError: no relay accepts the message.
-    """
-    site, prefix = context.site, "[Test] "
-    transport = context.transport or make_transport(site)
-    recipient = require_address(address, parse_named_address)
-    issue, variant = composed.issue, composed.issue.variants[0]
-    text, name = variant.text.decode(), f"{issue.digest}/next"
-    blockers = () if transport.is_local else (*setting_blockers(site), *sample_blockers(name, text))
-    require_reserved(name, {recipient.domain: 1}, blockers)
-    digest, subject = site.digest(issue.digest), f"{prefix}{variant.subject or issue.subject}"
-    envelope = delivery_envelope(site, digest, subject=subject, slot=issue.slot, number=issue.number)
-    token = sample_token(f"{prefix}{recipient.text}{context.now.isoformat()}{issue.digest}/{issue.name}")
-    message = single_message(
-        site,
-        replace(envelope, date=context.now.astimezone(site.tz)),
-        recipient,
-        text=text,
-        html=variant.html.decode(),
-        key=f"{int(issue.slot.timestamp())}.{token}",
-        token=token,
-        placeholders=Placeholders(hash=variant.placeholder_hash),
-        values=sample_values(site, digest, issue.name),
-    )
-    outcomes, fault = try_messages(transport, [message])
-    if fault:
-        raise RemoteError(fault)
-    return outcomes[message.recipient]

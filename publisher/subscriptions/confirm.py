@@ -86,28 +86,24 @@ def answer_confirmation(context: Context, link_token: str) -> ConfirmationResult
     None if the token is not one of this site, or has expired.
     """
     with context.db.write() as connection:
-        return _answer(context, connection, link_token)
-
-
-def _answer(context: Context, connection: Connection, link_token: str) -> ConfirmationResult | None:
-    # Two requests at once must not both be the first: the lock is taken before the email is read.
-    subscribers.lock_subscribers(connection)
-    opened = _open(context, connection, link_token)
-    if opened is None or not opened.is_valid:
-        return None
-    confirmation = opened.confirmation
-    is_first = confirmation.used_at is None
-    if confirmation.kind is ConfirmationKind.DOWNLOAD:
-        confirmations.mark_used(connection, confirmation.id, context.seconds)
-        return ConfirmationResult(data=_data(context, connection, confirmation))
-    if confirmation.kind is ConfirmationKind.ERASE:
-        _erase(context, connection, confirmation)
-        return ConfirmationResult()
-    if is_first:
-        confirmations.mark_used(connection, confirmation.id, context.seconds)
-    if confirmation.kind is ConfirmationKind.SUBSCRIBE:
-        return _subscribe(context, connection, confirmation, is_first=is_first)
-    return _confirm_address_change(context, connection, confirmation)
+        # Two requests at once must not both be the first: the lock is taken before the email is read.
+        subscribers.lock_subscribers(connection)
+        opened = _open(context, connection, link_token)
+        if opened is None or not opened.is_valid:
+            return None
+        confirmation = opened.confirmation
+        is_first = confirmation.used_at is None
+        if confirmation.kind is ConfirmationKind.DOWNLOAD:
+            confirmations.mark_used(connection, confirmation.id, context.seconds)
+            return ConfirmationResult(data=_data(context, connection, confirmation))
+        if confirmation.kind is ConfirmationKind.ERASE:
+            _erase(context, connection, confirmation)
+            return ConfirmationResult()
+        if is_first:
+            confirmations.mark_used(connection, confirmation.id, context.seconds)
+        if confirmation.kind is ConfirmationKind.SUBSCRIBE:
+            return _subscribe(context, connection, confirmation, is_first=is_first)
+        return _confirm_address_change(context, connection, confirmation)
 
 
 def _erase(context: Context, connection: Connection, confirmation: ConfirmationEmail) -> None:

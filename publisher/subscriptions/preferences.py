@@ -120,37 +120,35 @@ def save_preferences(context: Context, access: Access, request: SubscriptionRequ
     A signed link makes newsletters that they had unsubscribed from active at once. A delivery token does not:
     these newsletters need a confirmation email.
     """
-    with context.db.write() as connection:
-        return _save(context, connection, access, request)
-
-
-def _save(
-    context: Context, connection: Connection, access: Access, request: SubscriptionRequest
-) -> PreferencesResult | None:
     site = context.site
-    subscriber = subscribers.find_subscriber(connection, access.subscriber_id)
-    if subscriber is None or subscriber.is_suppressed:
-        return None
-    new_digests = [slug for slug in request.digests if slug not in subscriber.digests]
-    awaiting = () if access.is_signed_link else tuple(slug for slug in new_digests if subscriber.has_unsubscribed(slug))
-    unknown = tuple(slug for slug in subscriber.digests if slug not in site.digests)
-    row = SubscriberRow(
-        number=0,
-        address=parse_address(subscriber.address),
-        digests=(*unknown, *(slug for slug in request.digests if slug not in awaiting)),
-        follows={name: request.follows.get(name, ()) for name in subscribers.INTEREST_KINDS},
-        zone=request.zone,
-    )
-    upsert_subscriber(context, connection, row, StateChange(ChangeSource.PREFERENCES, context.seconds))
-    if request.zone is None and subscriber.zone is not None:
-        subscribers.update_subscribers(connection, [(subscriber.id, {"zone": None})])
-    if awaiting:
-        request_resubscription(context, connection, subscriber, awaiting)
-    return PreferencesResult(
-        subscribed=tuple(slug for slug in new_digests if slug not in awaiting),
-        unsubscribed=tuple(slug for slug in subscriber.digests if slug in site.digests and slug not in request.digests),
-        awaiting=awaiting,
-    )
+    with context.db.write() as connection:
+        subscriber = subscribers.find_subscriber(connection, access.subscriber_id)
+        if subscriber is None or subscriber.is_suppressed:
+            return None
+        new_digests = [slug for slug in request.digests if slug not in subscriber.digests]
+        awaiting = (
+            () if access.is_signed_link else tuple(slug for slug in new_digests if subscriber.has_unsubscribed(slug))
+        )
+        unknown = tuple(slug for slug in subscriber.digests if slug not in site.digests)
+        row = SubscriberRow(
+            number=0,
+            address=parse_address(subscriber.address),
+            digests=(*unknown, *(slug for slug in request.digests if slug not in awaiting)),
+            follows={name: request.follows.get(name, ()) for name in subscribers.INTEREST_KINDS},
+            zone=request.zone,
+        )
+        upsert_subscriber(context, connection, row, StateChange(ChangeSource.PREFERENCES, context.seconds))
+        if request.zone is None and subscriber.zone is not None:
+            subscribers.update_subscribers(connection, [(subscriber.id, {"zone": None})])
+        if awaiting:
+            request_resubscription(context, connection, subscriber, awaiting)
+        return PreferencesResult(
+            subscribed=tuple(slug for slug in new_digests if slug not in awaiting),
+            unsubscribed=tuple(
+                slug for slug in subscriber.digests if slug in site.digests and slug not in request.digests
+            ),
+            awaiting=awaiting,
+        )
 
 
 def pause_mail(context: Context, subscriber_id: int, until: date | None = None) -> bool:

@@ -16,7 +16,7 @@ from publisher.model.result import Result
 from publisher.model.subscriptions import ChangeSource, ConfirmationKind, SubscriptionState
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
-from publisher.subscribers.addresses import Address, parse_address
+from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppression_hash
@@ -74,32 +74,28 @@ def request_subscription(context: Context, address: str, request: SubscriptionRe
     checked = parse_address(address)
     require_digests(context.site, request.digests)
     with context.db.write() as connection:
-        _request(context, connection, checked, request)
-
-
-def _request(context: Context, connection: Connection, address: Address, request: SubscriptionRequest) -> None:
-    subscribers.lock_subscribers(connection)
-    hashed = suppression_hash(keyring(context.site, connection), address.key)
-    if not may_confirm(connection, hashed):
-        return
-    subscriber = subscribers.find_by_key(connection, address.key)
-    before = _latest_request(context, connection, hashed, subscriber)
-    if before is not None:
-        if before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
-            # The email was sent or is queued: it confirms the latest request.
-            confirmations.change_request(connection, before.id, request.as_dict())
-        return
-    is_active = subscriber is not None and subscriber.status is SubscriptionState.ACTIVE
-    is_known = subscriber is not None and is_active and set(request.digests) <= set(subscriber.digests)
-    confirmations.add(
-        connection,
-        ConfirmationKind.ALREADY_SUBSCRIBED if is_known else ConfirmationKind.SUBSCRIBE,
-        hashed,
-        address.text,
-        context.seconds,
-        subscriber_id=subscriber.id if subscriber is not None else None,
-        request=request.as_dict(),
-    )
+        subscribers.lock_subscribers(connection)
+        hashed = suppression_hash(keyring(context.site, connection), checked.key)
+        if not may_confirm(connection, hashed):
+            return
+        subscriber = subscribers.find_by_key(connection, checked.key)
+        before = _latest_request(context, connection, hashed, subscriber)
+        if before is not None:
+            if before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
+                # The email was sent or is queued: it confirms the latest request.
+                confirmations.change_request(connection, before.id, request.as_dict())
+            return
+        is_active = subscriber is not None and subscriber.status is SubscriptionState.ACTIVE
+        is_known = subscriber is not None and is_active and set(request.digests) <= set(subscriber.digests)
+        confirmations.add(
+            connection,
+            ConfirmationKind.ALREADY_SUBSCRIBED if is_known else ConfirmationKind.SUBSCRIBE,
+            hashed,
+            checked.text,
+            context.seconds,
+            subscriber_id=subscriber.id if subscriber is not None else None,
+            request=request.as_dict(),
+        )
 
 
 def may_confirm(connection: Connection, hashed: str) -> bool:

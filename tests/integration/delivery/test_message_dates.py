@@ -12,20 +12,18 @@ import pytest
 from sqlalchemy import select
 
 from publisher.backoff import Backoff
-from publisher.delivery.single_messages import send_test
-from publisher.digests.lookup import find_draft
-from publisher.digests.update_draft import render_draft
 from publisher.mail.dkim import Signer, dns_record, new_key
 from publisher.mail.maildir import MaildirTransport
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState, UncertainPolicy
+from publisher.pipeline.draft_mail import send_draft_test
 from publisher.storage.tables.delivery import delivery
 from tests.conftest import NOW, MailKit
 from tests.support.clocks import ManualClock
 from tests.support.deliveries import transport as quick_transport
 from tests.support.smtp import Script, Server
-from tests.support.use_cases import context_of, deliver, open_context
+from tests.support.use_cases import deliver, open_context
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -226,12 +224,7 @@ def test_a_test_mail_has_the_time_at_which_it_is_sent(mail_kit: MailKit) -> None
                 sent.append(message)
                 source.record_outcome(message, Outcome(state=DeliveryState.ACCEPTED, answer="250 taken"))
 
-    site = mail_kit.site
-    with mail_kit.open() as db:
-        with db.read() as connection:
-            draft = find_draft(connection, "daily")
-        composed, _ = render_draft(context_of(site, db, NOW), draft)
-        at = NOW + timedelta(minutes=7)
-    with open_context(site, at, transport=Recorder(ManualClock(at))) as context:
-        send_test(context, composed, "ann@mail.example")
+    at = NOW + timedelta(minutes=7)
+    with open_context(mail_kit.site, at, transport=Recorder(ManualClock(at))) as context:
+        send_draft_test(context, "daily", "ann@mail.example")
     assert [date_of(message.data) for message in sent] == [at.replace(microsecond=0)]
