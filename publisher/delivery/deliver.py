@@ -117,23 +117,18 @@ def deliver(
     site, db, clock = context.site, context.db, context.clock
     db.require_commits("sending")
     transport, began = context.transport or make_transport(site), clock.now()
-    row = _open_if_due(context.at(began), target, is_local=transport.is_local)
+    row, seconds = _open_if_due(context.at(began), target, is_local=transport.is_local), int(began.timestamp())
     with db.write() as connection:
         ring = keyring(site, connection)
-        due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
+        _recover(connection, site, seconds, transport)
+        if uncertain is not None:
+            deliveries.resolve_uncertain(connection, row.id, seconds, uncertain)
+        due, limit = deliveries.count_due(connection, row.id, seconds), _within_warm_up(connection, site, began, limit)
         load_pauses(connection, transport, began, is_attended=is_attended)
     result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
     if due and limit != 0:
-        with senders.active_sender(db, site.root, process_name(), int(began.timestamp())) as number:
-            run = _SendRun(
-                context=context,
-                row=row,
-                ring=ring,
-                transport=transport,
-                sender=number,
-                on_progress=on_progress,
-                is_stopping=is_stopping,
-            )
+        with senders.active_sender(db, site.root, process_name(), seconds) as number:
+            run = _SendRun(context, row, ring, transport, number, on_progress, is_stopping)
             result = run.send(due, limit)
     result = _complete_result(db, row, result, ring, int(clock.now().timestamp()))
     return replace(
@@ -173,23 +168,6 @@ def _open_if_due(context: Context, target: str, *, is_local: bool) -> IssueRow:
     return current[0]
 
 
-def _prepare(
-    connection: Connection,
-    site: Site,
-    row: IssueRow,
-    transport: Transport,
-    began: datetime,
-    uncertain: UncertainPolicy | None,
-    limit: int | None,
-) -> tuple[int, int | None]:
-    """Recover claims of dead senders; return how many deliveries are due, and the limit."""
-    now = int(began.timestamp())
-    _recover(connection, site, now, transport)
-    if uncertain is not None:
-        deliveries.resolve_uncertain(connection, row.id, now, uncertain)
-    return deliveries.count_due(connection, row.id, now), _within_warm_up(connection, site, began, limit)
-
-
 def _recover(connection: Connection, site: Site, now: int, transport: Transport) -> None:
     for dead in senders.dead_senders(connection, site.root):
         _recover_sender(connection, site, dead, now, transport)
@@ -209,7 +187,7 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
     if warm_up is None:
         return limit
     today = now.astimezone(site.tz).date()
-    most = warm_up_limit(today, warm_up.start, warm_up.first, warm_up.growth)
+    most = warm_up_limit(today, warm_up)
     left = max(0, most - deliveries.count_sent_on(connection, today.isoformat()))
     return left if limit is None else min(limit, left)
 
@@ -237,7 +215,7 @@ def _complete_result(db: Database, row: IssueRow, result: SendResult, ring: Keyr
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _SendRun:
     """One run over the deliveries of one issue, in one process."""
 

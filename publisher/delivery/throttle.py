@@ -13,7 +13,7 @@ from datetime import date
 from typing import Final
 
 from publisher.backoff import Backoff
-from publisher.settings.delivery import DomainSettings
+from publisher.settings.delivery import DomainSettings, WarmUpSettings
 
 #: Pauses of a domain that asks to slow down.
 PAUSES: Final = Backoff(15, 1800)
@@ -101,13 +101,11 @@ class Throttle:
         }
 
 
-def warm_up_limit(day: date, start: date, first: int, growth: float) -> int:
-    """Return how many messages may be sent on a day of the warm-up; 0 before it starts.
-
-    That is FIRST on the first day; each day has GROWTH times as many as the day before.
-    """
-    days = (day - start).days
+def warm_up_limit(day: date, settings: WarmUpSettings) -> int:
+    """Return how many messages may be sent on a day in the site's time zone; 0 before the warm-up starts."""
+    days = (day - settings.start).days
     if days < 0:
         return 0
-    # Beyond 10¹² messages a day the limit has no effect.
-    return int(min(first * growth ** min(days, 400), 1e12)) if growth > 1 or days else first
+    # Beyond 10¹² messages a day the limit has no effect, and a power could overflow.
+    factor = settings.growth**days if days * math.log10(settings.growth) < 12 else 1e12
+    return int(min(settings.first * factor, 1e12))

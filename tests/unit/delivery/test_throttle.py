@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from publisher.delivery.throttle import Throttle, warm_up_limit
-from publisher.settings.delivery import DomainSettings
+from publisher.settings.delivery import DomainSettings, WarmUpSettings
 
 
 def test_a_domain_is_limited_per_second_and_at_a_time() -> None:
@@ -57,8 +57,23 @@ def test_a_domain_that_refuses_is_paused_longer_each_time() -> None:
 
 
 def test_a_warm_up_grows_day_by_day() -> None:
-    """Nothing is sent before the first day, and the limit is bounded."""
+    """Nothing is sent before the first day."""
     start = date(2026, 12, 1)
     days = [start + timedelta(days=number) for number in (-1, 0, 1, 2)]
-    assert [warm_up_limit(day, start, 100, 1.5) for day in days] == [0, 100, 150, 225]
-    assert warm_up_limit(start + timedelta(days=900), start, 100, 10) == int(1e12)
+    settings = WarmUpSettings(start=start, first=100, growth=1.5)
+    assert [warm_up_limit(day, settings) for day in days] == [0, 100, 150, 225]
+
+
+@pytest.mark.parametrize("growth", [1.2, 1.5, 2, 6, 10])
+def test_a_warm_up_that_is_over_for_long_limits_nothing(growth: float) -> None:
+    """The power is too large for a floating-point number, and mail is still sent."""
+    start = date(2026, 12, 1)
+    settings = WarmUpSettings(start=start, first=100, growth=growth)
+    assert [warm_up_limit(start + timedelta(days=days), settings) for days in (200, 400, 900, 9000)] == [10**12] * 4
+
+
+def test_a_warm_up_without_growth_keeps_its_limit() -> None:
+    """As on its first day."""
+    start = date(2026, 12, 1)
+    settings = WarmUpSettings(start=start, first=100, growth=1)
+    assert warm_up_limit(start + timedelta(days=900), settings) == 100
