@@ -56,7 +56,7 @@ def open_due_issues(context: Context, *, digests: Collection[str] | None = None)
                 with db.read() as connection:
                     require_subscribers(connection, row)
                     require_sendable(connection, site, row, is_local=site.delivers_locally)
-            opened = open_issue(context, row, with_audience=with_audience)
+            opened = open_issue(context, row)
         except SendingBlocked as error:
             result += PublishResult(blockers=error.blockers)
         except IssueHeld as error:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from publisher.context import Context
@@ -22,7 +21,7 @@ from publisher.delivery.dispatch import DeliveryCounts, Dispatcher
 from publisher.delivery.issue_life.approval import require_sendable_issue, require_subscribers, stop_reason
 from publisher.delivery.issue_life.opening import open_issue
 from publisher.delivery.ledger import Ledger
-from publisher.delivery.messages import DeliveryMessages, read_signers
+from publisher.delivery.messages import DeliveryMessages
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
 from publisher.delivery.throttle import Throttle, warm_up_limit
@@ -156,11 +155,10 @@ def _open_if_due(context: Context, target: str, *, is_local: bool) -> IssueRow:
             f"{row.path} is approved, and opens at its slot: {opens}. To send it now: publish reopen {row.digest}, then "
             f"publish approve {row.digest} --now"
         )
-    with_audience = site.digests[row.digest].send is not SendPolicy.NONE
-    if with_audience:
+    if site.digests[row.digest].send is not SendPolicy.NONE:
         with db.read() as connection:
             require_subscribers(connection, row)
-    open_issue(context, row, with_audience=with_audience)
+    open_issue(context, row)
     with db.read() as connection:
         current = issues.list_issues(connection, only=[row.id])
     if not current or current[0].opened_at is None:
@@ -243,7 +241,7 @@ class _SendRun:
             brake=brake,
             on_stop=lambda stopped: self._stop(stopped, dispatcher),
         )
-        messages = DeliveryMessages(site, self.row, lru_cache(maxsize=1)(self._variant), self.ring, read_signers(site))
+        messages = DeliveryMessages(site, self.row, self._variant, self.ring)
         dispatcher = Dispatcher(ledger, Throttle(site.delivery.domain), messages.build, limit=limit)
         with db.read() as connection:
             stopped = brake.load(connection)

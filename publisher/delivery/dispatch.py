@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
 from publisher.delivery.claims_store import Claim, ClaimedBatch
@@ -62,44 +62,37 @@ class _Backlog:
     is_empty: bool = False
 
 
+@dataclass(slots=True)
 class Dispatcher:
     """The message source of all connections of a run."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        throttle: Throttle,
-        build: Callable[[Claim, int], OutgoingMessage],
-        *,
-        limit: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Prepare a run of at most LIMIT messages.
-
-        BUILD returns the message of a delivery with a time for its Date header, in seconds since 1970; CLOCK is monotonic.
-        """
-        self._ledger = ledger
-        self._throttle = throttle
-        self._build = build
-        self._left = limit
-        self._clock = clock
-        self._backlog = _Backlog()
-        self._change = threading.Condition()
-        self._in_progress = 0
-        self._is_stopped = False
-        self.counts = DeliveryCounts()
-        #: Why the run stopped early; empty if it did not.
-        self.stop_reason = ""
-        self.error: BaseException | None = None
+    #: Claims deliveries and stores outcomes.
+    ledger: Ledger
+    throttle: Throttle
+    #: Builds the message of a delivery with a time for its Date header, in seconds since 1970.
+    build: Callable[[Claim, int], OutgoingMessage]
+    _: KW_ONLY
+    #: Number of messages that may still be sent; None for all.
+    limit: int | None = None
+    #: Monotonic, in seconds.
+    clock: Callable[[], float] = time.monotonic
+    counts: DeliveryCounts = field(default_factory=DeliveryCounts, init=False)
+    #: Why the run stopped early; empty if it did not.
+    stop_reason: str = field(default="", init=False)
+    error: BaseException | None = field(default=None, init=False)
+    _backlog: _Backlog = field(default_factory=_Backlog, init=False)
+    _change: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _in_progress: int = field(default=0, init=False)
+    _is_stopped: bool = field(default=False, init=False)
 
     # -- message source ------------------------------------------------------------------------
 
     def take(self, *, wait: bool) -> OutgoingMessage | None:
         """Return the next message that may be sent; see `MessageSource`."""
-        deadline = self._clock() + _IDLE_SECONDS
+        deadline = self.clock() + _IDLE_SECONDS
         while (claim := self._next(deadline if wait else None)) is not None:
             try:
-                return self._build(claim, self._ledger.date_of(claim))
+                return self.build(claim, self.ledger.date_of(claim))
             except ValueError as error:
                 # An address that cannot be used in a message stops no other delivery.
                 self._record(claim, Outcome(state=DeliveryState.FAILED, answer=str(error)))
@@ -112,11 +105,11 @@ class Dispatcher:
         stored time.
         """
         claim: Claim = message.reference
-        first_handed_at = self._ledger.hand_over(claim)
+        first_handed_at = self.ledger.hand_over(claim)
 
         def final() -> OutgoingMessage | None:
             date = first_handed_at.result()
-            return message if date == message.date else None if date is None else self._build(claim, date)
+            return message if date == message.date else None if date is None else self.build(claim, date)
 
         return final
 
@@ -125,27 +118,26 @@ class Dispatcher:
         self._record(message.reference, outcome)
 
     def _record(self, claim: Claim, outcome: Outcome) -> None:
-        self._ledger.record_outcome(claim, outcome)
+        self.ledger.record_outcome(claim, outcome)
         with self._change:
             self._in_progress -= 1
-            self._throttle.end(claim.domain)
+            self.throttle.end(claim.domain)
             state = outcome.state
             if state is DeliveryState.ACCEPTED:
                 self.counts.accepted += 1
-                self._throttle.record_success(claim.domain)
+                self.throttle.record_success(claim.domain)
             elif state is DeliveryState.DEFERRED:
                 self.counts.deferred += 1
             elif state is DeliveryState.FAILED:
                 self.counts.failed += 1
             elif state is DeliveryState.UNCERTAIN:
                 self.counts.uncertain += 1
-            elif (claim.issue_id, claim.subscriber_id) in self._ledger.withdrawn:
-                self.counts.suppressed += 1
-                self._left = self._left + 1 if self._left is not None else None
-            elif self._left is not None:
-                self._left += 1
+            else:
+                # Nothing was sent.
+                self.counts.suppressed += (claim.issue_id, claim.subscriber_id) in self.ledger.withdrawn
+                self.limit = self.limit + 1 if self.limit is not None else None
             if outcome.slow:
-                self._throttle.record_refusal(claim.domain, self._clock())
+                self.throttle.record_refusal(claim.domain, self.clock())
             if not self._in_progress:
                 # The next claim may be the last one.
                 self._backlog.claim_at = 0.0
@@ -154,25 +146,25 @@ class Dispatcher:
     def _next(self, deadline: float | None) -> Claim | None:
         with self._change:
             while True:
-                if self._is_stopped or self._ledger.error is not None or self._left == 0:
+                if self._is_stopped or self.ledger.error is not None or self.limit == 0:
                     return None
-                now = self._clock()
+                now = self.clock()
                 claim = self._pop(now)
                 if claim is not None:
                     self._in_progress += 1
                 self._refill(now)
                 if claim is not None:
-                    self._throttle.begin(claim.domain, now)
-                    if self._left is not None:
-                        self._left -= 1
+                    self.throttle.begin(claim.domain, now)
+                    if self.limit is not None:
+                        self.limit -= 1
                     return claim
                 if deadline is None or now >= deadline or self._is_done(now):
                     return None
                 seconds = min(deadline - now, 0.25)
-                self._change.wait(self._throttle.seconds_until_ready(self._backlog.held, now, seconds))
+                self._change.wait(self.throttle.seconds_until_ready(self._backlog.held, now, seconds))
 
     def _pop(self, now: float) -> Claim | None:
-        backlog, throttle = self._backlog, self._throttle
+        backlog, throttle = self._backlog, self.throttle
         for domain, waiting in backlog.held.items():
             if throttle.ready_at(domain) <= now:
                 claim = waiting.popleft()
@@ -193,8 +185,8 @@ class Dispatcher:
             return
         is_idle = not (backlog.after or backlog.fresh or backlog.held or self._in_progress)
         full = {domain for domain, waiting in backlog.held.items() if len(waiting) >= _MAX_HELD_PER_DOMAIN}
-        paused = set(self._throttle.paused_domains(now))
-        limit = _CLAIM_BATCH if self._left is None else min(_CLAIM_BATCH, self._left)
+        paused = set(self.throttle.paused_domains(now))
+        limit = _CLAIM_BATCH if self.limit is None else min(_CLAIM_BATCH, self.limit)
         if is_idle and paused and backlog.is_exhausted:
             # One delivery of a paused domain is enough to know that the run is not over.
             paused, limit = set(), 1
@@ -202,7 +194,7 @@ class Dispatcher:
         backlog.is_claiming = True
         # Outcomes are stored before a claim is made, so no delivery can be queued again after such a claim.
         is_last = is_idle and not without
-        claimed = self._ledger.claim(backlog.after, limit, without)
+        claimed = self.ledger.claim(backlog.after, limit, without)
         claimed.add_done_callback(lambda batch: self._add(batch.result(), is_last=is_last))
 
     def _add(self, batch: ClaimedBatch, *, is_last: bool) -> None:
@@ -214,7 +206,7 @@ class Dispatcher:
             self.counts.suppressed += batch.suppressed
             backlog.is_exhausted = not batch.claims and not batch.after
             if backlog.is_exhausted:
-                backlog.claim_at = self._clock() + 0.2
+                backlog.claim_at = self.clock() + 0.2
                 backlog.is_empty = is_last
             self._change.notify_all()
 
@@ -225,7 +217,7 @@ class Dispatcher:
         backlog = self._backlog
         if backlog.fresh or backlog.is_claiming or self._in_progress:
             return False
-        paused = self._throttle.paused_domains(now)
+        paused = self.throttle.paused_domains(now)
         if backlog.is_empty and not backlog.held:
             return True
         has_open_domain = any(domain not in paused for domain in backlog.held)
@@ -257,23 +249,23 @@ class Dispatcher:
     def _wait_for_work(self) -> bool:
         with self._change:
             while True:
-                if self._is_stopped or self._ledger.error is not None or self._left == 0:
+                if self._is_stopped or self.ledger.error is not None or self.limit == 0:
                     return False
-                now = self._clock()
+                now = self.clock()
                 held = self._backlog.held
-                if self._backlog.fresh or any(self._throttle.ready_at(domain) <= now for domain in held):
+                if self._backlog.fresh or any(self.throttle.ready_at(domain) <= now for domain in held):
                     return True
                 self._refill(now)
                 if self._is_done(now):
                     return False
-                self._change.wait(self._throttle.seconds_until_ready(held, now, 0.1))
+                self._change.wait(self.throttle.seconds_until_ready(held, now, 0.1))
 
     def stop_domain(self, domain: str) -> None:
         """Send nothing more to a domain in this run."""
         with self._change:
-            self._throttle.stop(domain)
+            self.throttle.stop(domain)
             self._change.notify_all()
 
     def paused_domains(self) -> list[str]:
         """Return the domains that are paused because they asked to slow down."""
-        return sorted(name for name, until in self._throttle.paused_domains(self._clock()).items() if until < math.inf)
+        return sorted(name for name, until in self.throttle.paused_domains(self.clock()).items() if until < math.inf)

@@ -178,12 +178,12 @@ def _draft_report(context: Context, draft: IssueDraft) -> _Report | None:
         return None
     with context.db.read() as connection:
         subscribers = count_audience(connection, site.digest(draft.digest), composed.articles, context.seconds)
-    is_second = draft.notified_slot not in (None, draft.waiting_slot)
-    has_changed = draft.notified_at is not None and not is_second
+    passed = draft.notified_slot if draft.notified_slot != draft.waiting_slot else None
+    has_changed = draft.notified_at is not None and passed is None
     note = [
         f"Draft of {draft.digest} No. {draft.number} for {subscribers:,} subscribers.",
-        *([f"STILL WAITING: its slot of {_minute(site, draft.notified_slot)} has passed too."] if is_second else []),
-        *(_passed_over_lines(content) if is_second else []),
+        *([f"STILL WAITING: its slot of {minute_text(passed, site.tz)} has passed too."] if passed else []),
+        *(_passed_over_lines(content) if passed else []),
         *(["Its errors have changed since the last mail."] if has_changed else []),
         *_finding_lines(draft),
         f"To approve it: publish approve {draft.digest} --expect {draft.hash}",
@@ -194,7 +194,7 @@ def _draft_report(context: Context, draft: IssueDraft) -> _Report | None:
         slot=draft.slot,
         number=draft.number,
         subject=composed.issue.subject,
-        prefix="[Draft, waiting] " if is_second else "[Draft] ",
+        prefix="[Draft, waiting] " if passed else "[Draft] ",
         note=note,
         variant=composed.issue.variants[0],
         topic=f"draft:{draft.digest}",
@@ -214,10 +214,6 @@ def _passed_over_lines(content: DraftContent) -> list[str]:
         *(f"  {title}" for title in titles[:_MAX_LISTED]),
         *([f"  and {more:,} more"] if more > 0 else []),
     ]
-
-
-def _minute(site: Site, moment: datetime | None) -> str:
-    return minute_text(moment, site.tz) if moment is not None else ""
 
 
 def _finding_lines(draft: IssueDraft) -> list[str]:

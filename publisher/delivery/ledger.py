@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -43,42 +43,34 @@ class _Batch:
         return bool(self.claims or self.handed or self.outcomes)
 
 
+@dataclass(slots=True)
 class Ledger:
     """A thread with its own database connection. Its methods may be called from any thread."""
 
-    def __init__(
-        self,
-        db: Database,
-        issue_id: int,
-        sender: int,
-        settings: DeliverySettings,
-        *,
-        drop_after: timedelta | None = None,
-        clock: Callable[[], datetime],
-        brake: SuppressionBrake,
-        on_stop: Callable[[Brake], None],
-    ) -> None:
-        self._db = db
-        self._issue_id = issue_id
-        self._sender = sender
-        self._settings = settings
-        #: A delivery that is later than this is dropped; None for never.
-        self._drop_after = drop_after
-        self._clock = clock
-        self._brake = brake
-        self._on_stop = on_stop
-        self._batch = _Batch()
-        self._change = threading.Condition()
-        self._is_closing = False
-        self._has_ended = False
-        #: (issue, subscriber) of deliveries whose subscriber unsubscribed after the claim.
-        self.withdrawn: set[tuple[int, int]] = set()
-        #: The error that ended the thread; None while it runs.
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+    db: Database
+    issue_id: int
+    sender: int
+    settings: DeliverySettings
+    _: KW_ONLY
+    #: A delivery that is later than this is dropped; None for never.
+    drop_after: timedelta | None = None
+    clock: Callable[[], datetime]
+    brake: SuppressionBrake
+    #: Called with each new brake.
+    on_stop: Callable[[Brake], None]
+    #: (issue, subscriber) of deliveries whose subscriber unsubscribed after the claim.
+    withdrawn: set[tuple[int, int]] = field(default_factory=set, init=False)
+    #: The error that ended the thread; None while it runs.
+    error: BaseException | None = field(default=None, init=False)
+    _thread: threading.Thread = field(init=False)
+    _batch: _Batch = field(default_factory=_Batch, init=False)
+    _change: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _is_closing: bool = field(default=False, init=False)
+    _has_ended: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -101,7 +93,7 @@ class Ledger:
 
     def date_of(self, claim: Claim) -> int:
         """Return the time for a message's Date header, in seconds since 1970: its first hand-over, or now."""
-        return int(self._clock().timestamp()) if claim.first_handed_at is None else claim.first_handed_at
+        return int(self.clock().timestamp()) if claim.first_handed_at is None else claim.first_handed_at
 
     def hand_over(self, claim: Claim) -> Future[int | None]:
         """Store that a message is sent now; return the stored time of the delivery's first hand-over.
@@ -144,7 +136,7 @@ class Ledger:
 
     def _run(self) -> None:
         try:
-            with self._db.durable() as connection:
+            with self.db.durable() as connection:
                 while (batch := self._next()) is not None:
                     self._write(connection, batch)
         except BaseException as error:
@@ -175,7 +167,7 @@ class Ledger:
             return batch
 
     def _write(self, connection: Connection, batch: _Batch) -> None:
-        moment = self._clock()
+        moment = self.clock()
         now = int(moment.timestamp())
         lost: set[tuple[int, int]] = set()
         claimed: list[ClaimedBatch] = []
@@ -184,22 +176,22 @@ class Ledger:
                 self._store_outcomes(connection, batch, now)
                 if batch.handed:
                     handed = [claim for _, claim in batch.handed]
-                    lost, withdrawn = claims_store.hand_over(connection, handed, self._sender, now)
+                    lost, withdrawn = claims_store.hand_over(connection, handed, self.sender, now)
                     self.withdrawn |= withdrawn
                     lost |= withdrawn
-                    if self._settings.warm_up is not None:
+                    if self.settings.warm_up is not None:
                         deliveries.add_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for _, after, limit, without in batch.claims:
                     claimed.append(
                         claims_store.claim(
                             connection,
-                            self._issue_id,
-                            self._sender,
+                            self.issue_id,
+                            self.sender,
                             after=after,
                             limit=limit,
                             now=now,
                             without=without,
-                            drop_after=self._drop_after,
+                            drop_after=self.drop_after,
                         )
                     )
         except BaseException as error:
@@ -207,8 +199,8 @@ class Ledger:
             self.error = error
             self._reject(batch)
             raise
-        for brake in self._brake.take_new():
-            self._on_stop(brake)
+        for brake in self.brake.take_new():
+            self.on_stop(brake)
         for is_judged in batch.refused:
             is_judged.set_result(None)
         for first, claim in batch.handed:
@@ -222,7 +214,7 @@ class Ledger:
             return deliveries.first_attempt(connection, claim.issue_id, claim.subscriber_id)
 
         updates = [
-            delivery_update(claim, outcome, self._settings, first_attempt, now) for claim, outcome in batch.outcomes
+            delivery_update(claim, outcome, self.settings, first_attempt, now) for claim, outcome in batch.outcomes
         ]
-        self._brake.record(connection, batch.outcomes, now)
-        deliveries.record_outcomes(connection, updates, self._sender, now)
+        self.brake.record(connection, batch.outcomes, now)
+        deliveries.record_outcomes(connection, updates, self.sender, now)

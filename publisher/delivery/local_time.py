@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -26,30 +27,26 @@ def local_time_base(slot: datetime, opened_at: datetime, *, late_hours: int) -> 
     return slot if slot <= opened_at <= slot + timedelta(hours=late_hours) else opened_at
 
 
+@dataclass(slots=True)
 class LocalDeliveryTimes:
     """Due times of an issue's deliveries, by time zone."""
 
-    def __init__(self, base: datetime, at: time | None, site_zone: ZoneInfo) -> None:
-        """Prepare the due times of one issue.
-
-        Args:
-            base: the time from which they count; see ``local_time_base``.
-            at: local time at which deliveries are due; None for at once.
-            site_zone: time zone of subscribers without one.
-        """
-        self._base = base
-        self._at = at
-        self._site_zone = site_zone
-        self._known: dict[str | None, int] = {}
-        #: Names of unknown time zones.
-        self.unknown_zones: set[str] = set()
+    #: The time from which they count; see ``local_time_base``.
+    base: datetime
+    #: Local time at which deliveries are due; None for at once.
+    at: time | None
+    #: Time zone of subscribers without one.
+    site_zone: ZoneInfo
+    #: Names of unknown time zones.
+    unknown_zones: set[str] = field(default_factory=set, init=False)
+    _known: dict[str | None, int] = field(default_factory=dict, init=False)
 
     def __call__(self, zone: str | None) -> int:
         """Return when deliveries in a time zone are due, in seconds since 1970; 0 for at once."""
-        if self._at is None:
+        if self.at is None:
             return 0
         if zone not in self._known:
-            self._known[zone] = int(next_local_time(self._base, self._at, self._zone(zone)).timestamp())
+            self._known[zone] = int(next_local_time(self.base, self.at, self._zone(zone)).timestamp())
         return self._known[zone]
 
     def _zone(self, name: str | None) -> ZoneInfo:
@@ -57,7 +54,7 @@ class LocalDeliveryTimes:
         if name is not None and zone is None:
             # It was valid when the subscriber was added.
             self.unknown_zones.add(name)
-        return zone or self._site_zone
+        return zone or self.site_zone
 
 
 def reschedule_on_zone_change(context: Context, connection: Connection) -> Callable[[int, str], None]:

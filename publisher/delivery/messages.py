@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -10,12 +10,11 @@ from functools import lru_cache
 from publisher.delivery.claims_store import Claim
 from publisher.digests.envelope import delivery_envelope, delivery_values, return_path
 from publisher.digests.store import IssueRow
-from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer
 from publisher.mail.message_template import MessageTemplate
 from publisher.mail.placeholders import Placeholders
 from publisher.mail.transport import OutgoingMessage
-from publisher.model.digests import Digest, IssueVariant
+from publisher.model.digests import IssueVariant
 from publisher.settings import Site
 from publisher.signing.keyring import Keyring
 
@@ -36,27 +35,14 @@ def read_signers(site: Site) -> list[Signer]:
 class DeliveryMessages:
     """Builds the messages of one issue. Safe to use from several threads."""
 
-    def __init__(
-        self,
-        site: Site,
-        row: IssueRow,
-        load_variant: Callable[[int], IssueVariant],
-        ring: Keyring,
-        signers: Sequence[Signer],
-    ) -> None:
-        """Prepare the messages; variants are loaded by number, and encoded, when they are first used.
-
-        Raises:
-            SettingsError: the issue's digest is not in the settings.
-        """
-        if row.digest not in site.digests:
-            raise SettingsError(f"digests.{row.digest} is no longer in publisher.toml. Restore it to send {row.path}.")
+    def __init__(self, site: Site, row: IssueRow, load_variant: Callable[[int], IssueVariant], ring: Keyring) -> None:
+        """Prepare the messages; variants are loaded by number, and encoded, when they are first used."""
         self._site = site
         self._row = row
-        self._digest: Digest = site.digest(row.digest)
+        self._digest = site.digest(row.digest)
         self._load_variant = load_variant
         self._ring = ring
-        self._signers = signers
+        self._signers = read_signers(site)
         # Subscribers share few distinct sets of interests.
         self.template = lru_cache(maxsize=64)(self._template)
         # Hundreds of messages are built in one second.

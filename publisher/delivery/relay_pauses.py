@@ -32,12 +32,11 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
         return None
     stored = facts_with_prefix(connection, _PREFIX)
     ends = []
-    for number, relay in enumerate(transport.relays):
+    for relay, state in zip(transport.relays, transport.states, strict=True):
         text = stored.get(f"{_PREFIX}{relay.name}")
         if text is None:
             continue
         until = _parse_pause(text)[1]
-        state = transport.state_of(number)
         state.is_on_probation = True
         # A longer pause than the longest was set by a clock that was ahead.
         if now < until <= now + timedelta(seconds=PAUSES.longest) and not is_attended:
@@ -51,7 +50,7 @@ def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
     """Store pauses of relays that lost messages, and delete those of relays that accepted one."""
     if not isinstance(transport, SmtpTransport):
         return
-    states = [(relay.name, transport.state_of(number)) for number, relay in enumerate(transport.relays)]
+    states = zip((relay.name for relay in transport.relays), transport.states, strict=True)
     changed = [(name, state) for name, state in states if state.has_lost or state.has_accepted]
     with db.read() as connection:
         stored = facts_with_prefix(connection, _PREFIX)

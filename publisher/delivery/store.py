@@ -61,7 +61,7 @@ class Attempt:
     """An attempt after which the delivery was not finished."""
 
     number: int
-    at: int
+    attempted_at: int
     outcome: str
     answer: str
 
@@ -211,11 +211,9 @@ def uncertain_addresses(connection: Connection, issue_id: int) -> tuple[str, ...
 
 def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Attempt]:
     """Return the attempts after which a delivery was not finished, oldest first."""
-    is_attempt = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
-    return [
-        Attempt(number=row.number, at=row.attempted_at, outcome=row.outcome, answer=row.answer)
-        for row in connection.execute(select(attempt).where(is_attempt).order_by(attempt.c.number))
-    ]
+    columns = [attempt.c[field.name] for field in fields(Attempt)]
+    query = select(*columns).where(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
+    return [Attempt(**row) for row in connection.execute(query.order_by(attempt.c.number)).mappings()]
 
 
 def first_attempt(connection: Connection, issue_id: int, subscriber_id: int) -> int | None:

@@ -186,18 +186,14 @@ def apply_suppressions(
         suppression.add_suppression(connection, row.hash, key, "bounced", SuppressionChannel.SMTP, row.note, now)
 
 
-def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> list[Brake]:
-    """Judge the refusals of issues that are completely sent; return the new brakes."""
-    new = []
+def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> None:
+    """Judge the refusals of issues that are completely sent."""
     for issue_id in store.issues_to_settle(connection):
         advisory_lock(connection, _LOCK)
         stopped = {brake.target for brake in store.open_brakes(connection, issue_id)}
         for scope in sorted(store.unsettled_scopes(connection, issue_id) - stopped):
-            _, brake = judge_scope(connection, issue_id, scope, now, is_over=True)
-            if brake is not None:
-                new.append(brake)
+            judge_scope(connection, issue_id, scope, now, is_over=True)
         apply_suppressions(connection, ring, store.take_settled(connection, issue_id), now)
-    return new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,8 +188,7 @@ def _status_blocks(part: Part) -> Iterator[Headers]:
 def _failure(fields: Headers, tokens: ReportTokens) -> Report:
     diagnostic = fields.text("Diagnostic-Code")
     words = diagnostic.partition(";")[2].strip() or diagnostic
-    status = _STATUS.search(fields.text("Status"))
-    return _judged(words, status[0] if status else "", tokens)
+    return _judged(words, fields.text("Status"), tokens)
 
 
 def judge_failure(words: str, status: str) -> Reason:
@@ -212,15 +211,16 @@ def judge_failure(words: str, status: str) -> Reason:
     return next((reason for reason in reasons if reason is not Reason.ADDRESS), Reason.ADDRESS)
 
 
-def _judged(words: str, status: str, tokens: ReportTokens) -> Report:
+def _judged(words: str, status_field: str, tokens: ReportTokens) -> Report:
     """Return the report of a failed delivery.
 
     It is hard only if the reply is about the address.
     """
+    match, own = _STATUS.search(status_field), _STATUS.search(words)
+    status = match[0] if match else ""
     reason = judge_failure(words, status)
-    match = _STATUS.search(words)
-    if match and (not status or status.endswith(".0.0")):
-        status = match[0]
+    if own and (not status or status.endswith(".0.0")):
+        status = own[0]
     kind = ReportKind.HARD if reason is Reason.ADDRESS else ReportKind.SOFT
     return Report(kind=kind, tokens=tokens, status=status, answer=_plain(words)[:400])
 
@@ -250,8 +250,7 @@ def _unstructured(headers: Headers, parts: Iterable[Part], tokens: ReportTokens)
         if part.content_type == "text/plain":
             words = _reply_in(part.text(_MAX_TEXT_BYTES))
             if words:
-                status = _STATUS.search(words)
-                return [_judged(words, status[0] if status else "", tokens)]
+                return [_judged(words, "", tokens)]
     answer = _plain(headers.text("Subject"))[:200]
     return [Report(kind=ReportKind.SOFT, tokens=tokens, status="", answer=answer)]
 

@@ -72,9 +72,7 @@ class Signer:
                 f"dkim: the key of selector {selector} is not a private key in PEM without a password; "
                 "'publish dkim-key' makes one"
             ) from error
-        if isinstance(key, RSAPrivateKey) and key.key_size >= 1024:
-            return cls(domain=domain, selector=selector, key=key)
-        if isinstance(key, Ed25519PrivateKey):
+        if isinstance(key, Ed25519PrivateKey) or (isinstance(key, RSAPrivateKey) and key.key_size >= 1024):
             return cls(domain=domain, selector=selector, key=key)
         raise SettingsError(f"dkim: the key of selector {selector} is neither RSA of 1,024 bits or more nor Ed25519")
 

@@ -29,29 +29,26 @@ class SmtpTransport:
     clock: Callable[[], float] = monotonic
     is_idempotent: bool = False
     is_local: bool = False
-    _states: dict[int, RelayState] = field(default_factory=dict)
+    #: The state of each relay in this run.
+    states: list[RelayState] = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Start with every relay usable."""
-        self._states = {number: RelayState() for number in range(len(self.relays))}
-
-    def state_of(self, number: int) -> RelayState:
-        """Return the state of a relay, by its position."""
-        return self._states[number]
+        self.states = [RelayState() for _ in self.relays]
 
     def stop_relay(self, name: str, words: str) -> None:
         """Stop the use of a relay in this run."""
         with self._lock:
-            for number, relay in enumerate(self.relays):
+            for relay, state in zip(self.relays, self.states, strict=True):
                 if relay.name == name:
-                    self._states[number].stop(words)
+                    state.stop(words)
 
     def run(self, source: MessageSource, connection_number: int) -> None:
         """Send the messages of a source over one connection to the least used relay."""
         number = self._choose()
         began = self.clock()
-        relay, state = self.relays[number], self._states[number]
+        relay, state = self.relays[number], self.states[number]
         try:
             connection = Connection.open(relay, self.timeouts)
             try:
@@ -80,15 +77,16 @@ class SmtpTransport:
         """
         with self._lock:
             now = self.clock()
-            usable = [number for number, state in self._states.items() if state.is_usable(now)]
+            usable = [number for number, state in enumerate(self.states) if state.is_usable(now)]
             if usable:
                 best = min(
-                    usable, key=lambda number: (self._states[number].connections + 1) / self.relays[number].weight
+                    usable, key=lambda number: (self.states[number].connections + 1) / self.relays[number].weight
                 )
-                self._states[best].connections += 1
+                self.states[best].connections += 1
                 return best
-            pauses = [state.not_before - now for state in self._states.values() if not state.refused]
-            words = "; ".join(f"{relay.name} {self._states[number].words}" for number, relay in enumerate(self.relays))
+            pauses = [state.not_before - now for state in self.states if not state.refused]
+            pairs = zip(self.relays, self.states, strict=True)
+            words = "; ".join(f"{relay.name} {state.words}" for relay, state in pairs)
             raise RelayFault(words, is_final=not pauses or min(pauses) > self.max_pause_seconds)
 
 

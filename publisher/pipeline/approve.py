@@ -268,11 +268,10 @@ def approve(
 def _open(context: Context, row: IssueRow) -> Approval:
     """Open the send of an issue at once, if it can be mailed or needs no mail."""
     site = context.site
-    with_audience = site.digests[row.digest].send is not SendPolicy.NONE
-    if with_audience and not site.can_send:
+    if site.digests[row.digest].send is not SendPolicy.NONE and not site.can_send:
         return Approval(row=row, opened=None)
     try:
-        return Approval(row=row, opened=open_issue(context, row, with_audience=with_audience))
+        return Approval(row=row, opened=open_issue(context, row))
     except PublisherError as error:
         return Approval(row=row, opened=None, trouble=str(error))
 

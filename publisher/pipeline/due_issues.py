@@ -105,11 +105,10 @@ def _make_issue(context: Context, update: DraftUpdate) -> tuple[PublishResult, s
 
     If what a part of the subscribers would get has errors, it is held.
     """
-    with_audience = context.site.digests[update.digest].send is not SendPolicy.NONE
     row = fix_draft(context, update)
     result = PublishResult(approved_drafts=(update.digest,))
     try:
-        opened = open_issue(context, row, with_audience=with_audience)
+        opened = open_issue(context, row)
     except IssueHeld as error:
         return result + PublishResult(held=(HeldIssue(issue=row.path, reason=str(error)),)), f"{row.path}, held"
     if opened is not None:

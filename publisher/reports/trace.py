@@ -155,7 +155,9 @@ def _delivery_events(
     issue_id, subscriber_id = row.id, delivery.subscriber_id
     events: list[tuple[int, str]] = [(row.opened_at or int(row.slot.timestamp()), "queued with the issue")]
     attempts = deliveries.attempts_of(connection, issue_id, subscriber_id)
-    events += [(attempt.at, f"attempt {attempt.number}: {attempt.outcome}: {attempt.answer}") for attempt in attempts]
+    events += [
+        (attempt.attempted_at, f"attempt {attempt.number}: {attempt.outcome}: {attempt.answer}") for attempt in attempts
+    ]
     if delivery.state is DeliveryState.ACCEPTED:
         if delivery.handed_at is not None:
             events.append((delivery.handed_at, f"attempt {delivery.attempts}: handed over"))

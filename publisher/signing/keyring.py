@@ -14,7 +14,6 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
 #: Matches the token of a delivery in a text.
@@ -25,19 +24,14 @@ _FEED: Final = (5, 4)
 _MAC_BYTES: Final = 11
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """The site key, and the tokens and hashes that are made with it."""
+    """The tokens and hashes that are made with the site key."""
 
-    #: At least 16 bytes.
-    key: bytes = field(repr=False)
-    _key: bytes = field(init=False, repr=False, default=b"")
-
-    def __post_init__(self) -> None:
-        """Reject a key that is too short."""
-        if len(self.key) < 16:
+    def __init__(self, *, key: bytes) -> None:
+        """Reject a key of fewer than 16 bytes."""
+        if len(key) < 16:
             raise ValueError("a secret needs at least 16 characters; 'openssl rand -hex 32' makes one")
-        object.__setattr__(self, "_key", hashlib.sha512(self.key).digest())
+        self._key = hashlib.sha512(key).digest()
 
     def _mac(self, purpose: bytes, payload: bytes, length: int) -> bytes:
         # BLAKE2 has a keyed mode (RFC 7693 §2.9), three times as fast as HMAC-SHA-256 for inputs of this size.

@@ -207,10 +207,15 @@ def _all() -> Select[Any]:
     return select(*_COLUMNS, interests.c.query).join(interests, interests.c.id == subscriber.c.interests_id)
 
 
+def _load(connection: Connection, query: Select[Any]) -> list[Subscriber]:
+    rows = connection.execute(query).all()
+    states = load_subscriptions(connection, [row.id for row in rows])
+    return [_subscriber(row, states.get(row.id, {})) for row in rows]
+
+
 def find_by_key(connection: Connection, key: str) -> Subscriber | None:
     """Return the subscriber with a normalised address."""
-    row = connection.execute(_all().where(subscriber.c.key == key)).first()
-    return _subscriber(row, load_subscriptions(connection, [row.id]).get(row.id, {})) if row else None
+    return next(iter(_load(connection, _all().where(subscriber.c.key == key))), None)
 
 
 def find_subscriber(connection: Connection, subscriber_id: int) -> Subscriber | None:
@@ -220,12 +225,11 @@ def find_subscriber(connection: Connection, subscriber_id: int) -> Subscriber | 
 
 def find_subscribers(connection: Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
     """Return ID → subscriber, of those that exist."""
-    people: dict[int, Subscriber] = {}
-    for batch in batches(ids):
-        rows = connection.execute(_all().where(subscriber.c.id.in_(batch))).all()
-        states = load_subscriptions(connection, [row.id for row in rows])
-        people.update((row.id, _subscriber(row, states.get(row.id, {}))) for row in rows)
-    return people
+    return {
+        person.id: person
+        for batch in batches(ids)
+        for person in _load(connection, _all().where(subscriber.c.id.in_(batch)))
+    }
 
 
 def iter_subscribers(
@@ -244,10 +248,9 @@ def subscriber_pages(
 ) -> Iterator[list[Subscriber]]:
     """Yield the subscribers of `iter_subscribers` in lists."""
     last = 0
-    while rows := connection.execute(_page(last, digest, status)).all():
-        states = load_subscriptions(connection, [row.id for row in rows])
-        yield [_subscriber(row, states.get(row.id, {})) for row in rows]
-        last = rows[-1].id
+    while page := _load(connection, _page(last, digest, status)):
+        yield page
+        last = page[-1].id
 
 
 def _page(last: int, digest: str | None, status: SubscriptionState | None) -> Select[Any]:

@@ -138,11 +138,6 @@ def set_states(
     return changed + new
 
 
-def subscribe(connection: Connection, rows: Iterable[tuple[str, int]], change: StateChange) -> int:
-    """Make (digest, subscriber ID) pairs active, whose consent was checked; return how many were not."""
-    return len(set_states(connection, rows, _State.ACTIVE, change))
-
-
 def unsubscribe(
     connection: Connection, subscriber_id: int, change: StateChange, digests: Collection[str] | None = None
 ) -> list[str]:

@@ -27,7 +27,7 @@ from publisher.subscribers.subscriptions_store import (
     insert_subscriptions,
     opt_out,
     overall_state,
-    subscribe,
+    set_states,
     unsubscribe,
 )
 from publisher.subscribers.suppression import convert_unsubscribed, suppression_hash
@@ -152,7 +152,7 @@ def change_subscriber(
     store.update_subscribers(connection, [(number, values)])
     changed = bool(values)
     if row.digests is not None and set(row.digests) != set(before.digests):
-        subscribe(connection, [(digest, number) for digest in row.digests], change)
+        set_states(connection, [(digest, number) for digest in row.digests], _State.ACTIVE, change)
         removed = set(before.digests) - set(row.digests)
         if removed:
             unsubscribe(connection, number, change, sorted(removed))

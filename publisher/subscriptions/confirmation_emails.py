@@ -19,7 +19,7 @@ from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.delivery.claims_store import Claim
-from publisher.delivery.messages import DeliveryMessages, read_signers
+from publisher.delivery.messages import DeliveryMessages
 from publisher.delivery.public_issues import newest_public_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.single_messages import single_message, try_messages
@@ -342,7 +342,7 @@ class _Batch:
         if variant is None or deliveries.delivery_of(connection, row.id, subscriber.id) is not None:
             return None
         ring = keyring(self.site, connection)
-        messages = DeliveryMessages(self.site, row, lambda number: variants[number - 1], ring, read_signers(self.site))
+        messages = DeliveryMessages(self.site, row, lambda number: variants[number - 1], ring)
         date = self._first_handed_at(connection, email)
         return messages.build(
             Claim(row.id, subscriber.id, variant, 1, subscriber.address, subscriber.domain, date), date

@@ -22,7 +22,7 @@ from publisher.digests.update_draft import compose_content
 from publisher.digests.variants_store import add_variants, load_variants
 from publisher.errors import IssueHeld, StoreError
 from publisher.model.articles import Article
-from publisher.model.digests import IssueVariant
+from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.model.query import Interests, group_by_variant
 from publisher.model.report import OpenedSummary
 from publisher.storage.locks import advisory_lock
@@ -37,11 +37,11 @@ class _SelectionMissing(Exception):
     """Rolls the transaction back, because a subscriber selects articles that no variant has."""
 
 
-def open_issue(context: Context, row: IssueRow, *, with_audience: bool = True) -> OpenedSummary | None:
+def open_issue(context: Context, row: IssueRow) -> OpenedSummary | None:
     """Open the send of an issue that nothing holds; return None if another process did, or it was cancelled.
 
     That is one transaction. If a selection has no variant, it is rolled back, and starts again once the variant is rendered
-    from the approved text and checked. Without an audience, the issue is published without mail.
+    from the approved text and checked. With ``send = "none"``, the issue is published without mail.
 
     Raises:
         IssueHeld: it, or a further variant, has errors.
@@ -52,7 +52,7 @@ def open_issue(context: Context, row: IssueRow, *, with_audience: bool = True) -
     for _ in range(_MAX_ATTEMPTS):
         try:
             with context.db.write() as connection:
-                return _open(context, connection, row, articles, with_audience=with_audience)
+                return _open(context, connection, row, articles)
         except AudienceChanged:
             continue
         except _SelectionMissing:
@@ -115,9 +115,7 @@ def _repair(row: IssueRow) -> str:
     return f"Fix that and approve it again ('publish reopen {row.digest}')."
 
 
-def _open(
-    context: Context, connection: Connection, row: IssueRow, articles: Sequence[Article], *, with_audience: bool
-) -> OpenedSummary | None:
+def _open(context: Context, connection: Connection, row: IssueRow, articles: Sequence[Article]) -> OpenedSummary | None:
     site, digest = context.site, context.site.digest(row.digest)
     advisory_lock(connection, _LOCK)
     lock_audience(connection)
@@ -125,7 +123,7 @@ def _open(
         return None
     pending.delete_discarded(connection, row.digest)
     frozen = FrozenAudience(deliveries=0, unknown_zones={})
-    if with_audience:
+    if digest.send is not SendPolicy.NONE:
         audience = load_audience(connection, digest, articles, context.seconds, issue_id=row.id)
         variants = load_variants(connection, row.id)
         if _missing(articles, variants, audience.interests):

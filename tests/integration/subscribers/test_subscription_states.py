@@ -123,7 +123,9 @@ def test_guessed_states_of_an_upgrade_are_listed_for_review(kit: SiteKit, databa
         person = subscribers.find_subscriber(connection, 9)
         assert person is not None and person.status is SubscriptionState.UNSUBSCRIBED
         assert suppression.load_suppressions(connection, [Keyring(key=b"k" * 32).address_hash(person.key)]) == {}
-        subscriptions.subscribe(connection, [("daily", 6)], StateChange(ChangeSource.FORM, ACT.at))
+        subscriptions.set_states(
+            connection, [("daily", 6)], SubscriptionState.ACTIVE, StateChange(ChangeSource.FORM, ACT.at)
+        )
     assert [one.address for one in unclear_states(kit.site)] == ["p4@example.org", "p9@example.org"]
     assert all(one.reason for one in unclear_states(kit.site))
 
