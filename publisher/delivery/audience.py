@@ -92,7 +92,8 @@ def freeze_audience(
 ) -> FrozenAudience:
     """Queue a delivery for every subscriber with at least one article of the issue.
 
-    It is called in the transaction that opens the send. Subscribers without deliveries of overlapping issues are most of them, and never leave the database.
+    It is called in the transaction that opens the send. Subscribers without deliveries of overlapping issues are most of
+    them, and never leave the database.
 
     Args:
         audience: from `load_audience`, in the same transaction.
@@ -116,8 +117,13 @@ def freeze_audience(
 
     # Nothing else of an audience can change in this transaction.
     expected = _count(connection, audience, variant_of) if audience.members.overlapping_issues else None
-    total = store.add_deliveries(connection, issue_id, rows()) + _add_new_members(
-        connection, issue_id, audience, variant_of, due
+    new = [member for member in audience.new_members if audience.groups[member[0], ()] in variant_of]
+    total = store.add_deliveries(connection, issue_id, rows()) + store.add_new_members(
+        connection,
+        issue_id,
+        audience.members,
+        variants={interests_id: variant_of[audience.groups[interests_id, ()]] for interests_id, _ in new},
+        due={zone: due(zone) for _, zone in new},
     )
     if expected not in (None, total):
         raise AudienceChanged
@@ -131,24 +137,6 @@ def _count(connection: Connection, audience: Audience, chosen: Collection[int]) 
     return sum(audience.counts.get(index, 0) for index in chosen) + store.count_new_members(
         connection, audience.members, sorted(new)
     )
-
-
-def _add_new_members(
-    connection: Connection,
-    issue_id: int,
-    audience: Audience,
-    variant_of: Mapping[int, int],
-    due: LocalDeliveryTimes,
-) -> int:
-    """Queue deliveries for the subscribers without deliveries of overlapping issues; return their number."""
-    chosen: dict[int, int] = {}
-    due_at: dict[str | None, int] = {}
-    for interests_id, zone in audience.new_members:
-        variant = variant_of.get(audience.groups[interests_id, ()])
-        if variant is not None:
-            chosen[interests_id] = variant
-            due_at[zone] = due(zone)
-    return store.add_new_members(connection, issue_id, audience.members, variants=chosen, due=due_at)
 
 
 def count_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> int:

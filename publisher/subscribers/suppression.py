@@ -46,6 +46,7 @@ def suppress_address(
 ) -> bool:
     """Put an address on the suppression list; return False if it was already there.
 
-    KEY is the normalised address. The reason is as in ``Suppression.reason``. Of the words of a server or an operator, 400 characters are stored.
+    KEY is the normalised address. The reason is as in ``Suppression.reason``. Of the words of a server or an operator,
+    400 characters are stored.
     """
     return suppression.add_suppression(connection, suppression_hash(ring, key), key, reason, channel, note[:400], now)

@@ -106,9 +106,9 @@ def add_suppression(
 ) -> bool:
     """Put an address on the suppression list; return False if it was already there.
 
-    It is given by its keyed hash; its normalised KEY is None if it is not known. The subscriber's own state is kept. A complaint or an erasure replaces
-    another reason, every reason replaces a change of address, a request replaces a bounce, and any other channel replaces a
-    mailbox: the request of an operator or a list cannot be undone as a bounce can.
+    It is given by its keyed hash; its normalised KEY is None if it is not known. The subscriber's own state is kept. A
+    complaint or an erasure replaces another reason, every reason replaces a change of address, a request replaces a bounce,
+    and any other channel replaces a mailbox: the request of an operator or a list cannot be undone as a bounce can.
     """
     before = load_suppressions(connection, [hashed]).get(hashed)
     if key is not None:

@@ -122,17 +122,10 @@ def _subscribe(
     context: Context, connection: Connection, confirmation: ConfirmationEmail, *, is_first: bool
 ) -> ConfirmationResult:
     """Subscribe the owner of a confirmed address; repeated, return the preferences link only."""
-    result = confirm_subscription(context, connection, confirmation) if is_first else None
-    number = result.subscriber_id if result is not None else _subscriber_id(connection, confirmation)
-    return ConfirmationResult(
-        preferences=preferences_link(context.site, connection, number, context.now) if number is not None else "",
-        subscribed=result.digests if result is not None else (),
-    )
-
-
-def _subscriber_id(connection: Connection, confirmation: ConfirmationEmail) -> int | None:
+    digests = confirm_subscription(context, connection, confirmation) if is_first else ()
     subscriber = subscribers.find_by_key(connection, parse_address(confirmation.address).key)
-    return subscriber.id if subscriber is not None else None
+    link = preferences_link(context.site, connection, subscriber.id, context.now) if subscriber is not None else ""
+    return ConfirmationResult(preferences=link, subscribed=digests)
 
 
 def _confirm_address_change(

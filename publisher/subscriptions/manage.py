@@ -75,7 +75,8 @@ def list_subscribers(
 ) -> Iterator[Subscriber]:
     """Yield subscribers in the order in which they were added.
 
-    They are all, those with a state for a digest, or those with a status. With both, the status is their state for that digest.
+    They are all, those with a state for a digest, or those with a status. With both, the status is their state for that
+    digest.
 
     Raises:
         SettingsError: there is no such digest.

@@ -94,8 +94,8 @@ def doubtful_suppressions(context: Context) -> list[DoubtfulSuppression]:
 def lift_suppressions(context: Context, doubtful: Sequence[DoubtfulSuppression]) -> list[str]:
     """Lift suppressions in one transaction; return the addresses.
 
-    They are from `doubtful_suppressions`. Each subscriber has the state from before the suppression again. A suppression that has another
-    reason by now, such as a complaint, is kept.
+    They are from `doubtful_suppressions`. Each subscriber has the state from before the suppression again. A suppression
+    that has another reason by now, such as a complaint, is kept.
     """
     change = StateChange(ChangeSource.OPERATOR, context.seconds, "the server's words were not about the address")
     keys = {entry.key for entry in doubtful}

@@ -145,17 +145,8 @@ def request_resubscription(
         confirmations.change_request(connection, before.id, both.as_dict())
 
 
-@dataclass(frozen=True, slots=True)
-class SubscribeResult:
-    """A confirmed subscription."""
-
-    subscriber_id: int
-    #: Digests that were not active before.
-    digests: tuple[str, ...]
-
-
-def confirm_subscription(context: Context, connection: Connection, confirmation: ConfirmationEmail) -> SubscribeResult:
-    """Subscribe a person who has confirmed, to the digests of the email and no others."""
+def confirm_subscription(context: Context, connection: Connection, confirmation: ConfirmationEmail) -> tuple[str, ...]:
+    """Subscribe a person who has confirmed to the digests of the email, and return those that were not active before."""
     request, address = request_from(confirmation), parse_address(confirmation.address)
     hashed = suppression_hash(keyring(context.site, connection), address.key)
     act = StateChange(ChangeSource.FORM, context.seconds)
@@ -177,7 +168,7 @@ def confirm_subscription(context: Context, connection: Connection, confirmation:
     new_digests = tuple(slug for slug in requested if slug not in before)
     if subscriber.status is SubscriptionState.ACTIVE:
         _welcome(context, connection, confirmation, subscriber.id, new_digests)
-    return SubscribeResult(subscriber.id, new_digests)
+    return new_digests
 
 
 def _welcome(

@@ -29,33 +29,27 @@ class LinkStatus(Result):
     #: The newsletter's name.
     title: str
     #: The masked address; empty if the subscriber was erased or suppressed.
-    address: str
-    is_subscribed: bool
+    address: str = ""
+    is_subscribed: bool = False
     #: Number of other newsletters that they are subscribed to.
-    others: int
+    others: int = 0
     #: Whether the link can undo it. Later a confirmation email is needed: deliveries get forwarded.
-    can_undo: bool
+    can_undo: bool = False
     #: Whether the newsletter can be subscribed to.
-    is_offered: bool
+    is_offered: bool = False
     #: Digests whose state this request has changed.
     changed: tuple[str, ...] = ()
     #: Whether a confirmation email was asked for.
     was_asked: bool = False
 
 
-def _owner_of_token(context: Context, connection: Connection, token: str) -> tuple[str, int] | None:
-    """Return (digest, subscriber ID) of a delivery token; None if it is not one of this site."""
-    numbers = keyring(context.site, connection).delivery_of_token(token)
-    if numbers is None:
-        return None
-    rows = issues.list_issues(connection, only=[numbers[0]])
-    return (rows[0].digest, numbers[1]) if rows else None
-
-
 def _owner(context: Context, token: str) -> tuple[str, int] | None:
+    """Return (digest, subscriber ID) of a delivery token; None if it is not one of this site."""
     # Anybody can post: a request without a valid token must not wait for the write lock.
     with context.db.read() as connection:
-        return _owner_of_token(context, connection, token)
+        numbers = keyring(context.site, connection).delivery_of_token(token)
+        rows = issues.list_issues(connection, only=[numbers[0]]) if numbers is not None else []
+    return (rows[0].digest, numbers[1]) if numbers is not None and rows else None
 
 
 def _status(context: Context, connection: Connection, digest: str, number: int) -> LinkStatus:
@@ -63,7 +57,7 @@ def _status(context: Context, connection: Connection, digest: str, number: int) 
     title = site.digests[digest].title if digest in site.digests else digest
     subscriber = subscribers.find_subscriber(connection, number)
     if subscriber is None or subscriber.is_suppressed:
-        return LinkStatus(title=title, address="", is_subscribed=False, others=0, can_undo=False, is_offered=False)
+        return LinkStatus(title=title)
     state = subscriber.subscriptions.get(digest)
     is_offered = digest in site.digests
     return LinkStatus(
@@ -94,9 +88,11 @@ def link_status(context: Context, token: str) -> LinkStatus | None:
 
     None if the token is not one of this site.
     """
+    owner = _owner(context, token)
+    if owner is None:
+        return None
     with context.db.read() as connection:
-        owner = _owner_of_token(context, connection, token)
-        return _status(context, connection, *owner) if owner is not None else None
+        return _status(context, connection, *owner)
 
 
 def unsubscribe_by_link(context: Context, token: str, *, everything: bool = False) -> LinkStatus | None:
