@@ -42,6 +42,26 @@ def is_sample_link(link: DeliveryLink, request: Request) -> bool:
     return not token or is_sample_token(token)
 
 
+def shared_values(site: Site, *, is_private: bool) -> dict[str, Any]:
+    """Return the variables that every page has."""
+    form = site.feeds.formats[0]
+    return {
+        "site_title": site.title,
+        "description": site.description,
+        "base_url": site.base_url,
+        "newsletters_url": site.newsletters_url,
+        "feeds_url": site.feeds_url,
+        "feed_url": f"{site.feeds_url}/all.{form.value}",
+        "feed_type": TYPES_BY_SUFFIX[form.value],
+        "language": site.language,
+        "accepts_subscriptions": site.accepts_subscriptions,
+        "has_newsletters": bool(site.digests),
+        "is_private": is_private,
+        "light": site.theme.light_palette,
+        "dark": site.theme.dark_palette,
+    }
+
+
 class NullLog:
     """A log that discards every event."""
 
@@ -105,24 +125,8 @@ class WebContext:
             max_age: seconds for which caches may store it; search engines may list it. None for a private page.
             pictures: whether it shows pictures and recordings of other servers.
         """
-        site = self.site
-        form = site.feeds.formats[0]
-        shared = {
-            "site_title": site.title,
-            "description": site.description,
-            "base_url": site.base_url,
-            "newsletters_url": site.newsletters_url,
-            "feeds_url": site.feeds_url,
-            "feed_url": f"{site.feeds_url}/all.{form.value}",
-            "feed_type": TYPES_BY_SUFFIX[form.value],
-            "language": site.language,
-            "accepts_subscriptions": site.accepts_subscriptions,
-            "has_newsletters": bool(site.digests),
-            "is_private": max_age is None,
-            "light": site.theme.light_palette,
-            "dark": site.theme.dark_palette,
-        }
-        text = render_template(site.templates_dir, f"web/{template}", {**shared, **values})
+        shared = shared_values(self.site, is_private=max_age is None)
+        text = render_template(self.site.templates_dir, f"web/{template}", {**shared, **values})
         return self.html(text, status=status, max_age=max_age, pictures=pictures, headers=headers)
 
     def html(

@@ -18,6 +18,7 @@ from publisher.html.urls import url_path
 from publisher.model.media_types import FEED_TYPES, TYPES_BY_SUFFIX
 from publisher.settings import Site
 from publisher.templating.environment import render_template
+from publisher.web.context import shared_values
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.etags import MAX_HEADER_BYTES, is_not_modified
 from publisher.web.file_cache import CachedFile, FileCache
@@ -52,8 +53,6 @@ class Feeds:
         self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
         #: The description of the feeds.
         self.api = ApiPath(self.prefix + "{path:path}", _OPERATIONS, {"path": "Its file, such as all.rss"})
-        self._hubs: Sequence[str] = site.hubs
-        self._moved = site.feeds.moved
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -76,19 +75,12 @@ class Feeds:
     async def _send_missing(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
         """Respond to a path without a staged file: a moved feed, a withdrawn article, or 404."""
         stem, dot, suffix = (name or "").rpartition(".")
-        moved = self._moved.get(stem) if dot and suffix in TYPES_BY_SUFFIX else None
+        moved = self._site.feeds.moved.get(stem) if dot and suffix in TYPES_BY_SUFFIX else None
         if moved == "gone":
-            await send_response(
-                send,
-                410,
-                [*_TEXT, *_CORS, (b"cache-control", b"public, max-age=86400")],
-                b"Gone\n",
-                is_head=is_head,
-            )
+            await send_response(send, 410, [*_TEXT, *_CORS, _CACHED_A_DAY], b"Gone\n", is_head=is_head)
         elif moved is not None:
             where = f"{self._url}/{url_path(moved)}.{suffix}"
-            headers = [(b"location", where.encode()), *_CORS, (b"cache-control", b"public, max-age=86400")]
-            await send_response(send, 301, headers, b"", is_head=is_head)
+            await send_response(send, 301, [(b"location", where.encode()), *_CORS, _CACHED_A_DAY], b"", is_head=is_head)
         elif (gone := self.withdrawal_page(path)) is not None:
             headers = [
                 (b"content-type", _OTHER_TYPES["html"].encode()),
@@ -107,15 +99,7 @@ class Feeds:
             "address": f"{self._url}/{url_path(name)}",
             "kind": {"rss": "RSS", "atom": "Atom", "json": "JSON"}[suffix],
             "media_type": TYPES_BY_SUFFIX[suffix],
-            "site_title": site.title,
-            "base_url": site.base_url,
-            "feeds_url": site.feeds_url,
-            "newsletters_url": site.newsletters_url,
-            "has_newsletters": bool(site.digests),
-            "is_private": True,
-            "language": site.language,
-            "light": site.theme.light_palette,
-            "dark": site.theme.dark_palette,
+            **shared_values(site, is_private=True),
         }
         page = render_template(site.templates_dir, "web/feed.html.j2", values)
         headers = [
@@ -194,7 +178,7 @@ class Feeds:
                 )
             )
         if suffix in TYPES_BY_SUFFIX and suffix != "opml":
-            hubs = () if is_archive else self._hubs
+            hubs = () if is_archive else self._site.hubs
             common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))
         kind = _type(suffix).encode()
         for coding, encoded in staged.encodings.items():
@@ -236,6 +220,7 @@ _OPERATIONS: Final = {
     ),
     "options": Operation("Allow scripts of any origin to read feeds (CORS)", (204,)),
 }
+_CACHED_A_DAY: Final = (b"cache-control", b"public, max-age=86400")
 _TEXT: Final[_Headers] = [(b"content-type", b"text/plain; charset=utf-8")]
 _EMPTY_BODY: Final = {"type": "http.response.body", "body": b""}
 #: Formats that people may open in a browser.
