@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,16 @@ from tests.support.web_visitor import Visitor
 
 PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 FEED = "https://review.example/feeds/all.rss"
+
+
+@pytest.mark.postgresql
+def test_two_servers_may_count_the_first_request_of_a_feed(any_kit: SiteKit) -> None:
+    """Both find no row of that day; the requests of neither may be lost, and people are counted once."""
+    first = FeedRequestRow(day="2026-11-23", feed="all", program="Feedly", subscribers=45, requests=2, unchanged=1)
+    second = replace(first, subscribers=44, requests=3, unchanged=0)
+    with any_kit.open() as db, db.write() as connection:
+        listening.add_feed_requests(connection, [first, second])
+        assert listening.feed_requests_since(connection, "2026-11-23") == [replace(first, requests=5)]
 
 
 def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
