@@ -144,13 +144,13 @@ class Publisher:
         """Return the current time in the site's time zone, in whole seconds."""
         return local_now(self.site, self.clock)
 
-    def context(self, now: datetime | None = None) -> Context:
-        """Return what use cases are given, at a time; at the current time by default."""
+    def context(self) -> Context:
+        """Return what use cases are given, at the current time."""
         with self._lock:
             return Context(
                 site=self.site,
                 db=self._db,
-                now=now or self.now(),
+                now=self.now(),
                 clock=self.clock,
                 workers=self._workers,
                 transport=self.transport,

@@ -39,20 +39,12 @@ _SHUTDOWN_SECONDS: Final = 20.0
 class Runner:
     """Runs the background jobs of a site until it is stopped."""
 
-    def __init__(
-        self,
-        site: Site,
-        log: Log,
-        *,
-        clock: Clock | None = None,
-        lease: timedelta = LEASE,
-        notifier: SystemdNotifier | None = None,
-    ) -> None:
+    def __init__(self, site: Site, log: Log, *, clock: Clock | None = None, lease: timedelta = LEASE) -> None:
         """Open the database; nothing runs before ``run``."""
         self._root = site.root
         self._log = log
         self._clock = clock or Clock()
-        self._notifier = notifier or SystemdNotifier()
+        self._notifier = SystemdNotifier()
         self._is_stopped = threading.Event()
         self._reload_requested = False
         self._started_at = self._clock.now()

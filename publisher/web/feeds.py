@@ -38,14 +38,9 @@ _ENCODING_ORDER: Final = ("br", "gzip", "identity")
 class Feeds:
     """The ASGI application for all paths below ``feeds.url``."""
 
-    def __init__(
-        self,
-        site: Site,
-        cache: FileCache | None = None,
-        on_response: OnResponse = lambda name, scope, request_headers, status: None,
-    ) -> None:
+    def __init__(self, site: Site, on_response: OnResponse = lambda name, scope, request_headers, status: None) -> None:
         """Create the application; ON_RESPONSE gets file, request, headers and status of each feed."""
-        self._cache = cache or FileCache(site.feeds_dir)
+        self._cache = FileCache(site.feeds_dir)
         self._on_response = on_response
         self._site = site
         self._url = site.feeds_url
