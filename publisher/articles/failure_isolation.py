@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
@@ -88,10 +90,7 @@ def split_in_half(results: Mapping[str, Sequence[_Item]]) -> list[dict[str, list
     every = [(name, item) for name, items in results.items() for item in items]
     if len(every) < 2:
         return None
-    parts = []
-    for part in (every[: len(every) // 2], every[len(every) // 2 :]):
-        half: dict[str, list[_Item]] = {}
-        for name, item in part:
-            half.setdefault(name, []).append(item)
-        parts.append(half)
-    return parts
+    return [
+        {name: [item for _, item in group] for name, group in groupby(half, key=itemgetter(0))}
+        for half in (every[: len(every) // 2], every[len(every) // 2 :])
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Final
 
 from publisher.articles.parsers import is_in_drafts_folder
@@ -55,12 +56,8 @@ def _stem(name: str) -> list[str]:
 
 
 def _common_suffix_length(stem: list[str], other: list[str]) -> int:
-    length = 0
-    for first, second in zip(reversed(stem), reversed(other), strict=False):
-        if first != second:
-            break
-        length += 1
-    return length
+    pairs = zip(reversed(stem), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _without_drafts_folder(name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -226,16 +227,13 @@ def _display_order(digest: Digest, articles: Sequence[Article]) -> list[int]:
 
 
 def _group_sections(stories: Sequence[Story], labels: Sequence[str]) -> list[Section]:
-    groups: list[tuple[str, list[Story]]] = []
-    for story, label in zip(stories, labels, strict=True):
-        if not groups or groups[-1][0].casefold() != label.casefold():
-            groups.append((label, []))
-        groups[-1][1].append(story)
+    labelled = zip(labels, stories, strict=True)
+    groups = [list(group) for _, group in groupby(labelled, key=lambda pair: pair[0].casefold())]
     return [
         Section(
-            title=label if len(groups) > 1 or label else "",
-            stories=tuple(story for story in members if not story.is_brief),
-            briefs=tuple(story for story in members if story.is_brief),
+            title=group[0][0],
+            stories=tuple(story for _, story in group if not story.is_brief),
+            briefs=tuple(story for _, story in group if story.is_brief),
         )
-        for label, members in groups
+        for group in groups
     ]

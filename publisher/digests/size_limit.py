@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -75,11 +76,4 @@ def _smallest(holds: Callable[[int], bool], most: int) -> int | None:
     """Return the smallest number from 1 to MOST for which the monotonic function HOLDS is true, or None."""
     if most < 1 or not holds(most):
         return None
-    low, high = 1, most
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return bisect_left(range(most), True, lo=1, key=holds)

@@ -45,13 +45,11 @@ def add_facets(
 
 def _slugs_taken(connection: Connection, bases: set[str]) -> set[tuple[FacetKind, str]]:
     taken: set[tuple[FacetKind, str]] = set()
-    for page in batches(bases):
-        # "c", "c-2", "c-3" … share the base "c".
-        for base in page:
-            query = select(facet.c.kind, facet.c.slug).where(
-                (facet.c.slug == base) | facet.c.slug.startswith(f"{base}-", autoescape=True)
-            )
-            taken.update((FacetKind(kind), slug) for kind, slug in connection.execute(query))
+    # "c", "c-2", "c-3" … share the base "c".
+    for base in bases:
+        has_base = (facet.c.slug == base) | facet.c.slug.startswith(f"{base}-", autoescape=True)
+        query = select(facet.c.kind, facet.c.slug).where(has_base)
+        taken.update((FacetKind(kind), slug) for kind, slug in connection.execute(query))
     return taken
 
 
