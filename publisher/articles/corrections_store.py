@@ -89,15 +89,9 @@ def list_retractions(connection: Connection) -> list[Retraction]:
 
     They include articles that became drafts after publication; these have no reason.
     """
+    columns = [article.c[name] for name in ("seq", "id", "retracted_at", "record", "path")]
     query = (
-        select(
-            article.c.seq,
-            article.c.id,
-            article.c.retracted_at,
-            article.c.retraction.label("reason"),
-            article.c.record,
-            article.c.path,
-        )
+        select(*columns, article.c.retraction.label("reason"))
         .where(
             article.c.retracted_at.is_not(None),
             article.c.retraction.is_not(None) | (article.c.published_at <= article.c.retracted_at),

@@ -22,8 +22,7 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
     """
     matches = store.find_articles(connection, name.strip(), site.base_url)
     if not matches:
-        _refuse_draft(connection, site, name.strip())
-        _refuse_skipped(connection, site, name.strip())
+        _explain_file(connection, site, name.strip())
         raise SettingsError(
             f"no article matches {name!r}. Give its ID, its URL, its file in "
             f"{site.paths.articles}/ or the last part of its path"
@@ -56,13 +55,11 @@ def require_no_draft(row: ArticleRow, article: Article) -> None:
         )
 
 
-def _refuse_draft(connection: Connection, site: Site, name: str) -> None:
+def _explain_file(connection: Connection, site: Site, name: str) -> None:
+    """Raise a SettingsError if the name is that of a draft, or of a file that was skipped."""
     for draft in drafts.list_drafts(connection):
         if _names_file(site, name, draft.where):
             raise SettingsError(f"{draft.where} is a draft: {draft.statement}. Change that, then run the command again")
-
-
-def _refuse_skipped(connection: Connection, site: Site, name: str) -> None:
     for problem in sources.list_problems(connection, rejected=True):
         if _names_file(site, name, problem.where):
             raise SettingsError(f"{problem.where} was skipped: {problem.reason}")

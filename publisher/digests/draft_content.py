@@ -79,7 +79,8 @@ def load_content(
     note = notes.load_next_issue_note(connection, digest.slug)
 
     def choose(until: datetime, slot: datetime) -> tuple[list[PendingArticle], ArticleChoice]:
-        waiting = _pending(connection, site, digest, until, skip_slot(connection, site, digest, slot))
+        own_slot = skip_slot(connection, site, digest, slot)
+        waiting = _pending(connection, site, digest, until, own_slot, note.lead_seq)
         candidates = _candidates(connection, site, waiting)
         return waiting, choose_articles(digest, candidates, until, lead=note.lead_seq, order=note.order)
 
@@ -160,15 +161,13 @@ def skip_slot(connection: Connection, site: Site, digest: Digest, slot: datetime
 
 
 def _pending(
-    connection: Connection, site: Site, digest: Digest, until: datetime, slot: datetime
+    connection: Connection, site: Site, digest: Digest, until: datetime, slot: datetime, lead: int | None
 ) -> list[PendingArticle]:
     """Return the articles that are pending for the digest; before its first issue, its newest ones too."""
     rows = {row.seq: row for row in pending.pending_articles(connection, digest.slug, int(until.timestamp()), slot)}
     if issues.last_issue_number(connection, digest.slug):
         return list(rows.values())
-    wanted = set(_newest_matching(connection, site, digest, until))
-    lead = notes.load_next_issue_note(connection, digest.slug).lead_seq
-    wanted |= {lead} if lead is not None else set()
+    wanted = {*_newest_matching(connection, site, digest, until), *([lead] if lead is not None else [])}
     wanted -= pending.every_skipped_article(connection, digest.slug)
     known = store.rows_by_seq(connection, wanted - rows.keys())
     for seq, row in known.items():

@@ -56,18 +56,11 @@ def _parse_declarations(text: str, validate: bool = True) -> list[tuple[str, str
     return [(declaration.name.strip(), premailer.merge_style.format_value(declaration)) for declaration in style]
 
 
-def _separate_caches() -> None:
-    """Give each of premailer's cached functions a separate cache.
-
-    premailer stores selectors and declarations in one cache of the process with the same keys: ``<p style="h3">`` in
-    one article breaks ``h3`` in every later digest. The cache has 128 entries, too few for most themes.
-    """
-    premailer.premailer._create_cssselector = _compile_selector  # noqa: SLF001
-    premailer.premailer.csstext_to_pairs = _parse_declarations
-    premailer.merge_style.csstext_to_pairs = _parse_declarations
-
-
-_separate_caches()
+# premailer stores selectors and declarations in one cache of the process with the same keys: ``<p style="h3">`` in
+# one article breaks ``h3`` in every later digest. The cache has 128 entries, too few for most themes.
+premailer.premailer._create_cssselector = _compile_selector  # noqa: SLF001
+premailer.premailer.csstext_to_pairs = _parse_declarations
+premailer.merge_style.csstext_to_pairs = _parse_declarations
 
 
 class _Inliner(Premailer):  # type: ignore[misc]

@@ -207,10 +207,9 @@ def require_sendable(connection: Connection, site: Site, row: IssueRow, *, is_lo
     blockers = (*setting_blockers(site), *issue_blockers(connection, site, row))
     if not blockers:
         return
-    is_open = row.opened_at is not None
     domains = (
         recipients.open_domains(connection, row.id)
-        if is_open
+        if row.opened_at is not None
         else recipients.subscribed_domains(connection, row.digest)
     )
     require_reserved(row.path, domains, blockers)
