@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from publisher.api.subject import Subject, use_case
 from publisher.reports.figures import load_figures
 from publisher.reports.issue_drafts import upcoming_issues
 from publisher.reports.outbox import list_issues
-from publisher.reports.permissions import find_exposed_paths
 from publisher.reports.stats import load_stats, record_feed_requests
-from publisher.reports.status import Status, load_status
+
+if TYPE_CHECKING:
+    from publisher.reports.status import Status
 
 
 class Reports(Subject):
@@ -26,5 +29,9 @@ class Reports(Subject):
         Raises:
             StoreError: the database cannot be read, or there is none yet.
         """
+        # They import the parsers of articles, which the other reports do not need.
+        from publisher.reports.permissions import find_exposed_paths
+        from publisher.reports.status import load_status
+
         exposed = find_exposed_paths(self._publisher.site)
         return load_status(self._publisher.context(), exposed=exposed)
