@@ -53,6 +53,11 @@ def one_line(text: str) -> str:
     return _SPACES.sub(" ", text).strip()
 
 
+def printable(text: str) -> str:
+    """Return the text with spaces in place of line ends and control characters, which a terminal would execute."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def plain_text(source: str) -> str:
     """Return the text of sanitised HTML, with one line per block and no empty lines."""
 

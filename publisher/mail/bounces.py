@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from publisher.html.text import printable
 from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
 from publisher.signing.keyring import TOKEN_PATTERN
@@ -108,7 +109,8 @@ def read_report(data: bytes) -> list[Report]:
     """
     parts = walk_parts(data)
     headers = parts[0].headers
-    tokens = ReportTokens(recipient=_in_recipients(headers), message=_in_returned_message(parts))
+    returned = (part.inner_headers() for part in parts if part.content_type in _RETURNED_TYPES)
+    tokens = ReportTokens(recipient=tuple(_tokens([headers], _DELIVERED)), message=tuple(_tokens(returned, _RETURNED)))
     kinds = {part.content_type for part in parts}
     if "message/feedback-report" in kinds:
         return _complaints(parts, tokens)
@@ -119,7 +121,7 @@ def read_report(data: bytes) -> list[Report]:
 
 def _plain(text: str) -> str:
     """Return text without control characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return " ".join(printable(text).split())
 
 
 def _unsubscribe(headers: Headers) -> list[Report]:
@@ -131,19 +133,11 @@ def _unsubscribe(headers: Headers) -> list[Report]:
     return [Report(kind=ReportKind.UNSUBSCRIBE, tokens=tokens, status="", answer="unsubscribed by mail")]
 
 
-def _in_recipients(headers: Headers) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_in_headers(headers, _DELIVERED)))
-
-
-def _in_returned_message(parts: Iterable[Part]) -> tuple[str, ...]:
-    returned = (part.inner_headers() for part in parts if part.content_type in _RETURNED_TYPES)
-    return tuple(dict.fromkeys(token for headers in returned for token in _in_headers(headers, _RETURNED)))
-
-
-def _in_headers(headers: Headers, names: Iterable[str]) -> Iterator[str]:
-    for name in names:
-        for value in headers.raw(name):
-            yield from TOKEN_PATTERN.findall(value.lower())
+def _tokens(blocks: Iterable[Headers], names: Iterable[str]) -> Iterator[str]:
+    for headers in blocks:
+        for name in names:
+            for value in headers.raw(name):
+                yield from TOKEN_PATTERN.findall(value.lower())
 
 
 def _complaints(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:

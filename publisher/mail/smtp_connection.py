@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from publisher.html.text import printable
 from publisher.mail.outcome import RelayFault, Reply
 
 _REPLY_LINE: Final = re.compile(rb"([2-5]\d\d)([ -]?)(.*)")
@@ -222,7 +223,7 @@ class Connection:
             match = _REPLY_LINE.fullmatch(line)
             if match is None or len(lines) > 200:
                 raise ProtocolError(f"invalid reply: {line[:80]!r}")
-            lines.append(_printable(match[3]))
+            lines.append(printable(match[3].decode("utf-8", "replace")))
             if match[2] != b"-":
                 return Reply(code=int(match[1]), lines=tuple(lines))
 
@@ -282,8 +283,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError | BlockingIOError):
         return "timeout"
     return f"connection lost ({error.strerror or error})"
-
-
-def _printable(line: bytes) -> str:
-    """Return a line as text without control characters, which a terminal would execute."""
-    return "".join(char if char.isprintable() else " " for char in line.decode("utf-8", "replace"))

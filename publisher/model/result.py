@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from enum import Enum
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
+
+
+def iso_time(seconds: int | None) -> str | None:
+    """Return a time in seconds since 1970 as JSON has it, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 class Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from publisher.articles import store
@@ -16,7 +16,7 @@ from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
 from publisher.html.dates import minute_text
 from publisher.model.digests import SendPolicy
-from publisher.model.result import Result
+from publisher.model.result import Result, iso_time
 from publisher.pipeline.update_drafts import describe_due, overdue_note
 
 
@@ -137,10 +137,6 @@ def upcoming_issues(context: Context, digest: str | None = None, *, at: datetime
     )
 
 
-def _iso(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
 def issue_dict(row: IssueRow) -> dict[str, Any]:
     """Return an issue as a dict for JSON."""
     return {
@@ -155,7 +151,7 @@ def issue_dict(row: IssueRow) -> dict[str, Any]:
         "forced": row.forced,
         "paused": row.is_paused,
         "approved": row.approved,
-        "approved_at": _iso(row.approved_at),
-        "opened_at": _iso(row.opened_at),
-        "cancelled_at": _iso(row.cancelled_at),
+        "approved_at": iso_time(row.approved_at),
+        "opened_at": iso_time(row.opened_at),
+        "cancelled_at": iso_time(row.cancelled_at),
     }

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from publisher.html.text import printable
+
 #: Usage: ``log.info("event", key=value)``.
 Log = structlog.typing.FilteringBoundLogger
 
@@ -18,7 +20,7 @@ def _one_line(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
 
 
 def _plain(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return " ".join(printable(text).split())
 
 
 def make_log(stream: TextIO, *, as_json: bool = False) -> Log:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from publisher.html.text import printable
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.addresses import strip_invisible
 from publisher.subscribers.consent_words import (
@@ -105,7 +106,7 @@ def is_consent_column(name: str, *, is_paid_list: bool) -> bool:
 
 def printable_text(text: str) -> str:
     """Return a text of a list on one line, without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text[:_MAX_VALUE])
+    return printable(text[:_MAX_VALUE])
 
 
 def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:

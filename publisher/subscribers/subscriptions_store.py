@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
-from publisher.model.result import Result
+from publisher.model.result import Result, iso_time
 from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.storage.bulk import batches, execute_rows, insert_rows, select_mapping
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
@@ -55,7 +54,7 @@ class SubscriptionEvent(Result):
     def as_dict(self) -> dict[str, str]:
         """Return the event for JSON output."""
         values = {
-            "at": datetime.fromtimestamp(self.at, UTC).isoformat(),
+            "at": iso_time(self.at),
             "digest": self.digest or "everything",
             "from": self.old_state,
             "to": self.new_state,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,7 +11,7 @@ from sqlalchemy import Connection
 from publisher.context import Context
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
-from publisher.model.result import Result
+from publisher.model.result import Result, iso_time
 from publisher.model.subscriptions import ChangeSource, ConfirmationKind
 from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
@@ -178,21 +177,17 @@ def _data(context: Context, connection: Connection, confirmation: ConfirmationEm
                 "digest": row.digest,
                 "issue": row.name,
                 "state": delivery.state.value,
-                "sent_at": _iso(delivery.handed_at),
+                "sent_at": iso_time(delivery.handed_at),
                 "answer": delivery.answer,
             }
             messages.append({key: value for key, value in values.items() if value})
     data = {
         **subscriber.as_dict(),
-        "added_at": _iso(subscriber.added_at),
-        "paused_until": _iso(subscriber.paused_until),
+        "added_at": iso_time(subscriber.added_at),
+        "paused_until": iso_time(subscriber.paused_until),
         "has_own_feed": subscriber.feed_since is not None,
         "address_hash": suppression_hash(keyring(context.site, connection), subscriber.key),
         "history": [event.as_dict() for event in subscriptions.load_history(connection, subscriber.id)],
         "copies": messages,
     }
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
-
-
-def _iso(seconds: int | None) -> str | None:
-    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds is not None else None
