@@ -162,15 +162,13 @@ def process_messages(context: Context, messages: Iterable[bytes]) -> BounceResul
     counts = _Counts()
     by_name = {hashlib.sha256(data).hexdigest()[:32]: data for data in messages}
     _, unreadable = _process(context, by_name.items(), counts)
+    folder = context.site.root / UNREADABLE_FOLDER
+    if unreadable:
+        make_private_folder(folder)
     for name in unreadable:
-        _save_unreadable(context.site.root / UNREADABLE_FOLDER, name, by_name[name])
+        with open(folder / f"{name}.eml", "wb", opener=private_opener) as file:
+            file.write(by_name[name])
     return counts.result()
-
-
-def _save_unreadable(folder: Path, name: str, data: bytes) -> None:
-    make_private_folder(folder)
-    with open(folder / f"{name}.eml", "wb", opener=private_opener) as file:
-        file.write(data)
 
 
 def _open_mailbox(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:

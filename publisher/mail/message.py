@@ -15,8 +15,12 @@ from datetime import datetime
 from email.charset import QP, Charset
 from email.header import Header
 from email.utils import format_datetime
+from typing import Final
 
 from publisher.model.mailbox import parse_mailbox
+
+_CHARSET: Final = Charset("utf-8")
+_CHARSET.header_encoding = QP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +52,11 @@ class Envelope:
     is_list: bool = True
 
 
-def _charset() -> Charset:
-    charset = Charset("utf-8")
-    charset.header_encoding = QP
-    return charset
-
-
 def _encoded(text: str) -> str:
     """Return text for a header: as it is, or in encoded words (RFC 2047)."""
     if text.isascii() and len(text) <= 60:
         return text
-    return Header(text, _charset(), maxlinelen=74, header_name="Subject").encode(linesep="\r\n")
+    return Header(text, _CHARSET, maxlinelen=74, header_name="Subject").encode(linesep="\r\n")
 
 
 def _phrase(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from publisher.errors import SettingsError
+from publisher.mail.smtp_connection import Relay
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.settings import Site
@@ -23,8 +24,6 @@ def make_transport(site: Site) -> Transport:
             'no mail server is configured: name one under [smtp], or write messages into a Maildir with transport = "maildir" '
             "under [delivery]"
         )
-    from publisher.mail.smtp_connection import Relay
-
     return SmtpTransport(
         relays=[
             Relay(

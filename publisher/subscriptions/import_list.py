@@ -345,7 +345,8 @@ class _Importer:
         Returns:
             These digests; whether they are now unsubscribed from all others too, including later ones.
         """
-        digests = [digest for digest in row.unsubscribed if self._is_newly_unsubscribed(person, digest)]
+        known = person.digests_in(SubscriptionState.UNSUBSCRIBED)
+        digests = [digest for digest in row.unsubscribed if digest not in (ALL_DIGESTS, *known)]
         if digests:
             unsubscribe(connection, person.id, self.change, digests)
         is_opted_out = ALL_DIGESTS in row.unsubscribed and person.opted_out_at is None
@@ -374,11 +375,6 @@ class _Importer:
         if digests is not None:
             digests = tuple(digest for digest in digests if digest not in row.unsubscribed)
         return replace(row, digests=digests)
-
-    @staticmethod
-    def _is_newly_unsubscribed(person: Subscriber, digest: str) -> bool:
-        state = person.subscriptions.get(digest)
-        return digest != ALL_DIGESTS and (state is None or state.state is not SubscriptionState.UNSUBSCRIBED)
 
 
 def _with_states_of(row: SubscriberRow, earlier: SubscriberRow) -> SubscriberRow:

@@ -113,9 +113,7 @@ def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[Dou
         hashes = {suppression_hash(ring, person.key): person for person in page}
         suppressions = suppression.load_suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():
-            why = suppressions.get(hashed)
-            reason = _doubt(connection, subscriber, why) if why else None
-            if why and reason is not None:
+            if (why := suppressions.get(hashed)) and (reason := _doubt(connection, subscriber, why)) is not None:
                 yield DoubtfulSuppression(
                     address=subscriber.address,
                     key=subscriber.key,

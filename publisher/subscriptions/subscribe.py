@@ -167,21 +167,15 @@ def confirm_subscription(context: Context, connection: Connection, confirmation:
     confirmations.set_subscriber(connection, confirmation.id, subscriber.id)
     new_digests = tuple(slug for slug in requested if slug not in before)
     if subscriber.status is SubscriptionState.ACTIVE:
-        _welcome(context, connection, confirmation, subscriber.id, new_digests)
+        for slug in sorted(new_digests):
+            if context.site.digests[slug].welcome:
+                confirmations.add(
+                    connection,
+                    ConfirmationKind.WELCOME,
+                    confirmation.hash,
+                    confirmation.address,
+                    context.seconds,
+                    subscriber_id=subscriber.id,
+                    request={"digest": slug},
+                )
     return new_digests
-
-
-def _welcome(
-    context: Context, connection: Connection, confirmation: ConfirmationEmail, subscriber: int, digests: Sequence[str]
-) -> None:
-    for slug in sorted(digests):
-        if context.site.digests[slug].welcome:
-            confirmations.add(
-                connection,
-                ConfirmationKind.WELCOME,
-                confirmation.hash,
-                confirmation.address,
-                context.seconds,
-                subscriber_id=subscriber,
-                request={"digest": slug},
-            )

@@ -48,7 +48,10 @@ def open_issue(context: Context, row: IssueRow) -> OpenedSummary | None:
     """
     if not row.may_be_sent:
         raise IssueHeld(f"{row.path} is held: {error_reason(row)}")
-    articles = _approved_articles(context, row)
+    site = context.site
+    with context.db.read() as connection:
+        texts = approvals.approved_texts(connection, row.id)
+    articles = [article_from_text(text, site.base_url, site.tz) for text in texts.values()]
     for _ in range(_MAX_ATTEMPTS):
         try:
             with context.db.write() as connection:
@@ -59,13 +62,6 @@ def open_issue(context: Context, row: IssueRow) -> OpenedSummary | None:
             # Rarely needed: looking for them first would read the whole audience once more.
             _render_missing(context, row, articles)
     raise IssueHeld(f"{row.path} is held: its audience changes all the time. The next run tries again.")
-
-
-def _approved_articles(context: Context, row: IssueRow) -> list[Article]:
-    site = context.site
-    with context.db.read() as connection:
-        texts = approvals.approved_texts(connection, row.id)
-    return [article_from_text(text, site.base_url, site.tz) for text in texts.values()]
 
 
 def _missing(
