@@ -1,22 +1,20 @@
-"""Options, output and progress that several commands share."""
+"""Options and output that several commands share."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import resource
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from publisher import Publisher
-from publisher.cli.status_line import StatusLine
+from publisher.cli.progress import ProgressLine
 from publisher.clock import FixedClock
 from publisher.model.delivery import DeliveryState
 from publisher.model.result import Result
@@ -26,10 +24,6 @@ if TYPE_CHECKING:
     from publisher import CorrectionResult, IssueRow, NotificationResult
     from publisher.workers.timed_worker import TimedWorker
 
-#: Progress is shown after this time.
-_QUIET_SECONDS = 2.0
-#: Interval of progress lines without a terminal.
-_LINE_SECONDS = 5.0
 #: The limit of file descriptors that a process asks for.
 _DESCRIPTORS = 20_000
 
@@ -193,36 +187,3 @@ def issue_state_lines(state: str, deliveries: str) -> list[str]:
     if not deliveries:
         return [state]
     return [state, f"deliveries: {deliveries}"] if ": " in state or ". " in state else [f"{state}: {deliveries}"]
-
-
-class ProgressDisplay:
-    """The base of progress on standard error: a bar on a terminal, plain lines otherwise."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
-        self._clock = clock
-        self._terminal = sys.stderr.isatty() if terminal is None else terminal
-        self._started = clock()
-        self._printed_at = self._started
-        self._line = StatusLine(clock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._line.close()
-
-
-class ProgressLine(ProgressDisplay):
-    """Progress of long work. Work that is done within two seconds shows nothing."""
-
-    def __call__(self, label: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` items are done; 0 is an unknown total."""
-        now = self._clock()
-        if now - self._started < _QUIET_SECONDS:
-            return
-        count = f"{done:,}" + (f" of {total:,}" if total else "")
-        if self._terminal:
-            self._line.show(label, done, total, count)
-        elif now - self._printed_at >= _LINE_SECONDS or (done == total and self._printed_at > self._started):
-            self._printed_at = now
-            click.echo(f"{label}: {count}", err=True)

@@ -8,12 +8,10 @@ from pathlib import Path
 import click
 
 from publisher import DeliveryCounts, SendResult
-from publisher.cli.common import ProgressDisplay, count_phrase, open_site, print_result, site_option
+from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.progress import LINE_SECONDS, ProgressDisplay
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site
-
-#: Interval of progress lines without a terminal.
-_LINE_SECONDS = 5.0
 
 
 @click.command("send")
@@ -113,8 +111,8 @@ class SendProgress(ProgressDisplay):
         if now - self._started < 1:
             return
         if self._terminal:
-            self._line.show("", counts.done, total, progress_text(counts, total, now - self._started))
-        elif now - self._printed_at >= _LINE_SECONDS:
+            self.draw("", counts.done, total, progress_text(counts, total, now - self._started))
+        elif now - self._printed_at >= LINE_SECONDS:
             self._printed_at = now
             shown = (counts.accepted, counts.deferred, counts.failed, counts.uncertain, total)
             if shown != self._counts:

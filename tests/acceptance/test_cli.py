@@ -266,7 +266,9 @@ def test_long_work_shows_a_progress_bar_on_a_terminal(kit: SiteKit) -> None:
         kit.article(f"{number}.md", title=str(number), tags=f"[t{number}]")
     parent, child = pty.openpty()
     # The bar is drawn at once instead of after two seconds.
-    code = "import publisher.cli.common as common; common._QUIET_SECONDS = 0; from publisher.cli import main; main()"
+    code = (
+        "import publisher.cli.progress as progress; progress._QUIET_SECONDS = 0; from publisher.cli import main; main()"
+    )
     command = [sys.executable, "-c", code, "now", "--site", str(kit.root)]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=child, env={**os.environ, "TERM": "xterm"}

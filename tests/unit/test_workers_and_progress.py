@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from publisher.cli.common import ProgressLine, count_phrase, parse_at
+from publisher.cli.common import count_phrase, parse_at
+from publisher.cli.progress import ProgressLine
 from publisher.cli.send import SendProgress
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.workers.pool import Workers
