@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,27 +47,22 @@ class JobHealth:
     last_error: str = ""
 
 
+@dataclass(eq=False)
 class BackgroundJob:
     """Runs its function once for any number of wake-ups, and retries it after a failure.
 
     Waiting uses the monotonic clock, so that a changed wall clock delays nothing.
     """
 
-    def __init__(
-        self,
-        name: str,
-        work: Callable[[], None],
-        log: Log,
-        clock: Clock,
-        run_in: Callable[[str, float, Callable[[], None]], None],
-    ) -> None:
-        """Create a job; ``run_in`` is `Timers.once`."""
-        self.name = name
-        self.health = JobHealth()
-        self._work = work
-        self._log = log
-        self._clock = clock
-        self._run_in = run_in
+    name: str
+    work: Callable[[], None]
+    log: Log
+    clock: Clock
+    #: `Timers.once`.
+    run_in: Callable[[str, float, Callable[[], None]], None]
+    health: JobHealth = field(default_factory=JobHealth, init=False)
+
+    def __post_init__(self) -> None:
         self._change = threading.Condition()
         self._is_due = False
         self._is_stopped = False
@@ -83,7 +78,7 @@ class BackgroundJob:
         """Run the function now, or after the current run."""
         with self._change:
             if not self._is_due:
-                self._is_due, self._due_since = True, self._clock.monotonic()
+                self._is_due, self._due_since = True, self.clock.monotonic()
             is_running = self._is_running
         if not is_running:
             self._call()
@@ -103,22 +98,22 @@ class BackgroundJob:
         """The wall-clock time of the next attempt after a failure; None without a failure."""
         if self._retry_at is None:
             return None
-        return self._clock.now() + timedelta(seconds=self._retry_at - self._clock.monotonic())
+        return self.clock.now() + timedelta(seconds=self._retry_at - self.clock.monotonic())
 
     @property
     def time_since_progress(self) -> timedelta | None:
         """The time since the last start, end or progress of a run; None before the first run."""
         if self._progress_at is None:
             return None
-        return timedelta(seconds=self._clock.monotonic() - self._progress_at)
+        return timedelta(seconds=self.clock.monotonic() - self._progress_at)
 
     def record_progress(self) -> None:
         """Record that the current run makes progress."""
-        self._progress_at = self._clock.monotonic()
+        self._progress_at = self.clock.monotonic()
 
     def stuck_reason(self) -> str:
         """Return why the job makes no progress; empty if it does or has nothing to do."""
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         with self._change:
             if self._is_stopped:
                 return ""
@@ -136,16 +131,16 @@ class BackgroundJob:
         """Return the seconds of real time until the job may run."""
         if self._retry_at is None:
             return 0.0
-        return self._clock.seconds(timedelta(seconds=self._retry_at - self._clock.monotonic()))
+        return self.clock.seconds(timedelta(seconds=self._retry_at - self.clock.monotonic()))
 
     def _call(self) -> None:
-        self._run_in(f"job:{self.name}", self._pause(), self._run)
+        self.run_in(f"job:{self.name}", self._pause(), self._run)
 
     def _run(self) -> None:
         if self._begin():
             _current.job = self
             try:
-                self._work()
+                self.work()
             except JobStopped:
                 pass
             except Exception as error:
@@ -165,18 +160,18 @@ class BackgroundJob:
             if self._is_running or self._is_stopped or self._pause() > 0:
                 return False
             self._is_running, self._is_due = True, False
-        self.health.began_at = self._clock.now()
+        self.health.began_at = self.clock.now()
         self.record_progress()
         return True
 
     def _end(self) -> None:
         self.health.runs += 1
-        self.health.ended_at = self._clock.now()
+        self.health.ended_at = self.clock.now()
         self.record_progress()
         with self._change:
             if self.health.failures and not self._is_due:
                 # A job that has failed is retried without being woken.
-                self._is_due, self._due_since = True, self._clock.monotonic()
+                self._is_due, self._due_since = True, self.clock.monotonic()
             self._is_running = False
             self._change.notify_all()
 
@@ -184,8 +179,8 @@ class BackgroundJob:
         self.health.failures += 1
         self.health.last_error = " ".join(str(error).split()) or type(error).__name__
         pause = RETRIES.pause(self.health.failures)
-        self._retry_at = self._clock.monotonic() + pause
-        self._log.error(
+        self._retry_at = self.clock.monotonic() + pause
+        self.log.error(
             "job failed",
             job=self.name,
             failures=self.health.failures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -40,31 +40,24 @@ _RECHECK_AFTER: Final = timedelta(minutes=10)
 _PROGRESS_SECONDS: Final = 5.0
 
 
+@dataclass(eq=False)
 class Jobs:
     """The functions of the background jobs. None runs concurrently with itself."""
 
-    def __init__(
-        self,
-        site: Site,
-        db: Database,
-        clock: Clock,
-        log: Log,
-        *,
-        wake: Callable[[str], None],
-        wake_at: Callable[[str, str, datetime], None],
-        lease: timedelta = LEASE,
-    ) -> None:
-        """Create the jobs.
+    site: InitVar[Site]
+    db: InitVar[Database]
+    clock: Clock
+    log: Log
+    _: KW_ONLY
+    #: Called with the name of a job that has work now.
+    wake: Callable[[str], None]
+    #: Called with a timer, a job, and when that has work.
+    wake_at: Callable[[str, str, datetime], None]
+    lease: timedelta = LEASE
 
-        WAKE is called with the name of a job that has work now, WAKE_AT with a timer, a job, and when that has work.
-        """
+    def __post_init__(self, site: Site, db: Database) -> None:
         #: Settings and database. Each job reads the pair once, because changed settings replace it at any moment.
         self.current = (site, db)
-        self._clock = clock
-        self._log = log
-        self._wake = wake
-        self._wake_at = wake_at
-        self._lease = lease
         #: The process that parses article files; it stays alive between runs.
         self._parsers = TimedWorker()
         self._is_stopping = threading.Event()
@@ -75,7 +68,7 @@ class Jobs:
         self._retries_of = site
         #: Issue without waiting deliveries → the monotonic time of that finding.
         self._settled: dict[str, float] = {}
-        self._reports = ReportLog(log)
+        self._reports = ReportLog(self.log)
         self._progress_logged_at = 0.0
 
     def close(self) -> None:
@@ -89,12 +82,12 @@ class Jobs:
     def articles_changed(self) -> None:
         """Read articles/ at once."""
         self._is_changed.set()
-        self._wake("publish")
+        self.wake("publish")
 
     def _context(self, site: Site, db: Database) -> Context:
         """Return the context of a job that can be stopped."""
-        now = local_now(site, self._clock)
-        return Context(site=site, db=db, now=now, clock=self._clock, progress=self._progress_or_stop)
+        now = local_now(site, self.clock)
+        return Context(site=site, db=db, now=now, clock=self.clock, progress=self._progress_or_stop)
 
     # -- publish -------------------------------------------------------------------------------
 
@@ -108,13 +101,13 @@ class Jobs:
                 context = replace(
                     self._context(site, db),
                     workers=workers,
-                    on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
+                    on_wait=lambda holder: self.log.info("waiting", job="publish", holder=holder),
                 )
                 report = run_due_slots(
-                    context, always=always, lease=self._lease, on_claim=self._log_claim, on_feeds=self._wake_hubs
+                    context, always=always, lease=self.lease, on_claim=self._log_claim, on_feeds=self._wake_hubs
                 )
         except WorkerClosed as error:
-            self._log.info("stopped early", job="publish", reason=str(error))
+            self.log.info("stopped early", job="publish", reason=str(error))
             raise JobStopped from None
         except BaseException:
             self._is_changed.set()
@@ -123,7 +116,7 @@ class Jobs:
             self._reports.write(report)
             is_changed = any(draft.is_changed for draft in report.issue_drafts)
             if report.opened or report.held or is_changed or report.scheduled_runs:
-                self._wake("mail")
+                self.wake("mail")
         self._schedule_next(db)
         if report is not None and report.feeds_failed:
             self._is_changed.set()
@@ -132,10 +125,10 @@ class Jobs:
     def _wake_hubs(self, report: PublishResult) -> None:
         site, _ = self.current
         if report.feeds_changed and site.notifies_hubs:
-            self._wake("announce")
+            self.wake("announce")
 
     def _log_claim(self, claim: ClaimedSlot, late: float) -> None:
-        self._log.info(
+        self.log.info(
             "slot started",
             schedule=claim.schedule,
             slot=utc_text(claim.slot),
@@ -144,7 +137,7 @@ class Jobs:
         )
 
     def _schedule_next(self, db: Database) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         with db.read() as connection:
             times = {
                 "publication": articles.next_publication_time(connection, int(now.timestamp())),
@@ -153,9 +146,9 @@ class Jobs:
             lease_end = next_lease_end(connection, now)
         for timer, seconds in times.items():
             if seconds is not None:
-                self._wake_at(timer, "articles", datetime.fromtimestamp(seconds, UTC))
+                self.wake_at(timer, "articles", datetime.fromtimestamp(seconds, UTC))
         if lease_end is not None:
-            self._wake_at("lease", "publish", lease_end)
+            self.wake_at("lease", "publish", lease_end)
 
     # -- mail ----------------------------------------------------------------------------------
 
@@ -166,7 +159,7 @@ class Jobs:
             return
         from publisher.delivery.automatic import next_send_time, send_due_issues
 
-        now, mono = self._clock.now(), self._clock.monotonic()
+        now, mono = self.clock.now(), self.clock.monotonic()
         if site is not self._retries_of:
             # Changed settings may fix a failed issue, so it is retried at once.
             self._retries, self._retries_of = {}, site
@@ -182,19 +175,19 @@ class Jobs:
         for result in report.sends:
             self._log_sent(result)
         for text in report.all_blockers:
-            self._log.error("placeholder value", fix=text)
+            self.log.error("placeholder value", fix=text)
         self._retry_later("drafts", "; ".join(report.draft_errors))
-        now, mono = self._clock.now(), self._clock.monotonic()
+        now, mono = self.clock.now(), self.clock.monotonic()
         due, settled = next_send_time(self._context(site, db), without=self._retries.keys() | self._settled.keys())
         self._settled.update(dict.fromkeys(settled, mono))
         if due is not None:
-            self._wake_at("deliveries", "mail", max(due, now + _MIN_PAUSE))
+            self.wake_at("deliveries", "mail", max(due, now + _MIN_PAUSE))
         if self._retries:
             soonest = min(until for _, until in self._retries.values())
-            self._wake_at("retries", "mail", now + timedelta(seconds=soonest - mono))
+            self.wake_at("retries", "mail", now + timedelta(seconds=soonest - mono))
 
     def _log_sent(self, result: IssueSendResult) -> None:
-        self._log.info(
+        self.log.info(
             "issue sent",
             issue=result.issue,
             accepted=result.accepted,
@@ -213,8 +206,8 @@ class Jobs:
             return
         failures = self._retries.get(name, (0,))[0] + 1
         pause = RETRIES.pause(failures)
-        self._retries[name] = (failures, self._clock.monotonic() + pause)
-        self._log.error("not sent", issue=name, failures=failures, retry_in=pause, reason=trouble)
+        self._retries[name] = (failures, self.clock.monotonic() + pause)
+        self.log.error("not sent", issue=name, failures=failures, retry_in=pause, reason=trouble)
 
     def confirmation_emails(self) -> None:
         """Send confirmation emails."""
@@ -227,16 +220,16 @@ class Jobs:
 
         result = send_confirmation_emails(self._context(site, db), is_stopping=self._is_stopping.is_set)
         if result.sent or result.failed:
-            self._log.info("confirmation emails sent", sent=result.sent, failed=result.failed)
+            self.log.info("confirmation emails sent", sent=result.sent, failed=result.failed)
         if result.trouble:
             raise PublisherError(f"confirmation emails: {result.trouble}")
         if result.paused_until is not None:
-            self._log.warning(
+            self.log.warning(
                 "confirmation emails paused",
                 reason="every relay has lost messages",
                 until=utc_text(result.paused_until),
             )
-            self._wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
+            self.wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
         else:
             self._continue("confirmation-emails", db, CONFIRMATION)
 
@@ -249,9 +242,9 @@ class Jobs:
             return
         result = send_notifications(self._context(site, db))
         if result.sent or result.failed:
-            self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
+            self.log.info("hubs notified", sent=result.sent, waiting=result.waiting)
         for reason in result.failed:
-            self._log.warning("hub not notified", reason=reason)
+            self.log.warning("hub not notified", reason=reason)
         self._continue("announce", db, NOTIFICATION)
 
     def hub(self) -> None:
@@ -265,7 +258,7 @@ class Jobs:
 
         result = run_hub_tasks(self._context(site, db), is_stopping=self._is_stopping.is_set)
         if result.delivered or result.subscribed or result.unsubscribed or result.dropped:
-            self._log.info(
+            self.log.info(
                 "hub notifications sent",
                 sent=result.delivered,
                 subscribed=result.subscribed,
@@ -273,7 +266,7 @@ class Jobs:
                 dropped=result.dropped,
             )
         for reason in result.failed[:MAX_LOGGED]:
-            self._log.warning("hub failed", reason=reason)
+            self.log.warning("hub failed", reason=reason)
         self._continue("hub", db, *HUB_KINDS)
 
     def bounces(self) -> None:
@@ -283,31 +276,31 @@ class Jobs:
             return
         from publisher.delivery.bounces import process_mailbox
 
-        now = local_now(site, self._clock)
+        now = local_now(site, self.clock)
         result = process_mailbox(Context(site=site, db=db, now=now, progress=self._progress_or_stop))
         if result.messages:
             counts = {key: value for key, value in result.as_dict().items() if key not in ("suppressed", "problems")}
-            self._log.info("bounces read", **counts, suppressed=len(result.suppressed))
+            self.log.info("bounces read", **counts, suppressed=len(result.suppressed))
         for digest in result.unsubscribed_from:
-            self._log.info("subscription changed", digest=digest, state="unsubscribed", source="mail")
+            self.log.info("subscription changed", digest=digest, state="unsubscribed", source="mail")
         for problem in result.problems:
-            self._log.warning("message skipped", reason=problem)
+            self.log.warning("message skipped", reason=problem)
 
     def sweep(self) -> None:
         """Delete expired rows, and repair due times that a wrong clock has set."""
         _, db = self.current
-        result = sweep(db, self._clock.now())
+        result = sweep(db, self.clock.now())
         if result.total:
-            self._log.info("expired rows deleted", **result.deleted())
+            self.log.info("expired rows deleted", **result.deleted())
         if result.repaired:
-            self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
+            self.log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 
     def _continue(self, job: str, db: Database, *kinds: str) -> None:
         """Wake a background job when the next queued job of its kinds is due, after a pause."""
         with db.read() as connection:
             due = job_queue.next_due_time(connection, *kinds)
         if due is not None:
-            self._wake_at(job, job, max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
+            self.wake_at(job, job, max(datetime.fromtimestamp(due, UTC), self.clock.now() + _MIN_PAUSE))
 
     # -- progress --------------------------------------------------------------------------------
 
@@ -321,4 +314,4 @@ class Jobs:
         now = time.monotonic()
         if now - self._progress_logged_at >= _PROGRESS_SECONDS and done != total:
             self._progress_logged_at = now
-            self._log.info("progress", doing=label, done=done, of=total)
+            self.log.info("progress", doing=label, done=done, of=total)

@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from typing import Any, Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -38,45 +39,41 @@ _READY: Final = ApiPath(
 )
 
 
+@dataclass(eq=False)
 class Web:
-    """The ASGI application of a site; changed settings take effect, invalid ones are ignored."""
+    """The ASGI application of a site; changed settings take effect, invalid ones are ignored.
 
-    def __init__(
-        self,
-        site: Site,
-        *,
-        unready_reason: Callable[[], str] = lambda: "",
-        wake: Callable[[str], None] = lambda name: None,
-        clock: Clock | None = None,
-        metrics: Metrics | None = None,
-        log: Any = None,
-        cache_seconds: float = 0.0,
-    ) -> None:
-        """Create the application; the database is opened by the first request that needs it.
+    The database is opened by the first request that needs it.
+    """
 
-        Args:
-            unready_reason: returns why ``/readyz`` reports 503; empty for 200.
-            wake: called with the name of a background job that has new work.
-            log: receives failed requests, and every request if the settings enable the access log.
-            cache_seconds: how long public pages are cached.
-        """
-        self._settings = RereadSettings(site)
-        self._unready_reason = unready_reason
-        self._wake = wake
-        self._clock = clock or Clock()
-        self._metrics = metrics
+    #: The settings in use.
+    site: Site
+    _: KW_ONLY
+    #: Returns why ``/readyz`` reports 503; empty for 200.
+    unready_reason: Callable[[], str] = lambda: ""
+    #: Called with the name of a background job that has new work.
+    wake: Callable[[str], None] = lambda name: None
+    clock: Clock = field(default_factory=Clock)
+    #: Counts responses.
+    metrics: Metrics | None = None
+    #: Receives failed requests, and every request if the settings enable the access log.
+    log: InitVar[Any] = None
+    #: How long public pages are cached.
+    cache_seconds: float = 0.0
+
+    def __post_init__(self, log: Any) -> None:
         self._log = log or NullLog()
+        self._settings = RereadSettings(self.site)
         self._request_counter = FeedRequestCounter()
-        self._cache_seconds = cache_seconds
         self._background: asyncio.Task[None] | None = None
-        self._apply_settings(site)
+        self._apply_settings(self.site)
 
     def _apply_settings(self, site: Site) -> None:
-        self._site = site
-        self._context = WebContext(site, clock=self._clock, wake=self._wake, log=self._log)
+        self.site = site
+        self._context = WebContext(site, clock=self.clock, wake=self.wake, log=self._log)
         self._feeds = Feeds(site, on_response=self._count_response)
         pages = make_pages(self._context, self._feeds, described=(_ALIVE, _READY, self._feeds.api))
-        self._pages = PageCache(pages, self._cache_seconds)
+        self._pages = PageCache(pages, self.cache_seconds)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
         if site.web.proxies:
             entry = ProxyHeadersMiddleware(entry, trusted_hosts=list(site.web.proxies))
@@ -98,7 +95,7 @@ class Web:
         if path == _ALIVE.path:
             return send_response(send, 200, _PLAIN, b"alive\n", is_head=is_head)
         if path == _READY.path:
-            unready_reason = self._unready_reason()
+            unready_reason = self.unready_reason()
             return send_response(
                 send, 503 if unready_reason else 200, _PLAIN, f"{unready_reason or 'ready'}\n".encode(), is_head=is_head
             )
@@ -117,13 +114,13 @@ class Web:
         except Exception as error:
             # The client has got a page with status 500 already.
             self._log.error("request failed", path=_shown(scope), reason=f"{type(error).__name__}: {error}")
-        if self._metrics is not None:
-            self._metrics.count_response("page", status, time.monotonic() - began)
+        if self.metrics is not None:
+            self.metrics.count_response("page", status, time.monotonic() - began)
 
     def _count_response(self, name: str, scope: Scope, asked: Any, status: int) -> None:
         self._request_counter.count_request(name, scope, asked, status)
-        if self._metrics is not None:
-            self._metrics.count_response("feed", status)
+        if self.metrics is not None:
+            self.metrics.count_response("feed", status)
 
     async def _logged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond, and log the request without tokens and without the client's address."""
@@ -184,7 +181,7 @@ class Web:
     def _check_settings(self) -> None:
         # The runner and every command report invalid settings.
         site = self._settings.current()
-        if site is not self._site:
+        if site is not self.site:
             self.close()
             self._apply_settings(site)
 
