@@ -72,14 +72,9 @@ class Publisher:
         parser_process: TimedWorker | None = None,
         wait_seconds: int = BUSY_SECONDS,
     ) -> None:
-        """Open a site whose settings were read; see ``open``.
+        """Open a site whose settings were read. Arguments that are not described here are those of ``open``.
 
         Args:
-            clock: the time; this machine's clock by default.
-            transport: sends messages in place of the transport of the settings.
-            progress: called with (label, done, total) during long work; the total is 0 if it is not known.
-            on_wait: called with the name of another process that works on the site, before it is waited for.
-            dry_run: roll back every change at the end. No file is written and no message is sent.
             parser_process: a process for parsers that the caller closes.
             wait_seconds: how long a statement waits for another connection's write, for callers that cannot wait long.
         """
@@ -105,9 +100,17 @@ class Publisher:
         on_wait: WaitCallback = no_wait,
         dry_run: bool = False,
     ) -> Self:
-        """Open the site in a folder: the one with ``publisher.toml``. The arguments are those of the class.
+        """Open the site in a folder: the one with ``publisher.toml``.
 
         The database is opened, and created or upgraded if needed, by the first use case.
+
+        Args:
+            folder: the current folder by default.
+            clock: the time; this machine's clock by default.
+            transport: sends messages in place of the transport of the settings.
+            progress: called with (label, done, total) during long work; the total is 0 if it is not known.
+            on_wait: called with the name of another process that works on the site, before it is waited for.
+            dry_run: roll back every change at the end. No file is written and no message is sent.
 
         Raises:
             SettingsError: the folder has no valid ``publisher.toml``.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import publisher
+from tests.support import api_reference
 
 
 def test_the_public_names_are_pinned() -> None:
@@ -89,3 +90,14 @@ def test_the_package_imports_nothing_before_a_name_is_used() -> None:
     """``publish --help`` must not pay for a database library."""
     code = "import sys, publisher; print('sqlalchemy' in sys.modules or 'jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_the_reference_is_made_from_the_docstrings() -> None:
+    """A page that was edited or not made again describes other arguments than the package has."""
+    assert api_reference.PAGE.read_text("utf-8") == api_reference.render(), "run: python -m tests.support.api_reference"
+
+
+@pytest.mark.parametrize("name", [name for name in publisher.__all__ if not name.startswith("_")])
+def test_every_public_name_is_in_the_reference(name: str) -> None:
+    """A name that is public and not described has to be guessed."""
+    assert f"# {name}" in api_reference.PAGE.read_text("utf-8")
