@@ -12,10 +12,10 @@ from publisher.delivery.claims_store import Claim
 from publisher.digests import store as issues
 from publisher.errors import StageError
 from publisher.model.feeds import FeedFormat
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_emails, preferences
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
-from publisher.subscriptions.confirmation_store import ConfirmationKind
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from tests.conftest import NOW
 from tests.support.deliveries import at
