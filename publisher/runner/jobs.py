@@ -290,8 +290,8 @@ class Jobs:
         """Delete expired rows, and repair due times that a wrong clock has set."""
         _, db = self.current
         result = sweep(db, self.clock.now())
-        if result.total:
-            self.log.info("expired rows deleted", **result.deleted())
+        if any(result.deleted.values()):
+            self.log.info("expired rows deleted", **result.deleted)
         if result.repaired:
             self.log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 

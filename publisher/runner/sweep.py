@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,24 +37,12 @@ _CLOCK: Final = "clock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """How many rows of each kind were deleted."""
+    """What was deleted and repaired."""
 
-    runs: int = 0
-    confirmation_emails: int = 0
-    hub_subscriptions: int = 0
-    figures: int = 0
+    #: Kind of row → how many were deleted; empty if the clock is not trusted.
+    deleted: Mapping[str, int] = field(default_factory=dict)
     #: Rows whose due time was set by a clock that was ahead.
     repaired: int = 0
-
-    @property
-    def total(self) -> int:
-        """The number of deleted rows."""
-        return sum(self.deleted().values())
-
-    def deleted(self) -> dict[str, int]:
-        """Return the number of deleted rows of each kind."""
-        names = ("runs", "confirmation_emails", "hub_subscriptions", "figures")
-        return {name: getattr(self, name) for name in names}
 
 
 def sweep(db: Database, now: datetime) -> SweepResult:
@@ -68,15 +57,15 @@ def sweep(db: Database, now: datetime) -> SweepResult:
         repaired = due_times.bring_forward(connection, now, now + _LONGEST_RETRY) if is_back else 0
         if not is_trusted:
             return SweepResult(repaired=repaired)
-        return SweepResult(
-            runs=slots.delete_old_runs(connection, now - _RUNS_KEPT),
-            confirmation_emails=confirmations.delete_older(
+        deleted = {
+            "runs": slots.delete_old_runs(connection, now - _RUNS_KEPT),
+            "confirmation_emails": confirmations.delete_older(
                 connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())
             ),
-            hub_subscriptions=hub.delete_expired_subscriptions(connection, int(now.timestamp())),
-            figures=statistics.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
-            repaired=repaired,
-        )
+            "hub_subscriptions": hub.delete_expired_subscriptions(connection, int(now.timestamp())),
+            "figures": statistics.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
+        }
+        return SweepResult(deleted=deleted, repaired=repaired)
 
 
 def _observe(connection: Connection, now: datetime) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ from publisher.errors import PublisherError
 from publisher.runner import jobs as jobs_module
 from publisher.runner.background_job import BackgroundJob
 from publisher.runner.runner import Runner
+from publisher.runner.sweep import SweepResult
 from publisher.runner.timers import Timers
 from publisher.settings.read import settings_signature
 from publisher.storage import job_queue
@@ -114,7 +115,7 @@ def test_due_times_that_a_wrong_clock_has_set_are_repaired(
     kit: SiteKit, make: Callable[[SiteKit], JobHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a warning."""
-    result = SimpleNamespace(total=0, repaired=3)
+    result = SweepResult(repaired=3)
     monkeypatch.setattr(jobs_module, "sweep", lambda *_: result)
     harness = make(kit)
     harness.jobs.sweep()
