@@ -55,7 +55,7 @@ def one_line(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return the text with spaces in place of line ends and control characters, which a terminal would execute."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 def plain_text(source: str) -> str:

@@ -37,7 +37,7 @@ _CLOCK: Final = "clock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """What was deleted and repaired."""
+    """The numbers of deleted and repaired rows."""
 
     #: Kind of row → how many were deleted; empty if the clock is not trusted.
     deleted: Mapping[str, int] = field(default_factory=dict)
