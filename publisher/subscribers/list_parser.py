@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TextIO
@@ -261,7 +261,7 @@ def _row(
     try:
         address = parse_named_address(_text(values, "address"))
         try:
-            return _full_row(number, address, consent, values, known)
+            return make_row(number, address, consent, values, known)
         except ValueError:
             if consent.state is SubscriptionState.ACTIVE:
                 raise
@@ -271,9 +271,14 @@ def _row(
         return RejectedRow(number=number, reason=str(error))
 
 
-def _full_row(
-    number: int, address: Address, consent: Consent, values: Mapping[str, Any], known: frozenset[str]
+def make_row(
+    number: int, address: Address, consent: Consent, values: Mapping[str, Any], known: Collection[str]
 ) -> SubscriberRow:
+    """Return the row of a subscriber, from the values of its columns.
+
+    Raises:
+        ValueError: a value is not one of its column, or a digest is not KNOWN.
+    """
     digests = _many(values, "digests")
     unknown = [slug for slug in digests or () if slug not in known]
     if unknown:

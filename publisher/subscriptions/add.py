@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +19,8 @@ from publisher.signing.site_key import keyring
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address, require_address
-from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, parse_json_lines
+from publisher.subscribers.consent import ACTIVE
+from publisher.subscribers.list_parser import SubscriberRow, make_row
 from publisher.subscribers.subscriptions_store import (
     StateChange,
     insert_subscriptions,
@@ -209,11 +208,15 @@ def add_subscriber(
     chosen = require_digests(site, digests)
     if not chosen and len(site.digests) == 1:
         chosen = tuple(site.digests)
-    raw: dict[str, Any] = {"address": checked.text, "zone": zone, "language": language}
-    raw.update({name: list(labels) for name, labels in (follows or {}).items() if labels})
-    row = next(parse_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
-    if isinstance(row, RejectedRow):
-        raise SettingsError(row.reason)
+    labels = {
+        name: names if isinstance(names, str) else tuple(names) for name, names in (follows or {}).items() if names
+    }
+    for name in labels.keys() - store.INTEREST_KINDS.keys():
+        raise SettingsError(f"{name!r} is no field of interests; the fields are {', '.join(store.INTEREST_KINDS)}")
+    try:
+        row = make_row(0, checked, ACTIVE, {"zone": zone, "language": language, **labels}, site.digests)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     change = StateChange(ChangeSource.OPERATOR, context.seconds, reason)
     with context.db.write() as connection:
         store.lock_subscribers(connection)

@@ -217,6 +217,31 @@ def test_a_list_of_unsubscribed_people_unsubscribes_them(mail_kit: MailKit) -> N
     assert imported(kit, "address\nnever@example.org\n").skipped == 1
 
 
+@pytest.mark.parametrize("tag", ["Unsubscribed", "Bounced", "no", "Cancelled"])
+def test_a_followed_label_says_nothing_about_consent(mail_kit: MailKit, tag: str) -> None:
+    """A person who follows a tag with such a name would get no mail, although an operator added them."""
+    person = action.add_subscriber(mail_kit.site, "ann@example.org", NOW, follows={"tags": [tag], "topics": "Water"})
+    assert (person.status, dict(person.follows)) == ("active", {"tags": (tag,), "topics": ("Water",)})
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"zone": "Europe/Nowhere", "follows": {"tags": ["Unsubscribed"]}}, "'Europe/Nowhere' is not a time zone"),
+        ({"language": "English please"}, "is not a language tag"),
+        ({"follows": {"tags": ["a|b"]}}, "cannot be a label"),
+        ({"follows": {"colours": ["red"]}}, "'colours' is no field of interests; the fields are topics, regions"),
+    ],
+)
+def test_a_wrong_value_of_a_new_subscriber_is_rejected(
+    mail_kit: MailKit, options: dict[str, object], reason: str
+) -> None:
+    """A value that is ignored would send the person other mail, or mail at other times, than the operator said."""
+    with pytest.raises(SettingsError, match=reason):
+        action.add_subscriber(mail_kit.site, "ann@example.org", NOW, **options)
+    assert listed(mail_kit) == []
+
+
 def test_erasure_leaves_no_personal_data_in_the_database(mail_kit: MailKit) -> None:
     """A person who asked for erasure would still be found in the database."""
     kit = mail_kit
