@@ -89,7 +89,7 @@ class IssueRow:
         """Return the state of an issue of which nothing is left to be sent, in words."""
         if self.opened_at is None:
             return "was never approved, and is not sent"
-        return "is sent" if self.cancelled_at is None else "was cancelled"
+        return "has no more messages to send" if self.cancelled_at is None else "was cancelled"
 
     @property
     def may_be_sent(self) -> bool:

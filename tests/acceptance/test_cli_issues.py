@@ -211,9 +211,9 @@ def test_check_of_an_issue_says_what_stops_it(site: SiteKit) -> None:
     assert f"{path} is" not in check().stdout
     with site.open() as db, db.exclusive(site.root):
         open_issue(context_of(site.site, db, datetime.now(UTC)), site.newest_issue())
-    assert f"\n{path} is sent.\n" in check().stdout
+    assert f"\n{path} has no more messages to send.\n" in check().stdout
     finished = check("--force", "no reason")
-    assert finished.status == 2 and f"{path} is sent: there is nothing to force" in finished.stderr
+    assert finished.status == 2 and f"{path} has no more messages to send: there is nothing to force" in finished.stderr
 
 
 def test_force_applies_to_one_draft_or_issue(site: SiteKit) -> None:

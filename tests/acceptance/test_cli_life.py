@@ -286,8 +286,8 @@ def test_pause_of_a_sent_issue_says_that_it_is_sent(site: MailKit) -> None:
     set_send(site, "none")
     done(site, "now", "daily", "--yes")
     name = site.newest_issue().path
-    assert done(site, "pause", "daily") == f"{name} is sent: there is nothing to pause.\n"
-    assert done(site, "resume", name) == f"{name} is sent: there is nothing to resume.\n"
+    assert done(site, "pause", "daily") == f"{name} has no more messages to send: there is nothing to pause.\n"
+    assert done(site, "resume", name) == f"{name} has no more messages to send: there is nothing to resume.\n"
 
 
 def test_a_test_message_is_of_the_draft(site: MailKit) -> None:
