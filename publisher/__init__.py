@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from publisher.api import Publisher as Publisher
     from publisher.api.digests import Draft as Draft
     from publisher.api.functions import next_slot as next_slot
+    from publisher.clock import Clock as Clock
     from publisher.delivery.bounces import BounceResult as BounceResult
     from publisher.delivery.deliver import SendResult as SendResult
     from publisher.delivery.dispatch import DeliveryCounts as DeliveryCounts
@@ -25,8 +26,20 @@ if TYPE_CHECKING:
     from publisher.digests.store import IssueRow as IssueRow
     from publisher.feeds.checks.feed import check_feed as check_feed
     from publisher.findings import Finding as Finding
+    from publisher.mail.outcome import Outcome as Outcome
+    from publisher.mail.outcome import RelayFault as RelayFault
+    from publisher.mail.transport import MessageSource as MessageSource
+    from publisher.mail.transport import OutgoingMessage as OutgoingMessage
+    from publisher.mail.transport import Transport as Transport
+    from publisher.model.articles import Article as Article
+    from publisher.model.delivery import DeliveryState as DeliveryState
+    from publisher.model.delivery import UncertainPolicy as UncertainPolicy
+    from publisher.model.feeds import FeedFormat as FeedFormat
+    from publisher.model.problems import Problem as Problem
     from publisher.model.report import NotificationResult as NotificationResult
     from publisher.model.report import PublishResult as PublishResult
+    from publisher.model.subscriptions import ConfirmationKind as ConfirmationKind
+    from publisher.model.subscriptions import SubscriptionState as SubscriptionState
     from publisher.pipeline.approve import Approval as Approval
     from publisher.pipeline.approve import ApprovalPlan as ApprovalPlan
     from publisher.pipeline.approve import ApprovalTime as ApprovalTime
@@ -54,12 +67,14 @@ if TYPE_CHECKING:
     from publisher.reports.upcoming import ScheduleDescription as ScheduleDescription
     from publisher.reports.upcoming import UpcomingRun as UpcomingRun
     from publisher.schedule.store import SlotRun as SlotRun
+    from publisher.subscribers.list_parser import RejectedRow as RejectedRow
     from publisher.subscribers.store import Subscriber as Subscriber
     from publisher.subscriptions.confirm import ConfirmationResult as ConfirmationResult
     from publisher.subscriptions.confirm import OpenedConfirmation as OpenedConfirmation
     from publisher.subscriptions.import_list import ImportResult as ImportResult
     from publisher.subscriptions.preferences import Access as Access
     from publisher.subscriptions.preferences import Preferences as Preferences
+    from publisher.subscriptions.preferences import PreferencesResult as PreferencesResult
     from publisher.subscriptions.review import DoubtfulSuppression as DoubtfulSuppression
     from publisher.subscriptions.review import UnclearState as UnclearState
     from publisher.subscriptions.subscribe import SubscriptionRequest as SubscriptionRequest
@@ -71,6 +86,7 @@ _NAMES = {
     "publisher.api": "Publisher",
     "publisher.api.digests": "Draft",
     "publisher.api.functions": "next_slot",
+    "publisher.clock": "Clock",
     "publisher.delivery.bounces": "BounceResult",
     "publisher.delivery.deliver": "SendResult",
     "publisher.delivery.dispatch": "DeliveryCounts",
@@ -81,7 +97,14 @@ _NAMES = {
     "publisher.digests.store": "IssueRow",
     "publisher.feeds.checks.feed": "check_feed",
     "publisher.findings": "Finding",
+    "publisher.mail.outcome": "Outcome RelayFault",
+    "publisher.mail.transport": "MessageSource OutgoingMessage Transport",
+    "publisher.model.articles": "Article",
+    "publisher.model.delivery": "DeliveryState UncertainPolicy",
+    "publisher.model.feeds": "FeedFormat",
+    "publisher.model.problems": "Problem",
     "publisher.model.report": "NotificationResult PublishResult",
+    "publisher.model.subscriptions": "ConfirmationKind SubscriptionState",
     "publisher.pipeline.approve": "Approval ApprovalPlan ApprovalTime",
     "publisher.pipeline.check": "CheckResult check_files",
     "publisher.pipeline.correct": "CorrectionResult",
@@ -98,10 +121,11 @@ _NAMES = {
     "publisher.reports.trace": "DeliveryEvent DeliveryHistory",
     "publisher.reports.upcoming": "ScheduleDescription UpcomingRun",
     "publisher.schedule.store": "SlotRun",
+    "publisher.subscribers.list_parser": "RejectedRow",
     "publisher.subscribers.store": "Subscriber",
     "publisher.subscriptions.confirm": "ConfirmationResult OpenedConfirmation",
     "publisher.subscriptions.import_list": "ImportResult",
-    "publisher.subscriptions.preferences": "Access Preferences",
+    "publisher.subscriptions.preferences": "Access Preferences PreferencesResult",
     "publisher.subscriptions.review": "DoubtfulSuppression UnclearState",
     "publisher.subscriptions.subscribe": "SubscriptionRequest",
     "publisher.subscriptions.unsubscribe": "LinkStatus",

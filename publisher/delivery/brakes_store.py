@@ -63,8 +63,9 @@ class Brake(Result):
     """A relay or a domain that an issue is not sent to until an operator decides."""
 
     issue_id: int = field(metadata={"json": None})
-    #: The kind and the name of its `Scope`.
+    #: ``relay`` or ``domain``.
     scope: str
+    #: The relay as ``HOST:PORT``, or the domain.
     name: str
     words: str = field(metadata={"json": None})
     refused: int

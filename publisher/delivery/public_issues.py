@@ -31,15 +31,17 @@ class IssuePage(Result):
     """A public issue, with links to the issues before and after it."""
 
     issue: IssueRow
-    #: HTML and plain text without personal links; empty if an article of the issue was withdrawn.
+    #: HTML without personal links; empty if an article of the issue was withdrawn.
     html: str
+    #: The same as plain text.
     text: str
     #: Public links that the HTML does not have.
     missing_links: tuple[PublicLink, ...]
     #: The articles that were not withdrawn, if one was.
     other_articles: tuple[Article, ...]
-    #: The issue of the same digest before it, and the one after it.
+    #: The issue of the same digest before it; None for the first.
     previous: IssueRow | None
+    #: The issue after it; None for the newest.
     next: IssueRow | None
 
 

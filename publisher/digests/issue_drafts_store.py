@@ -49,38 +49,47 @@ class IssueDraft:
 
     digest: str
     slot: datetime
-    #: The name and number that it would get.
+    #: The name that it would get.
     name: str
+    #: The number that it would get.
     number: int
     subject: str
     #: Arrival numbers of its articles, in the order of display.
     articles: tuple[int, ...]
-    #: Number of shortened stories, and the size of the HTML in bytes.
+    #: Number of shortened stories.
     shortened: int
+    #: Size of the HTML in bytes.
     html_size: int
     #: Articles that a later issue gets, because this one is full.
     passed_over: tuple[int, ...]
     left_out: tuple[LeftOut, ...]
     #: Findings of the preflight that count, as in ``check --json``.
     findings: tuple[dict[str, Any], ...]
+    #: Number of errors among them.
     errors: int
+    #: Hash of everything that it is rendered from.
     input_hash: str
+    #: The version, as ``approve(expect=…)`` takes it.
     hash: str
     #: Newest last; the last one is this version.
     versions: tuple[DraftVersion, ...]
     #: IDs of the rules of silenced findings, one for each finding.
     silenced: tuple[str, ...] = ()
+    #: Why it may be approved in spite of errors; None if it was not forced.
     forced: str | None = None
     #: The findings that were shown when it was forced.
     forced_findings: str | None = None
     #: The newest slot that has passed without an issue, and that the draft waits for.
     waiting_slot: datetime | None = None
+    #: Whether the draft of ``waiting_slot`` becomes an issue without a person.
     opens_by_itself: bool = False
-    #: When the editors were notified of it (Unix time), and of which slot.
+    #: When the editors were notified of it (Unix time); None if they were not.
     notified_at: int | None = None
+    #: The slot of which they were notified.
     notified_slot: datetime | None = None
     #: The errors in that mail, as from `finding_key`.
     notified_errors: str | None = None
+    #: Name → content of the files of its folder.
     files: Mapping[str, bytes] = field(default_factory=dict, compare=False)
 
     @property

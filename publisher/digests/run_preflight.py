@@ -67,8 +67,9 @@ class IssueCheck:
     row: IssueRow | None = None
     #: The state of an issue of which nothing is left to be sent, in words; empty otherwise.
     finished: str = ""
-    #: Why an approved issue is held, apart from its errors, and why it was before it was forced; empty for no reason.
+    #: Why an approved issue is held, apart from its errors; empty if it is not.
     held: str = ""
+    #: The same before it was forced.
     was_held: str = ""
     #: What else the editors should know of an approved issue.
     notes: tuple[str, ...] = ()

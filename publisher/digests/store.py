@@ -30,11 +30,16 @@ class IssueRow:
 
     id: int
     digest: str
+    #: The time of the cadence that it is for, in UTC.
     slot: datetime
+    #: The name of its folder, such as ``2026-11-23T0700``.
     name: str
+    #: Its number within the digest, from 1.
     number: int
     subject: str
+    #: The number of its articles.
     articles: int
+    #: Whether its folder in outbox/ is complete.
     is_staged: bool
     #: Number of errors in the last check; None if the issue was never checked.
     errors: int | None
@@ -46,8 +51,9 @@ class IssueRow:
     forced_findings: str | None
     #: True if an editor paused sending.
     is_paused: bool
-    #: The hash of the approved content, and the time (Unix time).
+    #: The hash of the approved content; None if it was not approved.
     approved: str | None
+    #: When it was approved (Unix time).
     approved_at: int | None
     #: When its send opened (Unix time); None if it has not yet.
     opened_at: int | None

@@ -23,8 +23,9 @@ class DraftSummary(Result):
     """The next issue of a digest, as a run left it."""
 
     digest: str
-    #: The number that it would get, and its slot (ISO 8601).
+    #: The number that it would get.
     number: int
+    #: Its slot (ISO 8601).
     slot: str
     subject: str
     articles: int

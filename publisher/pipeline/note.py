@@ -35,16 +35,18 @@ class NoteResult(Result):
     """The note, and the editors' choice of articles, of a digest's next issue."""
 
     digest: str
-    #: The slot and the number of that issue.
     slot: datetime
+    #: The number that it would get.
     number: int
     #: Markdown; empty for no note.
     note: str
     #: The headline of the lead; None for the newest article.
     lead: str | None
-    #: The headlines of added articles, of articles that are left to a later issue, and of those in a chosen order.
+    #: The headlines of added articles.
     added: tuple[str, ...] = ()
+    #: The headlines of articles that are left to a later issue.
     left_out: tuple[str, ...] = ()
+    #: The headlines of the articles in a chosen order.
     order: tuple[str, ...] = ()
     #: An approved issue (``DIGEST/NAME``), which is not changed any more; empty for none.
     approved: str = ""

@@ -37,8 +37,9 @@ class SiteFigures(Result):
     subscribers: dict[str, int]
     #: Of the newest issues.
     deliveries: tuple[IssueDeliveries, ...]
-    #: Seconds by which the oldest confirmation email, and the oldest task of the hub, are overdue.
+    #: Seconds by which the oldest confirmation email is overdue.
     confirmation_emails_late: int
+    #: Seconds by which the oldest task of the hub is overdue.
     hub_late: int
     #: Notifications of hubs that are not sent yet.
     notifications: int

@@ -25,8 +25,9 @@ class DraftStatus(Result):
     """The draft of a digest: its next issue, as the last run left it."""
 
     digest: str
-    #: The number that it would get, and its slot in the site's zone (ISO 8601).
+    #: The number that it would get.
     number: int
+    #: Its slot in the site's zone (ISO 8601).
     slot: str
     subject: str
     #: The headlines of its articles, in order.
@@ -37,8 +38,9 @@ class DraftStatus(Result):
     overdue: str
     #: The version, as 'publish approve --expect' takes it.
     hash: str
-    #: Number of errors of the preflight; why they do not block its approval, or None.
+    #: Number of errors of the preflight.
     errors: int
+    #: Why they do not block its approval; None if they do.
     forced: str | None
 
     def lines(self) -> list[str]:

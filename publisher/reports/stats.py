@@ -29,8 +29,9 @@ class FeedStats(Result):
     programs: dict[str, int]
     #: That day, ISO 8601.
     day: str
-    #: Totals of all days.
+    #: Total of all days.
     requests: int
+    #: How many of them were answered with status 304.
     unchanged: int
     #: Day → subscribers.
     days: dict[str, int] = field(metadata={"json": "by_day"})

@@ -77,8 +77,9 @@ class Status(Result):
     feed_files: int = field(metadata=_NESTED)
     #: Feeds that a stopped run has not staged.
     feeds_due: int = field(metadata=_NESTED)
-    #: The run of the feeds' newest slot, and their next slot in the site's zone.
+    #: The run of the feeds' newest slot; None before the first.
     feeds_last: SlotRun | None = field(metadata=_NESTED)
+    #: The feeds' next slot in the site's zone.
     feeds_next: datetime | None = field(metadata=_NESTED)
     #: The states of the runners on this machine.
     runners: tuple[dict[str, Any], ...]

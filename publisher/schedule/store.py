@@ -43,12 +43,16 @@ class ClaimedSlot:
 class SlotRun(Result):
     """A slot and the state of its run."""
 
+    #: ``feeds``, or ``digest:SLUG``.
     schedule: str
     slot: datetime
     #: ``due``, ``running``, ``done`` or ``skipped``.
     state: str
+    #: Number of attempts so far.
     attempt: int
+    #: The process that has claimed it last; empty before the first attempt.
     runner: str
+    #: When another process may take it over.
     leased_until: datetime
     #: Seconds between the slot and its first start; None if it was not started.
     late: float | None

@@ -27,7 +27,7 @@ class ConfirmationEmail:
 
     id: int
     kind: ConfirmationKind
-    #: The address's keyed hash, and the address itself.
+    #: Keyed hash of the address.
     hash: str
     address: str
     #: None if the address has no subscriber yet.

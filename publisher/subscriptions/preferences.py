@@ -70,8 +70,9 @@ class Preferences(Result):
 class PreferencesResult(Result):
     """The result of saving preferences."""
 
-    #: Digests that were subscribed to, and unsubscribed from.
+    #: Digests that were subscribed to.
     subscribed: tuple[str, ...] = ()
+    #: Digests that were unsubscribed from.
     unsubscribed: tuple[str, ...] = ()
     #: Digests that need a confirmation email.
     awaiting: tuple[str, ...] = ()

@@ -133,15 +133,15 @@ def _record(name: str, value: type[Any]) -> Iterator[str]:
     """Yield a class with the fields of its records."""
     yield f"### {name}\n"
     yield _markdown(inspect.getdoc(value) or "")
+    words = _member_descriptions(value)
     if issubclass(value, Enum):
-        yield "".join(f"- `{one.name}` = `{one.value!r}`\n" for one in value)
+        yield "".join(f"- `{one.name}` = `{one.value!r}`{_after_colon(words.get(one.name, ''))}\n" for one in value)
     rows = [
         _row(name, member.fget.__annotations__["return"], _value_words(inspect.getdoc(member) or ""))
         for name, member in inspect.getmembers(value, lambda member: isinstance(member, property))
         if not name.startswith("_") and value.__module__.startswith("publisher.")
     ]
     if is_dataclass(value):
-        words = _field_descriptions(value)
         rows = [
             _row(one.name, str(one.type), words.get(one.name, "")) for one in fields(value) if one.name[0] != "_"
         ] + rows
@@ -196,18 +196,22 @@ def _imported_names(module_name: str) -> dict[str, str]:
     return {one.name: node.module or "" for node in imports for one in node.names}
 
 
-def _field_descriptions(value: type[Any]) -> dict[str, str]:
-    """Return field → the comment that describes it, of a class and its bases."""
+def _after_colon(words: str) -> str:
+    return f": {words[0].lower()}{words[1:]}" if words else ""
+
+
+def _member_descriptions(value: type[Any]) -> dict[str, str]:
+    """Return field or enumeration member → the comment that describes it, of a class and its bases."""
     found: dict[str, str] = {}
     for base in reversed(value.__mro__):
-        if not is_dataclass(base):
+        if not base.__module__.startswith("publisher."):
             continue
         words: list[str] = []
         for line in inspect.getsource(base).splitlines():
             text = line.strip()
             if text.startswith("#: "):
                 words.append(text.removeprefix("#: "))
-            elif words and (match := re.match(r"(\w+): ", text)):
+            elif words and (match := re.match(r"(\w+)(?:: | = )", text)):
                 found[match[1]] = _code(" ".join(words))
                 words = []
             else:
