@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from publisher import Approval, ApprovalPlan, ApprovalTime
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.cli.reopen import reopened_lines
 from publisher.findings.silence import count_rules
 from publisher.html.dates import minute_text
+from publisher.html.text import count_phrase
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from publisher import BounceResult
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
+from publisher.html.text import count_phrase
 from publisher.mail.mailboxes import UNREADABLE_FOLDER
 from publisher.mail.mime import MAX_MESSAGE_BYTES
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from publisher import CheckResult, IssueCheck, check_files
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.cli.progress import ProgressLine
 from publisher.findings import Finding
 from publisher.findings.silence import silenced_phrase
-from publisher.html.text import clean_characters, one_line
+from publisher.html.text import clean_characters, count_phrase, one_line
 from publisher.settings import SETTINGS_FILE
 
 #: Findings of a rule that are listed; --json has all of them.

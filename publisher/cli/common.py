@@ -16,6 +16,7 @@ import click
 from publisher import Publisher
 from publisher.cli.progress import ProgressLine
 from publisher.clock import FixedClock
+from publisher.html.text import count_phrase
 from publisher.model.delivery import DeliveryState
 from publisher.model.result import Result
 from publisher.settings import read_site
@@ -113,12 +114,6 @@ def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return moment.astimezone(zone).replace(microsecond=0)
-
-
-def count_phrase(count: int, noun: str) -> str:
-    """Return ``1 file``, ``12,000 files``, ``2 deliveries``."""
-    many = noun[:-1] + "ies" if noun.endswith(("py", "ry")) else noun + "s"
-    return f"{count:,} {noun if count == 1 else many}"
 
 
 def finished_line(row: IssueRow, action: str) -> str:

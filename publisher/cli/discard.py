@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
+from publisher.html.text import count_phrase
 
 
 @click.command("discard")

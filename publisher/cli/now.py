@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from publisher import ApprovalTime, PublishResult
-from publisher.cli.common import count_phrase, forked_parser, notification_lines, open_site, print_result, site_option
+from publisher.cli.common import forked_parser, notification_lines, open_site, print_result, site_option
+from publisher.html.text import count_phrase
 from publisher.model.problems import Problem
 from publisher.model.report import DraftSummary
 from publisher.settings import Site

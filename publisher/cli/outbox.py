@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from publisher import DraftStatus, OutboxIssue
-from publisher.cli.common import count_phrase, counts_by_state, issue_state_lines, open_site, print_result, site_option
+from publisher.cli.common import counts_by_state, issue_state_lines, open_site, print_result, site_option
+from publisher.html.text import count_phrase
 
 LISTED_ISSUES = 20
 

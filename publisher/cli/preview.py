@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.findings.silence import silenced_phrase
+from publisher.html.text import count_phrase
 
 
 @click.command("preview")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, finished_line, open_site, site_option
+from publisher.cli.common import finished_line, open_site, site_option
+from publisher.html.text import count_phrase
 
 
 @click.command("resume")

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from publisher import DoubtfulSuppression, UnclearState
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.errors import SettingsError
+from publisher.html.text import count_phrase
 
 
 @click.command("review")

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from publisher import DeliveryCounts, SendResult
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.cli.progress import LINE_SECONDS, ProgressDisplay
+from publisher.html.text import count_phrase
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site
 

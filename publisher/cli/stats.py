@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from publisher import Stats
-from publisher.cli.common import count_phrase, counts_by_state, open_site, print_result, site_option
+from publisher.cli.common import counts_by_state, open_site, print_result, site_option
+from publisher.html.text import count_phrase
 from publisher.settings import Site
 
 _LISTED = 20

@@ -9,7 +9,6 @@ import click
 
 from publisher import SlotRun, Status
 from publisher.cli.common import (
-    count_phrase,
     counts_by_state,
     issue_state_lines,
     open_site,
@@ -18,6 +17,7 @@ from publisher.cli.common import (
     times_phrase,
 )
 from publisher.html.dates import minute_text
+from publisher.html.text import count_phrase
 from publisher.settings import Site
 
 _NEWEST = 10

@@ -14,8 +14,9 @@ import click
 
 from publisher import ImportResult
 from publisher.cli import review
-from publisher.cli.common import count_phrase, open_site, print_result, site_option
+from publisher.cli.common import open_site, print_result, site_option
 from publisher.errors import SettingsError
+from publisher.html.text import count_phrase
 from publisher.model.subscriptions import SubscriptionState
 from publisher.private_files import private_opener
 from publisher.subscribers.list_parser import RejectedRow, escape_formula

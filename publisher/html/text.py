@@ -1,4 +1,4 @@
-"""Plain text: clean, wrap and shorten it, and extract it from HTML. Pure."""
+"""Plain text: clean, wrap and shorten it, extract it from HTML, and count things in words. Pure."""
 
 from __future__ import annotations
 
@@ -74,6 +74,12 @@ def excerpt(text: str, words: int) -> str:
     if len(parts) <= words:
         return " ".join(parts)
     return " ".join(parts[:words]).rstrip(",;:–—-") + "…"
+
+
+def count_phrase(count: int, noun: str) -> str:
+    """Return ``1 file``, ``12,000 files``, ``2 deliveries``."""
+    many = noun[:-1] + "ies" if noun.endswith(("py", "ry")) else noun + "s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
 def truncate(text: str, most: int) -> str:

@@ -18,6 +18,7 @@ from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.readiness import require_sendable_draft
 from publisher.digests.update_draft import DraftUpdate, update_draft
 from publisher.errors import IssueHeld, SendingBlocked, SettingsError, StoreError
+from publisher.html.text import count_phrase
 from publisher.model.digests import SendPolicy
 from publisher.model.report import HeldIssue, PublishResult
 from publisher.pipeline.update_drafts import describe_update
@@ -72,7 +73,7 @@ def _run_slot(context: Context, claim: ClaimedSlot, as_of: datetime | None) -> t
     if not is_automatic:
         return result, "its draft waits for approval"
     if not update.draft.may_be_approved:
-        return result, f"its draft has {update.draft.errors} error(s)"
+        return result, f"its draft has {count_phrase(update.draft.errors, 'error')}"
     made, outcome = _make_issue(context, update)
     return result + made, outcome
 

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from publisher.cli.common import count_phrase, parse_at
+from publisher.cli.common import parse_at
 from publisher.cli.progress import ProgressLine
 from publisher.cli.send import SendProgress
 from publisher.delivery.dispatch import DeliveryCounts
+from publisher.html.text import count_phrase
 from publisher.workers.pool import Workers
 from tests.support.worker_functions import die_elsewhere, double
 

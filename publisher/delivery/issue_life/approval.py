@@ -21,6 +21,7 @@ from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import IssueHeld, SettingsError
 from publisher.html.dates import minute_text
+from publisher.html.text import count_phrase
 from publisher.model.digests import SendPolicy
 from publisher.model.report import HeldIssue
 from publisher.settings import Site
@@ -70,7 +71,7 @@ def hold_reason(connection: Connection, site: Site, row: IssueRow, now: datetime
 
 def error_reason(row: IssueRow) -> str:
     """Return that an issue has errors, and the commands that show and accept them. Pure."""
-    state = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
+    state = "was never checked" if row.errors is None else f"has {count_phrase(row.errors, 'error')}"
     is_lapsed = row.forced is None and row.forced_findings is not None
     lapsed = ". The permission to send it in spite of errors has lapsed: it was for other errors" if is_lapsed else ""
     return f"it {state}{lapsed}. Run 'publish check {row.path}'; with --force REASON it can be sent anyway."

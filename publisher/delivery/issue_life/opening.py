@@ -21,6 +21,7 @@ from publisher.digests.store import IssueRow
 from publisher.digests.update_draft import compose_content
 from publisher.digests.variants_store import add_variants, load_variants
 from publisher.errors import IssueHeld, StoreError
+from publisher.html.text import count_phrase
 from publisher.model.articles import Article
 from publisher.model.digests import IssueVariant, SendPolicy
 from publisher.model.query import Interests, group_by_variant
@@ -97,7 +98,7 @@ def _render_missing(context: Context, row: IssueRow, articles: Sequence[Article]
     if errors:
         unseen = " that were not shown when it was forced" if row.forced is not None else ""
         raise IssueHeld(
-            f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s){unseen}, the first: "
+            f"{row.path} is held: what a part of the subscribers would get has {count_phrase(len(errors), 'error')}{unseen}, the first: "
             f"{errors[0].message}. {_repair(row)}"
         )
     with context.db.write() as connection:
@@ -135,7 +136,7 @@ def _open(context: Context, connection: Connection, row: IssueRow, articles: Seq
         subscribers=frozen.deliveries,
         path=f"{site.paths.outbox}/{row.path}",
         warnings=tuple(
-            f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time"
+            f"unknown time zone {zone!r} of {count_phrase(count, 'subscriber')}: they get the issue by {site.zone} time"
             for zone, count in sorted(frozen.unknown_zones.items())
         ),
     )

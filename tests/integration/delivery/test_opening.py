@@ -118,7 +118,7 @@ FAILURE_IN_A_PART = "{{ stories[0].title }}"
 @pytest.mark.parametrize(
     ("preheader", "reason"),
     [
-        (ERROR_IN_A_PART, "what a part of the subscribers would get has 1 error(s), the first: "),
+        (ERROR_IN_A_PART, "what a part of the subscribers would get has 1 error, the first: "),
         (FAILURE_IN_A_PART, "what a part of the subscribers would get cannot be rendered: "),
     ],
 )
@@ -156,13 +156,13 @@ def test_a_forced_issue_is_held_for_errors_of_a_selection_that_was_not_shown(lon
         (held,) = [
             one for one in site.tick(MONDAY + timedelta(minutes=minutes)).held if one.issue.startswith("weekly/")
         ]
-        assert "has 1 error(s) that were not shown when it was forced, the first: " in held.reason
+        assert "has 1 error that were not shown when it was forced, the first: " in held.reason
     assert site.recipients == []
     reopen(site.kit.site, "weekly", MONDAY + timedelta(hours=1))
     force_draft(site.kit.site, "weekly", "it is about typesetting")
     approval = site.approve(at=MONDAY + timedelta(hours=1))
     assert (approval.row.forced, approval.opened) == (None, None)
-    assert "has 2 error(s)" in approval.trouble
+    assert "has 2 errors" in approval.trouble
     (check,) = check_site(
         site.kit.site, ["weekly"], site.clock.now(), with_browser=False, force="both are meant"
     ).issues
@@ -191,7 +191,7 @@ def test_the_permission_for_an_issue_lapses_if_a_check_finds_other_errors(lone_s
     set_preheader(site, ERROR_IN_A_PART)
     site.subscribe("everything")
     site.subscribe("water", follows={"topics": ["Water"]})
-    assert "has 1 error(s)" in site.approve().trouble
+    assert "has 1 error" in site.approve().trouble
     force_issue(site.kit.site, "weekly", "the editor is on holiday", shown=())
     (check,) = check_site(site.kit.site, ["weekly"], site.clock.now(), with_browser=False).issues
     assert check.forced is None

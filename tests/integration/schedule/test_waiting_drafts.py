@@ -17,7 +17,7 @@ def newsroom(any_kit: SiteKit) -> Newsroom:
     room.turn()
     room.kit.article("one.md", "One", date="2026-11-20", body="Lorem ipsum dolor sit amet.")
     room.clock.at = slot(23)
-    assert room.ran() == [("digest:daily", 23, "its draft has 1 error(s)")]
+    assert room.ran() == [("digest:daily", 23, "its draft has 1 error")]
     return room
 
 
