@@ -52,6 +52,17 @@ def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
     return slugs
 
 
+def require_interest_fields(names: Iterable[str]) -> None:
+    """Check the fields of interests.
+
+    Raises:
+        SettingsError: one of them does not exist.
+    """
+    for name in names:
+        if name not in store.INTEREST_KINDS:
+            raise SettingsError(f"{name!r} is no field of interests; the fields are {', '.join(store.INTEREST_KINDS)}")
+
+
 def require_reason(text: str | None) -> str:
     """Return the reason of ``--resubscribe``; empty if the option was not given.
 
@@ -195,13 +206,15 @@ def add_subscriber(
     """Add or update a subscriber by an operator's command, and return them.
 
     Args:
-        digests: what to subscribe them to; the site's only digest by default.
-        follows: field → labels of their interests; everything by default.
-        zone, language: theirs; the site's by default.
-        resubscribe: why to subscribe them although they had unsubscribed; None for people who have not.
+        digests: what to subscribe them to; the site's only digest by default. Their other subscriptions stay.
+        follows: field → labels of their interests, such as ``{"topics": ["Water"]}``; the fields are those of
+            ``interest_choices()``. None keeps what is stored: everything, for a new subscriber.
+        zone: a name of the tz database, such as ``Europe/London``; None keeps theirs, by default the site's.
+        language: a language tag, such as ``pt-BR``; None keeps theirs, by default the site's.
+        resubscribe: why to subscribe them although they had unsubscribed or bounced; None for people who have not.
 
     Raises:
-        SettingsError: the address or a digest is wrong, or they have unsubscribed and no reason is given.
+        SettingsError: the address or another value is wrong, or they have unsubscribed and no reason is given.
     """
     site = context.site
     checked, reason = require_address(address), require_reason(resubscribe)
@@ -211,8 +224,7 @@ def add_subscriber(
     labels = {
         name: names if isinstance(names, str) else tuple(names) for name, names in (follows or {}).items() if names
     }
-    for name in labels.keys() - store.INTEREST_KINDS.keys():
-        raise SettingsError(f"{name!r} is no field of interests; the fields are {', '.join(store.INTEREST_KINDS)}")
+    require_interest_fields(labels)
     try:
         row = make_row(0, checked, ACTIVE, {"zone": zone, "language": language, **labels}, site.digests)
     except ValueError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from sqlalchemy import Connection
 
 from publisher.context import Context
+from publisher.errors import SettingsError
 from publisher.model.subscriptions import ChangeSource, SubscriptionState
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store
@@ -31,7 +32,10 @@ _STATUSES: Final = ("bounced", "complained", "unsubscribed")
 
 
 def suppress_by_operator(context: Context, address: str, *, note: str = "") -> bool:
-    """Put an address on the suppression list; return False if it was already there.
+    """Put an address on the suppression list, so that it gets no mail; return False if it was already there.
+
+    Args:
+        note: the reason, for the record.
 
     Raises:
         SettingsError: the text is not an address.
@@ -76,22 +80,30 @@ def list_subscribers(
     """Yield subscribers in the order in which they were added.
 
     They are all, those with a state for a digest, or those with a status. With both, the status is their state for that
-    digest.
+    digest. Errors are raised when the first subscriber is read.
 
     Raises:
-        SettingsError: there is no such digest.
+        SettingsError: there is no such digest or status.
     """
     if digest is not None:
         require_digests(context.site, [digest])
-    state = SubscriptionState(status) if status is not None else None
+    try:
+        state = SubscriptionState(status) if status is not None else None
+    except ValueError:
+        raise SettingsError(f"{status!r} is no status. There are: {', '.join(SubscriptionState)}") from None
     with context.db.read() as connection:
         yield from store.iter_subscribers(connection, digest=digest, status=state)
 
 
 def export_subscribers(context: Context, file: TextIO, *, as_json: bool, digest: str | None = None) -> int:
-    """Write subscribers with their states as CSV without formulas, or as JSON Lines.
+    """Write subscribers with their states, and return their number.
 
-    ``import`` reads both, and gives everybody the same states. Return the number of subscribers.
+    ``import_list()`` reads the file, and gives them the same states.
+
+    Args:
+        file: opened for text, with ``newline=""`` and UTF-8.
+        as_json: True for JSON Lines, False for CSV; cells that a spreadsheet would run as a formula get an apostrophe.
+        digest: only people with a state for it; None for all.
 
     Raises:
         SettingsError: there is no such digest.

@@ -30,6 +30,7 @@ from publisher.subscriptions.subscribe import (
     SubscriptionRequest,
     may_confirm,
     request_resubscription,
+    require_valid,
 )
 from publisher.subscriptions.unsubscribe import mask_address
 
@@ -79,7 +80,12 @@ class PreferencesResult(Result):
 
 
 def resolve_access(context: Context, *, delivery_token: str = "", link_token: str = "") -> Access | None:
-    """Return the subscriber of a delivery token or a signed link; None if neither is valid."""
+    """Return the subscriber of a link to the preferences; None if the link is not valid, or has expired.
+
+    Args:
+        delivery_token: what stands for ``{copy}`` in ``mail.preferences``, in the link of a delivery. It never expires.
+        link_token: the parameter ``t`` of the link in a confirmation email.
+    """
     site, now = context.site, context.now
     with context.db.read() as connection:
         link = signed_links(site, connection).verify("preferences", link_token, now) if link_token else None
@@ -118,10 +124,18 @@ def personal_feed_url(site: Site, connection: Connection, subscriber: Subscriber
 def save_preferences(context: Context, access: Access, request: SubscriptionRequest) -> PreferencesResult | None:
     """Store a subscriber's preferences; return None if they were erased or suppressed.
 
-    A signed link makes newsletters that they had unsubscribed from active at once. A delivery token does not:
-    these newsletters need a confirmation email.
+    The request replaces all that is stored: newsletters that it does not name are unsubscribed from, and interests that
+    it does not name are removed. A signed link makes newsletters that they had unsubscribed from active at once. A
+    delivery token does not: these newsletters need a confirmation email.
+
+    Args:
+        access: from ``resolve_access()``.
+
+    Raises:
+        SettingsError: there is no such digest, field of interests or time zone.
     """
     site = context.site
+    require_valid(site, request)
     with context.db.write() as connection:
         subscriber = subscribers.find_subscriber(connection, access.subscriber_id)
         if subscriber is None or subscriber.is_suppressed:
@@ -153,7 +167,10 @@ def save_preferences(context: Context, access: Access, request: SubscriptionRequ
 
 
 def pause_mail(context: Context, subscriber_id: int, until: date | None = None) -> bool:
-    """Pause mail until a day in the subscriber's own time zone, or without an end; return whether they exist.
+    """Pause mail until a day in the subscriber's own time zone; return whether they exist.
+
+    Args:
+        until: the first day with mail again; None for a pause without an end, for people who only read their feed.
 
     Raises:
         ValueError: the day is not between tomorrow and a year from now.
@@ -188,7 +205,18 @@ def set_personal_feed(context: Context, subscriber_id: int, *, is_on: bool) -> N
 
 
 def request_data(context: Context, subscriber_id: int, kind: ConfirmationKind) -> None:
-    """Send a link that shows or erases a subscriber's data, to their mailbox only."""
+    """Queue an email with a link that shows or erases a subscriber's data, to their mailbox only.
+
+    They get one a day at most.
+
+    Args:
+        kind: ``DOWNLOAD`` or ``ERASE``.
+
+    Raises:
+        ValueError: it is another kind.
+    """
+    if kind not in (ConfirmationKind.DOWNLOAD, ConfirmationKind.ERASE):
+        raise ValueError(f"{kind} is not a request for data. Use DOWNLOAD or ERASE")
     with context.db.write() as connection:
         _queue(context, connection, subscriber_id, kind, {})
 
@@ -210,7 +238,9 @@ def _queue(
 
 
 def request_address_change(context: Context, subscriber_id: int, address: str) -> None:
-    """Send confirmation emails about a new address to both addresses.
+    """Queue confirmation emails about a new address to both addresses; it changes once both have confirmed.
+
+    None is sent for a suppressed address, or a second time on one day: the caller cannot see the difference.
 
     Raises:
         ValueError: the text is not an address; the message says why.

@@ -9,11 +9,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.cadence import find_zone
 from publisher.context import Context
 from publisher.delivery import brakes_store as brakes
+from publisher.errors import SettingsError
 from publisher.feeds import facets_store as facets
 from publisher.model.result import Result
 from publisher.model.subscriptions import ChangeSource, ConfirmationKind, SubscriptionState
+from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import parse_address
@@ -22,7 +25,7 @@ from publisher.subscribers.subscriptions_store import StateChange
 from publisher.subscribers.suppression import suppression_hash
 from publisher.subscribers.suppression_store import lift_suppression, load_suppressions
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.subscriptions.add import require_digests, upsert_subscriber
+from publisher.subscriptions.add import require_digests, require_interest_fields, upsert_subscriber
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 
 #: An address gets at most one confirmation email in this period.
@@ -37,12 +40,26 @@ _MAX_LABELS: Final = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRequest(Result):
-    """A request to subscribe, stored as JSON with its confirmation email."""
+    """The newsletters and interests that a person chooses in a form."""
 
+    #: Names of newsletters in publisher.toml.
     digests: tuple[str, ...]
-    #: Field → labels that they want; everything by default.
+    #: Field → labels that they want, as ``interest_choices()`` returns them; everything by default.
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: A name of the tz database, such as ``Europe/London``; None for the site's time zone.
     zone: str | None = None
+
+
+def require_valid(site: Site, request: SubscriptionRequest) -> None:
+    """Check the names in a request.
+
+    Raises:
+        SettingsError: there is no such digest, field of interests or time zone.
+    """
+    require_digests(site, request.digests)
+    require_interest_fields(request.follows)
+    if request.zone is not None and find_zone(request.zone) is None:
+        raise SettingsError(f"{request.zone!r} is not a time zone of the tz database, such as Europe/London")
 
 
 def request_from(confirmation: ConfirmationEmail) -> SubscriptionRequest:
@@ -56,7 +73,10 @@ def request_from(confirmation: ConfirmationEmail) -> SubscriptionRequest:
 
 
 def interest_choices(context: Context) -> dict[str, list[str]]:
-    """Return field → labels to choose from, by name."""
+    """Return the fields ``topics``, ``regions``, ``brands``, ``tags`` and ``authors`` → labels to choose from, by name.
+
+    These are the labels with the most articles, 40 of a field at most.
+    """
     with context.db.read() as connection:
         return {
             name: facets.facet_labels(connection, kind, _MAX_LABELS)
@@ -65,14 +85,19 @@ def interest_choices(context: Context) -> dict[str, list[str]]:
 
 
 def request_subscription(context: Context, address: str, request: SubscriptionRequest) -> None:
-    """Send a confirmation email for a submitted form.
+    """Queue a confirmation email for a submitted form; nothing is subscribed before it is confirmed.
+
+    An address gets one a day at most, and none if it is suppressed: the caller cannot see the difference. Only
+    ``tick()`` and ``publish run`` send it.
 
     Raises:
-        ValueError: that is no address, with the reason.
-        SettingsError: there is no such digest.
+        ValueError: the text is not an address; the message says why.
+        SettingsError: no digest is named, or there is no such digest, field of interests or time zone.
     """
     checked = parse_address(address)
-    require_digests(context.site, request.digests)
+    require_valid(context.site, request)
+    if not request.digests:
+        raise SettingsError("the request names no newsletter. Name one in its digests")
     with context.db.write() as connection:
         subscribers.lock_subscribers(connection)
         hashed = suppression_hash(keyring(context.site, connection), checked.key)

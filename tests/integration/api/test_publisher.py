@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from publisher import Publisher, SubscriptionRequest
+from publisher import Access, ConfirmationKind, Publisher, SubscriptionRequest
 from publisher.errors import SettingsError, StoreError
 from tests.conftest import MailKit, SiteKit
 
@@ -85,13 +85,49 @@ def test_a_preview_is_not_part_of_a_transaction(kit: SiteKit) -> None:
         publisher.digests.preview("daily")
 
 
-def test_a_request_for_an_unknown_newsletter_is_an_error(mail_kit: MailKit) -> None:
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (SubscriptionRequest(digests=("dayly",)), r"there is no digest 'dayly'\. publisher\.toml has: daily"),
+        (SubscriptionRequest(digests=("daily",), follows={"topic": ("Water",)}), "'topic' is no field of interests"),
+        (SubscriptionRequest(digests=("daily",), zone="Mars/Olympus"), "'Mars/Olympus' is not a time zone"),
+    ],
+)
+def test_a_request_with_an_unknown_name_is_an_error(
+    mail_kit: MailKit, request_: SubscriptionRequest, error: str
+) -> None:
+    """The person would get nothing, or everything, or at another time than they chose."""
+    with Publisher.open(mail_kit.root) as publisher:
+        person = publisher.subscribers.add("ben@example.org")
+        with pytest.raises(SettingsError, match=error):
+            publisher.subscribers.request_subscription("ann@example.org", request_)
+        with pytest.raises(SettingsError, match=error):
+            publisher.subscribers.save_preferences(Access(person.id, is_signed_link=True), request_)
+        assert list(publisher.subscribers.list()) == [person]
+
+
+def test_a_request_without_a_newsletter_is_an_error(mail_kit: MailKit) -> None:
     """The person would confirm a subscription to nothing."""
+    with Publisher.open(mail_kit.root) as publisher, pytest.raises(SettingsError, match="names no newsletter"):
+        publisher.subscribers.request_subscription("ann@example.org", SubscriptionRequest(digests=()))
+
+
+def test_only_emails_about_data_can_be_requested(mail_kit: MailKit) -> None:
+    """An email of another kind would name an address or an issue that the request does not have."""
+    with Publisher.open(mail_kit.root) as publisher:
+        person = publisher.subscribers.add("ann@example.org")
+        for kind in set(ConfirmationKind) - {ConfirmationKind.DOWNLOAD, ConfirmationKind.ERASE}:
+            with pytest.raises(ValueError, match="is not a request for data"):
+                publisher.subscribers.request_data(person.id, kind)
+
+
+def test_an_unknown_status_is_an_error_with_the_known_ones(mail_kit: MailKit) -> None:
+    """A program passes what a form or a command line has."""
     with (
         Publisher.open(mail_kit.root) as publisher,
-        pytest.raises(SettingsError, match=r"there is no digest 'dayly'\. publisher\.toml has: daily"),
+        pytest.raises(SettingsError, match=r"'gone' is no status\. There are: active, unconfirmed, "),
     ):
-        publisher.subscribers.request_subscription("ann@example.org", SubscriptionRequest(digests=("dayly",)))
+        list(publisher.subscribers.list(status="gone"))
 
 
 def test_a_dry_run_stores_nothing(any_kit: SiteKit) -> None:
