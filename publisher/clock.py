@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """The system clock."""
+    """The system clock, and the base class of others."""
 
     def now(self) -> datetime:
         """Return the time in UTC. It can jump in both directions when the clock is set."""

@@ -23,7 +23,8 @@ from publisher.settings import SETTINGS_FILE
 
 __all__ = ["SETTINGS", "FixedClock", "MemoryTransport", "SentMessage", "TemporarySite", "temporary_site"]
 
-#: The settings of a temporary site: one newsletter, whose issues are sent once they are approved.
+#: The settings of a temporary site: one newsletter, whose issues are sent once they are approved, with links to the
+#: pages of subscribers, and a return path by which bounces are recognised.
 SETTINGS = """
 title = "The Test Review"
 base_url = "https://review.example"
@@ -32,6 +33,10 @@ zone = "UTC"
 [mail]
 sender = "The Test Review <news@review.example>"
 postal_address = "1 Test Street, Testville"
+bounces = "bounces+{copy}@review.example"
+unsubscribe = "https://review.example/newsletters/leave"
+one_click = true
+preferences = "https://review.example/newsletters/preferences"
 
 [delivery]
 transport = "maildir"
@@ -43,7 +48,7 @@ title = "The Daily"
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message that would have left."""
+    """A message that would have been sent."""
 
     #: The address for RCPT.
     recipient: str
@@ -122,9 +127,9 @@ def temporary_site(
     """Open a site in a temporary folder, which is deleted at the end. Its mail stays in memory.
 
     Args:
-        settings: the text of publisher.toml.
+        settings: the text of publisher.toml; ``SETTINGS`` by default, which a program can change with ``replace()``.
         articles: name of a file → its text, or a record that is written as JSON.
-        now: where its clock stands.
+        now: the time of its clock; ``2026-01-05T07:00Z`` by default.
 
     Raises:
         SettingsError: the settings are invalid.

@@ -41,6 +41,7 @@ class Draft:
     """The next issue of a digest, as a person sees it before they approve it."""
 
     digests: Digests
+    #: When its send opens once it is approved.
     time: ApprovalTime
     #: What its approval would do, and what stops it.
     plan: ApprovalPlan

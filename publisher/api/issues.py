@@ -15,7 +15,10 @@ from publisher.reports.trace import delivery_history
 
 
 class Issues(Subject):
-    """The issues of a site and their deliveries."""
+    """The issues of a site and their deliveries.
+
+    A target is ``DIGEST/NAME``, or ``DIGEST``: its newest issue that is not sent completely, or else its newest one.
+    """
 
     send = use_case(deliver)
     send_test = use_case(send_draft_test)

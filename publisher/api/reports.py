@@ -27,7 +27,7 @@ class Reports(Subject):
         """Return the state of a site. Nothing is changed.
 
         Raises:
-            StoreError: the database cannot be read, or there is none yet.
+            StoreError: the database cannot be read.
         """
         # They import the parsers of articles, which the other reports do not need.
         from publisher.reports.permissions import find_exposed_paths

@@ -48,11 +48,11 @@ class Publisher:
     """A site that is open. Close it, or use it in a ``with`` statement.
 
     It may be used by several threads. Each method is one use case, and its own transaction unless it is called within
-    ``transaction()``.
+    ``transaction()``. ``site`` has the settings, under the names of publisher.toml.
     """
 
-    articles: Articles = _subject("Articles", "The articles: correct, retract.")
-    feeds: Feeds = _subject("Feeds", "The feeds: notify hubs.")
+    articles: Articles = _subject("Articles", "The articles: correct, retract, reinstate.")
+    feeds: Feeds = _subject("Feeds", "The feeds: personal feeds, hubs, web servers.")
     digests: Digests = _subject("Digests", "The newsletters: drafts, notes, approval.")
     issues: Issues = _subject("Issues", "The issues and their deliveries.")
     reports: Reports = _subject("Reports", "Reports about the site.")
@@ -107,7 +107,8 @@ class Publisher:
         Args:
             folder: the current folder by default.
             clock: the time; this machine's clock by default.
-            transport: sends messages in place of the transport of the settings.
+            transport: sends messages in place of the transport of the settings, which must have one all the same:
+                ``[smtp]``, or ``transport = "maildir"`` in ``[delivery]``.
             progress: called with (label, done, total) during long work; the total is 0 if it is not known.
             on_wait: called with the name of another process that works on the site, before it is waited for.
             dry_run: roll back every change at the end. No file is written and no message is sent.

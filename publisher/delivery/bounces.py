@@ -129,9 +129,11 @@ def _pages(messages: Iterable[tuple[str, bytes | None]]) -> Iterator[list[tuple[
 
 
 def process_mailbox(context: Context, *, path: Path | None = None, keep: bool = False) -> BounceResult:
-    """Process the mailbox of the settings, or a Maildir or mbox at ``path``; with ``keep``, leave everything in it.
+    """Process bounces, complaints and requests to unsubscribe from a mailbox, and delete them from it.
 
-    The context's progress is called at intervals with the number of messages so far.
+    Args:
+        path: a Maildir or mbox; the mailbox of the settings by default.
+        keep: True to leave everything in the mailbox.
 
     Raises:
         SettingsError: there is no such mailbox.
@@ -151,9 +153,12 @@ def process_mailbox(context: Context, *, path: Path | None = None, keep: bool = 
 
 
 def process_messages(context: Context, messages: Iterable[bytes]) -> BounceResult:
-    """Process messages from elsewhere, such as standard input.
+    """Process bounces, complaints and requests to unsubscribe, which the caller got in another way.
 
-    A message that cannot be read is saved in the site's folder `UNREADABLE_FOLDER`, under its hash.
+    A message that cannot be read is saved in the site's folder ``unreadable/``, under its hash.
+
+    Args:
+        messages: whole messages as they arrived, with the return path or recipient in ``To`` or ``Delivered-To``.
 
     Raises:
         StoreError: the caller has a transaction or a dry run.

@@ -102,10 +102,9 @@ def deliver(
     Several processes may send at a time, and again after any of them was killed.
 
     Args:
-        target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
         limit: number of messages to send; None for all.
         uncertain: policy for uncertain deliveries of earlier runs; None leaves them as they are.
-        on_progress: called at intervals.
+        on_progress: called at intervals with the counts so far and the number of deliveries to make.
         is_stopping: called at intervals; once it returns True, messages in progress are finished and no more are sent.
         is_attended: True if a person waits: a relay that lost messages is then used before its pause is over.
 

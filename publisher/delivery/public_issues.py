@@ -51,13 +51,20 @@ def public_issues(connection: Connection, site: Site, digest: str, **options: An
 
 
 def newest_issues(context: Context, most: int) -> dict[str, list[IssueRow]]:
-    """Return digest → its newest public issues, for the digests of the settings."""
+    """Return digest → at most MOST of its public issues, newest first, for the digests of the settings.
+
+    An issue is public once its send is open.
+    """
     with context.db.read() as connection:
         return {slug: public_issues(connection, context.site, slug, limit=most) for slug in context.site.digests}
 
 
 def archived_issues(context: Context, digest: str, most: int, *, before: str | None = None) -> list[IssueRow] | None:
-    """Return at most MOST public issues of a digest, newest first; None if there is no issue BEFORE."""
+    """Return at most MOST public issues of a digest, newest first.
+
+    Args:
+        before: the name of an issue: only older ones are returned, or None if there is no such issue.
+    """
     with context.db.read() as connection:
         later = public_issues(connection, context.site, digest, name=before, limit=1) if before is not None else []
         if before is not None and not later:

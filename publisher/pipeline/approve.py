@@ -75,6 +75,7 @@ class ApprovalPlan:
 class Approval:
     """An approved issue."""
 
+    #: The issue before its send opened.
     row: IssueRow
     #: Its opened send; None if it opens later.
     opened: OpenedSummary | None
@@ -86,6 +87,10 @@ class Approval:
 
 def plan_approval(context: Context, target: str, *, time: ApprovalTime = ApprovalTime.SLOT) -> ApprovalPlan:
     """Read articles/, bring the draft of a digest up to date, and return what its approval would do.
+
+    Args:
+        target: the digest.
+        time: when the send would open; a draft that is sent before its slot is rendered as of now.
 
     Raises:
         SettingsError: there is no such digest, or nothing for its next issue.
@@ -236,6 +241,7 @@ def approve(
 
     Args:
         target: the digest.
+        time: when its send opens. A send that opens now is done by ``issues.send()``, ``tick()`` or ``publish run``.
         expect: hash of the draft that a person has seen; None to approve it as it is.
 
     Raises:

@@ -65,14 +65,15 @@ def set_note(
 ) -> NoteResult:
     """Store the note and the editors' choice of articles of a digest's next issue, and bring its draft up to date.
 
-    If anything changes, articles/ is read and staged first; no issue is made.
+    If anything changes, articles/ is read and staged first; no issue is made. Articles are named by ID, URL, file or
+    the last part of their path.
 
     Args:
         text: a new note in Markdown; None keeps the stored one.
-        lead: the name of a new lead; None keeps the stored one.
-        add: names of articles to add, whatever their age.
-        leave_out: names of articles to leave to the issue after the next one.
-        order: names of articles in the order of the issue; empty keeps the stored order.
+        lead: the article that comes first; None keeps the stored one.
+        add: articles to add, whatever their age.
+        leave_out: articles to leave to the issue after the next one.
+        order: articles in the order of the issue; empty keeps the stored order.
         clear: remove everything that is stored first.
 
     Raises:

@@ -69,15 +69,15 @@ class Preview(Result):
 
 
 def preview(
-    context: Context, slug: str, *, folder: Path | None = None, browser: BackgroundBrowser | None = None
+    context: Context, digest: str, *, folder: Path | None = None, browser: BackgroundBrowser | None = None
 ) -> Preview:
     """Write the digest's next issue as HTML, plain text and, with a browser, screenshots.
 
     articles/ is read as by 'publish now', and nothing is stored. If no article is pending, the newest ones are used.
 
     Args:
-        folder: the output folder; ``outbox/_preview/SLUG`` by default.
-        browser: a browser with the site's images; one is started by default.
+        folder: the output folder; ``outbox/_preview/DIGEST`` by default.
+        browser: for callers that have one already; one is started by default.
 
     Raises:
         SettingsError: there is no such digest, or no article for it.
@@ -85,13 +85,13 @@ def preview(
         StageError: the folder is not writable.
     """
     site = context.site
-    digest = site.digest(slug)
-    target = folder or site.outbox_dir / "_preview" / slug
+    settings = site.digest(digest)
+    target = folder or site.outbox_dir / "_preview" / digest
     # A browser takes as long to start as the issue takes to compose.
     with ExitStack() as stack:
         browser = browser or stack.enter_context(BackgroundBrowser(local_media_loader(site)))
         with context.dry_run() as trial:
-            composed, uses_newest_articles, skipped = _read_and_compose(trial, digest)
+            composed, uses_newest_articles, skipped = _read_and_compose(trial, settings)
         files, missing = _files(composed, browser, context.progress)
     _write(target, files)
     return Preview(

@@ -87,9 +87,11 @@ def reopen(context: Context, target: str) -> IssueRow:
 
 
 def discard(context: Context, target: str, *, until_next: bool = False) -> Discarded:
-    """Leave the articles of a draft out of this newsletter, or keep them for the issue after its slot.
+    """Leave the articles of a draft out of this newsletter; articles that the draft had no room for stay.
 
-    Articles that the draft had no room for stay.
+    Args:
+        target: the digest.
+        until_next: True to keep them for the issue after the next slot.
 
     Raises:
         SettingsError: the digest has no draft.
@@ -109,7 +111,7 @@ def discard(context: Context, target: str, *, until_next: bool = False) -> Disca
     return Discarded(digest=draft.digest, articles=len(draft.articles))
 
 
-def undo_discard(context: Context, slug: str) -> Discarded:
+def undo_discard(context: Context, digest: str) -> Discarded:
     """Put articles that were discarded or kept for later back into the next issue, unless one has opened since.
 
     Raises:
@@ -117,16 +119,16 @@ def undo_discard(context: Context, slug: str) -> Discarded:
     """
     with context.exclusive():
         with context.db.write() as connection:
-            seqs = pending.restore_skipped(connection, slug, [SkipKind.DISCARDED])
-            if slug in context.site.digests:
-                digest = context.site.digest(slug)
-                content = next_content(connection, context.site, digest, context.now)
-                slot = skip_slot(connection, context.site, digest, content.slot)
-                seqs += pending.restore_skipped(connection, slug, [SkipKind.DRAFT_LATER], since=slot)
+            seqs = pending.restore_skipped(connection, digest, [SkipKind.DISCARDED])
+            if digest in context.site.digests:
+                settings = context.site.digest(digest)
+                content = next_content(connection, context.site, settings, context.now)
+                slot = skip_slot(connection, context.site, settings, content.slot)
+                seqs += pending.restore_skipped(connection, digest, [SkipKind.DRAFT_LATER], since=slot)
         if not seqs:
-            raise SettingsError(f"nothing of {slug} was discarded since its last issue: there is nothing to undo")
-        _stage(context, slug)
-    return Discarded(digest=slug, articles=len(seqs))
+            raise SettingsError(f"nothing of {digest} was discarded since its last issue: there is nothing to undo")
+        _stage(context, digest)
+    return Discarded(digest=digest, articles=len(seqs))
 
 
 def plan_cancel(context: Context, target: str) -> CancelPlan:

@@ -13,10 +13,16 @@ from publisher.reports import statistics_store as statistics
 def count_click(
     context: Context, digest: str, name: str, seq: int, *, is_program: bool, is_counted: bool = True
 ) -> str | None:
-    """Return the URL of an article of an issue, and count the click; None without one.
+    """Return the URL of an article of an issue, and count the click; None if the issue does not have the article.
 
     The URL comes from the database, so a forged link cannot lead elsewhere. Links of a draft work too, under the name of
     any slot, because the draft of a test mail may wait for another one by now. They are not counted.
+
+    Args:
+        name: the name of the issue.
+        seq: the arrival number of the article (``Article.seq``).
+        is_program: True for a mail scanner or a bot, which is counted apart.
+        is_counted: False to return the URL only.
     """
     from publisher.digests.render import tracking_parameters
     from publisher.digests.story import with_tracking

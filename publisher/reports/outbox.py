@@ -95,7 +95,6 @@ def list_issues(context: Context, digest: str | None = None) -> list[OutboxIssue
 
     Raises:
         SettingsError: neither an issue nor the settings name this digest.
-        StoreError: there is no database yet.
     """
     site = context.site
     with context.db.read() as connection:

@@ -72,7 +72,7 @@ class Stats(Result):
 
 
 def record_feed_requests(context: Context, rows: Sequence[FeedRequestRow]) -> None:
-    """Store counted requests."""
+    """Add requests of feed readers, as a web server has counted them, to the figures of the site."""
     if rows:
         with context.db.write() as connection:
             statistics.add_feed_requests(connection, rows)

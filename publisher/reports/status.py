@@ -133,7 +133,7 @@ def load_status(context: Context, *, exposed: Sequence[ExposedPath] = ()) -> Sta
             that creates temporary files beside it.
 
     Raises:
-        StoreError: the database cannot be read, or there is none yet.
+        StoreError: the database cannot be read.
     """
     site, now = context.site, context.now
     with context.db.read() as connection:

@@ -77,6 +77,7 @@ class SubscriberRow:
 class RejectedRow:
     """A row that cannot be used, and why."""
 
+    #: The line of the file on which it ends; the header is line 1.
     number: int
     reason: str
 

@@ -61,9 +61,12 @@ class ConfirmationResult(Result):
 
 
 def open_confirmation(context: Context, link_token: str) -> OpenedConfirmation | None:
-    """Return the confirmation email of a link token without changing anything.
+    """Return the confirmation email of a link without changing anything, to ask the person.
 
     None if the token is not one of this site, or the email was deleted.
+
+    Args:
+        link_token: the parameter ``t`` of the link, which leads to ``/newsletters/confirm`` below base_url.
     """
     with context.db.read() as connection:
         return _open(context, connection, link_token)
@@ -82,7 +85,8 @@ def _open(context: Context, connection: Connection, link_token: str) -> OpenedCo
 def answer_confirmation(context: Context, link_token: str) -> ConfirmationResult | None:
     """Carry out a confirmation; repeating it changes nothing.
 
-    None if the token is not one of this site, or has expired.
+    Call it when the person has pressed a button (POST): mail scanners open links. None if the token is not one of this
+    site, or has expired.
     """
     with context.db.write() as connection:
         # Two requests at once must not both be the first: the lock is taken before the email is read.

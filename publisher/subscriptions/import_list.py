@@ -60,16 +60,18 @@ class ImportResult:
     """The result of an import."""
 
     rows: int = 0
+    #: New subscribers who are active. Others are stored, too, and counted in ``inactive``.
     added: int = 0
+    #: Subscribers who were changed.
     changed: int = 0
     #: Rows that change nothing.
     unchanged: int = 0
     #: Rows that the list calls active, of people who have unsubscribed or are suppressed: they stay so.
     skipped: int = 0
-    #: The first of them, with the address and since when.
+    #: The first 20 of them, with the address and since when.
     skips: list[RejectedRow] = field(default_factory=list)
     rejected: int = 0
-    #: The first of them.
+    #: The first 20 of them; ``on_rejected`` gets all.
     rejections: list[RejectedRow] = field(default_factory=list)
     #: State, or ``suppressed: bounced`` → rows that are not active.
     inactive: Counter[str] = field(default_factory=Counter)
@@ -79,6 +81,7 @@ class ImportResult:
     unnamed: Counter[str] = field(default_factory=Counter)
     #: (column, value) that was not understood → rows that are not active because of it.
     unclear: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: What else the operator should know, such as columns that were ignored.
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -103,16 +106,6 @@ class ImportResult:
             "rejections": [{"row": row.number, "reason": row.reason} for row in self.rejections],
             "notes": self.notes,
         }
-
-    def count_inactive(self, consent: Consent) -> None:
-        """Count a row whose subscriber must not be mailed."""
-        label = f"{consent.state}: {consent.reason}" if consent.reason else str(consent.state)
-        self.inactive[label] += 1
-        columns = self.deciding.setdefault(label, [])
-        columns += [column for column in consent.columns if column not in columns]
-        for cause in consent.unclear:
-            if cause in self.unclear or len(self.unclear) < _MAX_UNCLEAR:
-                self.unclear[cause] += 1
 
 
 def import_list(
@@ -258,7 +251,7 @@ class _Importer:
         """Sort a row by new subscriber, existing subscriber or suppressed address."""
         key = row.address.key
         if row.state is not SubscriptionState.ACTIVE:
-            self.result.count_inactive(row.consent)
+            self._count_inactive(row.consent)
         if row.state is SubscriptionState.SUPPRESSED:
             note = f"imported list: {', '.join(row.consent.columns)}"
             reason = row.consent.reason or "asked"
@@ -281,6 +274,17 @@ class _Importer:
                 self._skip(row, f"not mailed: {suppression.SUPPRESSION_WORDS[page.suppressed[hashed]]}")
         else:
             self._add_new_row(page, row)
+
+    def _count_inactive(self, consent: Consent) -> None:
+        """Count a row whose subscriber must not be mailed."""
+        result = self.result
+        label = f"{consent.state}: {consent.reason}" if consent.reason else str(consent.state)
+        result.inactive[label] += 1
+        columns = result.deciding.setdefault(label, [])
+        columns += [column for column in consent.columns if column not in columns]
+        for cause in consent.unclear:
+            if cause in result.unclear or len(result.unclear) < _MAX_UNCLEAR:
+                result.unclear[cause] += 1
 
     def _add_new_row(self, page: _Page, row: SubscriberRow) -> None:
         key = row.address.key

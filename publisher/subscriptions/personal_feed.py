@@ -33,7 +33,11 @@ _DEFAULT_LIMIT: Final = 50
 
 
 def render_personal_feed(context: Context, token: str, form: FeedFormat) -> bytes | None:
-    """Return the feed of a token; None if the token is not valid any more."""
+    """Return a personal feed; None if the token is not valid any more.
+
+    Args:
+        token: the last part of the feed's URL (``Preferences.feed``), without suffix.
+    """
     from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
     site, db = context.site, context.db

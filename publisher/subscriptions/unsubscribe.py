@@ -84,9 +84,12 @@ def mask_address(address: str) -> str:
 
 
 def link_status(context: Context, token: str) -> LinkStatus | None:
-    """Return the state of a link's subscription without changing it.
+    """Return the state of the subscription of an unsubscribe link without changing it.
 
     None if the token is not one of this site.
+
+    Args:
+        token: what stands for ``{copy}`` in ``mail.unsubscribe``. It never expires.
     """
     owner = _owner(context, token)
     if owner is None:
@@ -96,7 +99,13 @@ def link_status(context: Context, token: str) -> LinkStatus | None:
 
 
 def unsubscribe_by_link(context: Context, token: str, *, everything: bool = False) -> LinkStatus | None:
-    """Unsubscribe the owner of a link from its newsletter, or all. Tokens never expire."""
+    """Unsubscribe the subscriber of an unsubscribe link from its newsletter; return None like ``link_status()``.
+
+    Call it for a POST only, also without a button: the one-click button of mail clients does (RFC 8058).
+
+    Args:
+        everything: True to unsubscribe from all newsletters, later ones included.
+    """
     owner = _owner(context, token)
     if owner is None:
         return None

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import publisher
-from publisher import Publisher, check_feed, check_message, next_slot
+from publisher import Publisher, SubscriptionRequest, check_feed, check_message, next_slot
 from publisher.api.subject import Subject
 from publisher.errors import SettingsError
-from publisher.testing import SETTINGS, temporary_site
+from publisher.testing import temporary_site
 from tests.conftest import SiteKit
 
 PAGE = (Path(__file__).parents[2] / "docs/library.md").read_text("utf-8")
@@ -41,8 +41,7 @@ def test_the_program_that_publishes_a_folder_runs(kit: SiteKit, tmp_path: Path) 
 
 def test_the_flask_view_asks_for_a_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A form that another person fills in subscribes no one."""
-    mail = SETTINGS.replace("[mail]", '[mail]\nunsubscribe = "https://review.example/unsubscribe"')
-    with temporary_site(settings=mail) as site:
+    with temporary_site() as site:
         monkeypatch.setenv("SITE", str(site.folder))
         script = tmp_path / "subscribe_view.py"
         script.write_text(program("subscribe_view.py"))
@@ -54,6 +53,43 @@ def test_the_flask_view_asks_for_a_confirmation(tmp_path: Path, monkeypatch: pyt
         site.publisher.tick()
         [message] = site.mail.sent_to("ann@example.org")
         assert "/confirm?" in message.text
+
+
+def test_the_flask_views_answer_the_links_in_emails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People confirm, choose and unsubscribe on the site's own pages."""
+    with temporary_site(articles={"one.md": ARTICLE}) as site:
+        monkeypatch.setenv("SITE", str(site.folder))
+        script = tmp_path / "self_service.py"
+        script.write_text(program("self_service.py"))
+        application = runpy.run_path(str(script))
+        client = application["app"].test_client()
+        site.clock.move(datetime.now(UTC) - site.clock.now() - timedelta(minutes=1))
+        request = SubscriptionRequest(digests=("daily",), zone="Asia/Tokyo")
+        site.publisher.subscribers.request_subscription("ann@example.org", request)
+        site.publisher.tick()
+        link = _link(site.mail.sent.pop().text, "confirm")
+        assert "subscribe: ann@example.org" in client.get(link).text
+        assert list(site.publisher.subscribers.list()) == []
+        preferences = _link(client.post(link).text, "preferences")
+        assert "checked" in client.get(preferences).text
+        site.publisher.digests.approve("daily")
+        site.publisher.issues.send("daily")
+        leave = _link(site.mail.sent.pop().text, "leave")
+        assert "gets The Daily." in client.get(leave).text
+        assert client.post(leave).text == "You are not subscribed to The Daily."
+        assert "checked" not in client.get(preferences).text
+        assert "Saved." in client.post(preferences, data={"digest": ["daily", "none"]}).text
+        [person] = site.publisher.subscribers.list(status="active")
+        assert (person.digests, person.zone) == (("daily",), "Asia/Tokyo")
+        forged = f"{leave[:-4]}AAAA"
+        assert client.get(forged).status_code == client.get("/newsletters/preferences?t=x").status_code == 404
+        application["publisher"].close()
+
+
+def _link(text: str, page: str) -> str:
+    """Return the path and query of the link to a page."""
+    [link] = {*re.findall(rf"https://review\.example(/newsletters/{page}\?[\w=&.;-]+)", text)}
+    return str(link)
 
 
 def test_the_test_of_a_newsletter_passes(tmp_path: Path) -> None:
@@ -99,6 +135,19 @@ def test_a_temporary_site_publishes_and_mails_without_a_server() -> None:
         assert "Text." in message.html and message.return_path
         assert site.publisher.now() == datetime(2026, 1, 5, 7, tzinfo=UTC)
     assert not site.folder.exists()
+
+
+def test_a_temporary_site_recognises_bounces() -> None:
+    """Programs test how they react to an address that does not exist."""
+    with temporary_site(articles={"one.md": ARTICLE}) as site:
+        site.publisher.subscribers.add("ann@example.org")
+        site.publisher.digests.approve("daily")
+        site.publisher.issues.send("daily")
+        [message] = site.mail.sent
+        status = "Reporting-MTA: dns; mx\n\nFinal-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: 5.1.1\n"
+        report = f"To: {message.return_path}\nContent-Type: message/delivery-status\n\n{status}".encode()
+        result = site.publisher.issues.process_messages([report])
+        assert (result.hard, result.suppressed) == (1, ("ann@example.org",))
 
 
 def test_a_draft_that_has_changed_is_not_approved() -> None:

@@ -23,7 +23,7 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "reference.md"
 _INTRODUCTION: Final = """# Reference of the Python API
 
 Made from the docstrings of the package. [Use publisher from Python](library.md) explains how its parts belong together.
-`as_dict()` of a record is what the command prints with `--json`.
+`as_dict()` of a result is what its command prints with `--json`: the page of the command lists the keys.
 """
 _OTHER_TYPES: Final = "They are described here, and may move to another module: do not import them."
 _SECTION: Final = re.compile(r"^(Args|Raises|Returns|Yields):$", re.MULTILINE)
@@ -37,10 +37,12 @@ _LONGEST_DEFAULT: Final = 40
 
 def render() -> str:
     """Return the page."""
-    parts = [_INTRODUCTION, "## Publisher\n", *_class(Publisher, "Publisher")]
+    parts = [_INTRODUCTION, "## Publisher\n", _markdown(inspect.getdoc(Publisher) or "")]
+    parts += _class(Publisher, "Publisher")
     for name in _SUBJECTS:
         subject = type(getattr(Publisher.__new__(Publisher), name))
-        parts += [f"## publisher.{name}\n", *_class(subject, f"publisher.{name}")]
+        parts += [f"## publisher.{name}\n", _markdown(inspect.getdoc(subject) or "")]
+        parts += _class(subject, f"publisher.{name}")
     functions = [getattr(publisher, name) for name in publisher.__all__ if inspect.isfunction(getattr(publisher, name))]
     parts += ["## Functions that need no site\n", *(part for one in functions for part in _function(one.__name__, one))]
     parts.append("## Records\n")
@@ -147,6 +149,8 @@ def _record(name: str, value: type[Any]) -> Iterator[str]:
         ] + rows
     if rows:
         yield "\n".join(["| field | type | |", "|---|---|---|", *rows, ""])
+    if hasattr(value, "as_dict") and "as_dict" not in vars(value):
+        yield "`as_dict()` returns it for JSON output.\n"
     yield from _class(value, name, heading="####")
 
 
