@@ -147,6 +147,8 @@ def import_list(
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeError as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
+    # Some rows are rejected when they are read, others when their page is stored.
+    result.rejections.sort(key=lambda row: row.number)
     return result
 
 

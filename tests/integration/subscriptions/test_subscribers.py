@@ -128,6 +128,13 @@ def test_a_list_without_a_column_of_addresses_is_rejected_by_name(mail_kit: Mail
         imported(mail_kit, text)
 
 
+def test_rejected_rows_are_listed_in_the_order_of_the_file(mail_kit: MailKit) -> None:
+    """An operator reads them beside the list. Rows without a digest are rejected after the others of their page."""
+    mail_kit.add_settings('[digests.other]\ntitle = "The Other"\n')
+    found = imported(mail_kit, "email\nanna@example.org\nno address\n")
+    assert [row.number for row in found.rejections] == [2, 3]
+
+
 def test_the_summary_of_an_import_separates_columns_from_values(mail_kit: MailKit) -> None:
     """Ignored columns are not listed among the values that were not understood."""
     found = imported(mail_kit, "address,status,colour\nanna@example.org,gold,red\n")
