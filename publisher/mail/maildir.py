@@ -42,7 +42,7 @@ class MaildirTransport:
                 source.record_outcome(message, Outcome(state=DeliveryState.QUEUED, answer=""))
                 continue
             self._write(final)
-            answer = f"written to {self.folder.name}/new/{message.name}"
+            answer = f"written to {self.folder / 'new' / message.name}"
             source.record_outcome(message, Outcome(state=DeliveryState.ACCEPTED, answer=answer))
 
     def _write(self, message: OutgoingMessage) -> None:
