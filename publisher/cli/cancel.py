@@ -33,7 +33,7 @@ def command(issue: str, folder: Path, is_confirmed: bool, as_json: bool) -> int:
         if not is_confirmed:
             click.echo(f"{plan.row.path}, No. {plan.row.number}: {plan.row.subject}", err=as_json)
             handed_over = count_phrase(plan.handed_over, "message")
-            click.echo(f"  handed over  {handed_over}: they cannot be recalled", err=as_json)
+            click.echo(f"  handed over  {handed_over}, which cannot be recalled", err=as_json)
             click.echo(f"  to cancel    {count_phrase(plan.open, 'message')}", err=as_json)
             if not click.confirm("Cancel the issue?", err=as_json):
                 click.echo("Nothing was changed.", err=as_json)
@@ -41,7 +41,7 @@ def command(issue: str, folder: Path, is_confirmed: bool, as_json: bool) -> int:
         row, cancelled = publisher.issues.cancel(plan.row.path)
     known = plan.handed_over + plan.open - cancelled
     lines = [
-        f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {known:,} were handed over.",
+        f"Cancelled {count_phrase(cancelled, 'message')} of {row.path}; {count_phrase(known, 'message')} had been handed over.",
         f"The next issue of {row.digest} brings its articles to the subscribers who did not get them.",
     ]
     fields = {"issue": row.path, "cancelled": cancelled, "handed_over": known}

@@ -144,7 +144,7 @@ def _draft(draft: DraftSummary, folder: Path, outbox: str) -> list[str]:
         lines.append(f"             blocked by {count_phrase(len(draft.errors), 'error')}: {draft.errors[0]}")
     if draft.errors or draft.warnings:
         warnings = count_phrase(draft.warnings, "warning") + "; " if draft.warnings else ""
-        lines.append(f"             {warnings}'publish check {draft.digest}' shows how to fix them")
+        lines.append(f"             {warnings}'publish check {draft.digest}' shows what to fix")
     if draft.silenced:
         # Imported here, because most sites silence nothing.
         from publisher.findings.silence import silenced_phrase

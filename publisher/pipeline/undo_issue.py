@@ -22,7 +22,7 @@ from publisher.errors import SettingsError
 from publisher.model.delivery import NOT_HANDED_OVER, DeliveryState
 from publisher.pipeline.stage_outbox import stage_outbox
 
-_NOTHING_OPEN: Final = "every message was handed over or given up; there is nothing to cancel"
+_NOTHING_OPEN: Final = "no message of it is left to be sent: there is nothing to cancel"
 #: States of messages that a mail server has, or may have.
 _HANDED_OVER: Final = (DeliveryState.HANDED_OVER, DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)
 

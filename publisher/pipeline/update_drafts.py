@@ -150,7 +150,7 @@ def describe_due(site: Site, draft: IssueDraft, reason: str) -> str:
         return _WITHOUT_CADENCE[settings.send].format(slug=slug)
     if draft.waiting_slot is not None:
         if draft.opens_by_itself:
-            return f"blocked by errors since its slot {when}: 'publish check {slug}' shows how to fix them"
+            return f"blocked by errors since its slot {when}: 'publish check {slug}' shows what to fix"
         return f"waiting for approval since {when}: publish approve {slug}"
     return _WITH_CADENCE[settings.send].format(slug=slug, when=when)
 

@@ -15,6 +15,7 @@ from publisher.digests.draft_content import load_content
 from publisher.digests.issue_drafts_store import IssueDraft
 from publisher.digests.store import IssueRow
 from publisher.html.dates import minute_text
+from publisher.html.text import count_phrase
 from publisher.model.digests import SendPolicy
 from publisher.model.result import Result, iso_time
 from publisher.pipeline.update_drafts import describe_due, overdue_note
@@ -48,14 +49,14 @@ class DraftStatus(Result):
         count = len(self.articles)
         lines = [
             f"{self.digest}/next  draft of No. {self.number}  {self.subject}",
-            f"  {count:,} article{'' if count == 1 else 's'}, version {self.hash}",
+            f"  {count_phrase(count, 'article')}, version {self.hash}",
             f"  {self.due}",
         ]
         if self.overdue:
             lines.append(f"  {self.overdue}")
         if self.errors and self.forced is None:
-            errors = "1 error" if self.errors == 1 else f"{self.errors:,} errors"
-            lines.append(f"  blocked by {errors}: 'publish check {self.digest}' shows how to fix them")
+            errors = count_phrase(self.errors, "error")
+            lines.append(f"  blocked by {errors}: 'publish check {self.digest}' shows what to fix")
         return lines
 
 

@@ -125,7 +125,7 @@ def test_a_draft_with_an_error_is_reported_blocked_and_forced(site: SiteKit) -> 
     """``publish now`` names the error, approval is blocked, ``publish check --force`` allows this draft."""
     shown = run("now", cwd=site.root).stdout
     assert "blocked by 1 error: dummy-text: 'Lorem ipsum'" in shown
-    assert "'publish check daily' shows how to fix them" in shown
+    assert "'publish check daily' shows what to fix" in shown
     result = run("check", "daily", "--no-browser", cwd=site.root)
     assert result.returncode == 1
     assert "error dummy-text\n  required: no dummy text is left" in result.stdout

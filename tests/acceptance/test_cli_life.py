@@ -255,9 +255,9 @@ def test_cancel_says_how_many_messages_were_handed_over_and_how_many_are_cancell
     assert "add --yes to cancel" in run(site, "cancel", "daily").stderr
     refused = run(site, "cancel", "daily", answer="n")
     assert refused.status == 2 and counts(site) == {DeliveryState.QUEUED: 2}
-    assert "  handed over  0 messages: they cannot be recalled\n  to cancel    2 messages\n" in refused.stdout
+    assert "  handed over  0 messages, which cannot be recalled\n  to cancel    2 messages\n" in refused.stdout
     shown = done(site, "cancel", "daily", answer="y")
-    assert f"Cancelled 2 messages of {name}; 0 were handed over." in shown
+    assert f"Cancelled 2 messages of {name}; 0 messages had been handed over." in shown
     assert counts(site) == {DeliveryState.CANCELLED: 2}
     # Articles that come back make no draft by themselves.
     assert staged(site) == [site.newest_issue().name]

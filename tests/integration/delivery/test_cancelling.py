@@ -62,7 +62,7 @@ def test_what_was_not_handed_over_is_not_sent(site: ScheduledSite) -> None:
     assert states(site.kit) == {"accepted": 2, "cancelled": 2}
     site.tick(MONDAY)
     assert len(site.recipients) == 2
-    with pytest.raises(SettingsError, match="every message was handed over or given up; there is nothing to cancel"):
+    with pytest.raises(SettingsError, match="no message of it is left to be sent: there is nothing to cancel"):
         cancel(site.kit.site, row.path, MONDAY)
 
 

@@ -81,7 +81,7 @@ def test_a_draft_with_errors_or_too_few_articles_says_so(site: MailKit) -> None:
     site.article("one.md", "One", body="Lorem ipsum dolor.")
     site.draft_issue()
     assert upcoming_issues(site.site, NOW).drafts[0].lines()[-1] == (
-        "  blocked by 1 error: 'publish check daily' shows how to fix them"
+        "  blocked by 1 error: 'publish check daily' shows what to fix"
     )
     site.settings(
         (site.root / "publisher.toml").read_text("utf-8").replace('send = "review"', 'send = "review"\nat_least = 3')

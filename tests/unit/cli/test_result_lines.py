@@ -219,7 +219,7 @@ def test_a_run_shows_the_draft_its_size_when_it_is_due_and_where_to_look(kit: Si
         "             its slot has passed",
         "             3 stories shortened to fit",
         "             blocked by 1 error: html: it is broken",
-        "             2 warnings; 'publish check daily' shows how to fix them",
+        "             2 warnings; 'publish check daily' shows what to fix",
         "             1 finding silenced: link-text",
     ]
     assert "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)." in shown
