@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 from publisher.context import Context
@@ -18,6 +19,12 @@ _Result = TypeVar("_Result")
 
 class Subject:
     """A part of the API: the use cases of one subject."""
+
+    def __init_subclass__(cls) -> None:
+        # help() and tracebacks name a method as programs call it, not by its use case.
+        for name, member in vars(cls).items():
+            if isinstance(member, FunctionType):
+                member.__name__, member.__qualname__ = name, f"{cls.__name__}.{name}"
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher

@@ -118,6 +118,7 @@ def test_methods_have_the_signature_and_the_text_of_their_use_case() -> None:
     from publisher.api.subscribers import Subscribers
 
     assert list(inspect.signature(Subscribers.add).parameters)[:2] == ["self", "address"]
+    assert Subscribers.add.__qualname__ == "Subscribers.add"
     assert (Subscribers.add.__doc__ or "").startswith("Add or update a subscriber")
 
 
