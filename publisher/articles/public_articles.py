@@ -19,7 +19,11 @@ def newest_articles(context: Context, most: int) -> Sequence[Article]:
 
 
 def article_at(context: Context, path: str) -> Article | None:
-    """Return the article at a path below base_url; None if there is none, or it is not published or was withdrawn."""
+    """Return the article at a path below base_url; None if there is none, or it is not published or was withdrawn.
+
+    Args:
+        path: what the article's URL has after base_url, with its first slash, such as ``/2026/01/bridge-opens``.
+    """
     site = context.site
     with context.db.read() as connection:
         seq = store.seq_at_path(connection, path, context.seconds)

@@ -128,7 +128,7 @@ def _pages(messages: Iterable[tuple[str, bytes | None]]) -> Iterator[list[tuple[
     yield page
 
 
-def process_mailbox(context: Context, *, path: Path | None = None, keep: bool = False) -> BounceResult:
+def process_mailbox(context: Context, *, path: Path | str | None = None, keep: bool = False) -> BounceResult:
     """Process bounces, complaints and requests to unsubscribe from a mailbox, and delete them from it.
 
     Args:
@@ -176,10 +176,10 @@ def process_messages(context: Context, messages: Iterable[bytes]) -> BounceResul
     return counts.result()
 
 
-def _open_mailbox(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:
+def _open_mailbox(site: Site, path: Path | str | None) -> AbstractContextManager[Mailbox]:
     settings = site.bounces
     if path is not None:
-        return open_folder(path)
+        return open_folder(Path(path))
     if settings.path is not None:
         return open_folder(site.root / settings.path)
     if settings.imap is None:

@@ -120,7 +120,7 @@ def deliver(
         ring = keyring(site, connection)
         _recover(connection, site, seconds, transport)
         if uncertain is not None:
-            deliveries.resolve_uncertain(connection, row.id, seconds, uncertain)
+            deliveries.resolve_uncertain(connection, row.id, seconds, UncertainPolicy(uncertain))
         due, limit = deliveries.count_due(connection, row.id, seconds), _within_warm_up(connection, site, began, limit)
         load_pauses(connection, transport, began, is_attended=is_attended)
     result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())

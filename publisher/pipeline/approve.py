@@ -95,7 +95,8 @@ def plan_approval(context: Context, target: str, *, time: ApprovalTime = Approva
     Raises:
         SettingsError: there is no such digest, or nothing for its next issue.
     """
-    site, now = context.site, context.now
+    # A program may pass the value of the enumeration.
+    site, now, time = context.site, context.now, ApprovalTime(time)
     with _current_draft(context, target, time) as (result, update):
         draft = _require_draft(context, update)
         with context.db.read() as connection:
@@ -248,7 +249,8 @@ def approve(
         SettingsError: there is no draft, it may not be approved, or it is not the expected one.
         SendingBlocked: it has placeholder values, and real recipients.
     """
-    site, now = context.site, context.now
+    # A program may pass the value of the enumeration: "slot" must not send at once.
+    site, now, time = context.site, context.now, ApprovalTime(time)
     with _current_draft(context, target, time) as (_, update):
         draft = _require_draft(context, update)
         if expect is not None and not _is_version(draft.hash, expect):

@@ -13,13 +13,14 @@ from publisher.settings import SETTINGS_FILE, read_site
 _SITE_TEMPLATE = Path(__file__).parent.parent / "templating" / "site_template"
 
 
-def create_site(folder: Path, *, title: str, base_url: str) -> list[Path]:
+def create_site(folder: Path | str, *, title: str, base_url: str) -> list[Path]:
     """Create a site and its folder, and return the new files; existing ones stay as they are.
 
     Raises:
         SettingsError: the folder is already a site, or the title or URL is invalid.
         StageError: the folder is not writable.
     """
+    folder = Path(folder)
     settings = folder / SETTINGS_FILE
     if settings.exists():
         raise SettingsError(f"{settings} exists already. Run 'publish now' in this site, or choose another folder.")

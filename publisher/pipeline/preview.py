@@ -69,7 +69,7 @@ class Preview(Result):
 
 
 def preview(
-    context: Context, digest: str, *, folder: Path | None = None, browser: BackgroundBrowser | None = None
+    context: Context, digest: str, *, folder: Path | str | None = None, browser: BackgroundBrowser | None = None
 ) -> Preview:
     """Write the digest's next issue as HTML, plain text and, with a browser, screenshots.
 
@@ -86,7 +86,7 @@ def preview(
     """
     site = context.site
     settings = site.digest(digest)
-    target = folder or site.outbox_dir / "_preview" / digest
+    target = Path(folder or site.outbox_dir / "_preview" / digest)
     # A browser takes as long to start as the issue takes to compose.
     with ExitStack() as stack:
         browser = browser or stack.enter_context(BackgroundBrowser(local_media_loader(site)))

@@ -110,7 +110,7 @@ class ImportResult:
 
 def import_list(
     context: Context,
-    path: Path,
+    path: Path | str,
     *,
     digests: Sequence[str] = (),
     resubscribe: str | None = None,
@@ -131,7 +131,7 @@ def import_list(
     Raises:
         SettingsError: the file cannot be read, there is no such digest, or the reason is empty.
     """
-    site, db = context.site, context.db
+    site, db, path = context.site, context.db, Path(path)
     defaults = require_digests(site, digests) or (tuple(site.digests) if len(site.digests) == 1 else ())
     change = StateChange(ChangeSource.IMPORT, context.seconds, require_reason(resubscribe))
     result = ImportResult()

@@ -40,7 +40,7 @@ def render_personal_feed(context: Context, token: str, form: FeedFormat) -> byte
     """
     from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
-    site, db = context.site, context.db
+    site, db, form = context.site, context.db, FeedFormat(form)
     with db.read() as connection:
         subscriber = _subscriber(site, connection, token)
         if subscriber is None:

@@ -218,7 +218,7 @@ def request_data(context: Context, subscriber_id: int, kind: ConfirmationKind) -
     if kind not in (ConfirmationKind.DOWNLOAD, ConfirmationKind.ERASE):
         raise ValueError(f"{kind} is not a request for data. Use DOWNLOAD or ERASE")
     with context.db.write() as connection:
-        _queue(context, connection, subscriber_id, kind, {})
+        _queue(context, connection, subscriber_id, ConfirmationKind(kind), {})
 
 
 def _queue(

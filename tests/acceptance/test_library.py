@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import publisher
-from publisher import Publisher, SubscriptionRequest, check_feed, check_message, next_slot
+from publisher import Publisher, SubscriptionRequest, check_feed, check_message, create_site, next_slot
 from publisher.api.subject import Subject
 from publisher.errors import SettingsError
 from publisher.testing import temporary_site
@@ -168,6 +168,23 @@ def test_a_use_case_of_the_whole_site_rolls_back_in_a_dry_run(kit: SiteKit) -> N
         result = site.publish()
     assert result.dry_run and result.new == 1
     assert not (kit.root / "feeds/all.rss").exists()
+
+
+def test_calls_take_values_of_enumerations_and_paths_as_text(tmp_path: Path) -> None:
+    """Programs that no type checker reads pass text; a wrong one is an error and not another choice."""
+    with temporary_site(articles={"one.md": ARTICLE}) as site:
+        people, digests, issues = site.publisher.subscribers, site.publisher.digests, site.publisher.issues
+        (tmp_path / "people.csv").write_text("address\nann@example.org\n")
+        assert people.import_list(str(tmp_path / "people.csv")).added == 1
+        with pytest.raises(ValueError, match="'later' is not a valid ApprovalTime"):
+            digests.approve("daily", time="later")  # type: ignore[arg-type]
+        digests.approve("daily", time="now")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="'drop' is not a valid UncertainPolicy"):
+            issues.send("daily", uncertain="drop")  # type: ignore[arg-type]
+        assert issues.send("daily", uncertain="skip").counts.accepted == 1  # type: ignore[arg-type]
+        (tmp_path / "box").write_bytes(b"")
+        assert issues.process_mailbox(path=str(tmp_path / "box")).messages == 0
+    assert create_site(str(tmp_path / "new"), title="New", base_url="https://new.example")[0].is_file()
 
 
 def test_functions_without_a_site() -> None:
