@@ -107,6 +107,7 @@ class TemporarySite:
     mail: MemoryTransport
     #: Its time.
     clock: FixedClock
+    #: The folder with publisher.toml.
     folder: Path
 
     def write_article(self, name: str, content: str | Mapping[str, object]) -> Path:

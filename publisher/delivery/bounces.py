@@ -63,9 +63,12 @@ class BounceResult(Result):
     """Counts of the messages that were processed."""
 
     messages: int = 0
+    #: Bounces of addresses that do not exist.
     hard: int = 0
+    #: Bounces for another reason, such as a full mailbox.
     soft: int = 0
     complaints: int = 0
+    #: Requests to unsubscribe.
     unsubscribed: int = 0
     #: Bounces that changed nothing: without the token of the return path, or too long after the delivery.
     unverified: int = 0

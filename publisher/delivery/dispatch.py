@@ -36,6 +36,7 @@ class DeliveryCounts:
     deferred: int = 0
     failed: int = 0
     uncertain: int = 0
+    #: Not sent, because the subscriber unsubscribed or was suppressed meanwhile.
     suppressed: int = 0
 
     @property

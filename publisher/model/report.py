@@ -164,7 +164,9 @@ class PublishResult(Result):
     warnings: tuple[Problem, ...] = ()
     #: Number of staged feed files.
     feed_files: int = 0
+    #: Files that were written, relative to the site.
     feeds_changed: tuple[str, ...] = ()
+    #: Files that were removed.
     feeds_removed: tuple[str, ...] = ()
     #: Why the feeds could not be staged although newsletters were sent; empty if they were staged.
     feeds_failed: str = ""
@@ -180,6 +182,7 @@ class PublishResult(Result):
     held: tuple[HeldIssue, ...] = ()
     #: Issues whose missing files were staged again.
     restaged: tuple[str, ...] = ()
+    #: Digests without a draft.
     waiting: tuple[WaitingDigest, ...] = ()
     notifications: NotificationResult = NotificationResult()
     #: Issues that were sent, or tried, in this run.

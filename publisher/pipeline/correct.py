@@ -38,6 +38,7 @@ class CorrectionResult(Result):
     issues: tuple[str, ...] = ()
     #: Approved issues with the old version that are not sent yet (``DIGEST/NAME``), newest first. They are held.
     approved: tuple[str, ...] = ()
+    #: The result of the run that staged the correction.
     report: PublishResult | None = field(default=None, metadata={"json": "publish"})
 
 

@@ -65,6 +65,7 @@ class DigestStatus(Result):
 class Status(Result):
     """The state of a site."""
 
+    #: Stored articles that were not withdrawn.
     articles: int
     #: Withdrawn articles.
     withdrawn: int
@@ -72,6 +73,7 @@ class Status(Result):
     drafts: tuple[DraftRow, ...]
     #: Published articles that the next run withdraws, because a newer release treats their records as drafts.
     published_drafts: tuple[PublishedDraft, ...]
+    #: Files of articles/ that were read.
     files: int
     feeds: int
     feed_files: int = field(metadata=_NESTED)
@@ -104,7 +106,9 @@ class Status(Result):
     deliveries: dict[int, dict[DeliveryState, int]] = field(metadata=_NESTED)
     #: Issue ID → the state of the issue in words.
     states: dict[int, str] = field(default_factory=dict, metadata=_NESTED)
+    #: Records that were rejected, and steps that failed, until they are fixed.
     refused: tuple[Problem, ...]
+    #: Values that were repaired or guessed, approved issues with warnings, and names that will be removed.
     warnings: tuple[Problem, ...]
 
     def as_dict(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class ConfirmationEmail:
     request: Mapping[str, Any]
     #: Seconds since 1970, as all times here.
     made_at: int
+    #: When its link was used first; None if it was not.
     used_at: int | None
 
 
