@@ -129,7 +129,7 @@ def test_a_list_without_a_column_of_addresses_is_rejected_by_name(mail_kit: Mail
 
 
 def test_rejected_rows_are_listed_in_the_order_of_the_file(mail_kit: MailKit) -> None:
-    """An operator reads them beside the list. Rows without a digest are rejected after the others of their page."""
+    """An operator reads them beside the list, where rows without a digest are not the last ones."""
     mail_kit.add_settings('[digests.other]\ntitle = "The Other"\n')
     found = imported(mail_kit, "email\nanna@example.org\nno address\n")
     assert [row.number for row in found.rejections] == [2, 3]
