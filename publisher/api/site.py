@@ -52,7 +52,7 @@ class Publisher:
     """
 
     articles: Articles = _subject("Articles", "The articles: correct, retract, reinstate.")
-    feeds: Feeds = _subject("Feeds", "The feeds: personal feeds, hubs, web servers.")
+    feeds: Feeds = _subject("Feeds", "The feeds: of an article, personal, hubs, web servers.")
     digests: Digests = _subject("Digests", "The newsletters: drafts, notes, approval.")
     issues: Issues = _subject("Issues", "The issues and their deliveries.")
     reports: Reports = _subject("Reports", "Reports about the site.")

@@ -7,6 +7,7 @@ import hashlib
 from sqlalchemy import Connection
 
 from publisher.articles import store
+from publisher.context import Context
 from publisher.feeds import archives_store as archives
 from publisher.feeds import facets_store as facets
 from publisher.feeds import store as table
@@ -59,6 +60,21 @@ def definition_of(facet: Facet, site: Site) -> FeedDefinition:
         url=f"{site.feeds_url}/{path}",
         archive_url=f"{site.feeds_url}/archive/{path}" if facet.kind in site.feeds.archived_kinds else None,
     )
+
+
+def feeds_of_article(context: Context, seq: int) -> list[str]:
+    """Return the URLs of the feeds that an article belongs to, without the suffix of a format such as ``.rss``.
+
+    An article that is too old for the limit of a feed is in its archive, if the feed has one.
+
+    Args:
+        seq: the arrival number of the article (``Article.seq``).
+    """
+    site = context.site
+    with context.db.read() as connection:
+        ids = facets.memberships(connection, [seq])
+        known = [row.facet for row in table.feed_rows(connection) if row.facet.id in ids]
+    return sorted(definition_of(facet, site).url for facet in known if is_configured(facet, site))
 
 
 def is_configured(facet: Facet, site: Site) -> bool:

@@ -14,7 +14,7 @@ import publisher
 from publisher import Publisher, SubscriptionRequest, check_feed, check_message, create_site, next_slot
 from publisher.api.subject import Subject
 from publisher.errors import SettingsError
-from publisher.testing import temporary_site
+from publisher.testing import SETTINGS, temporary_site
 from tests.conftest import SiteKit
 
 PAGE = (Path(__file__).parents[2] / "docs/library.md").read_text("utf-8")
@@ -185,6 +185,22 @@ def test_calls_take_values_of_enumerations_and_paths_as_text(tmp_path: Path) -> 
         (tmp_path / "box").write_bytes(b"")
         assert issues.process_mailbox(path=str(tmp_path / "box")).messages == 0
     assert create_site(str(tmp_path / "new"), title="New", base_url="https://new.example")[0].is_file()
+
+
+def test_the_feeds_of_an_article_are_named_by_url() -> None:
+    """A site's own page of an article links to them."""
+    text = ARTICLE.replace("---\nText", "topic: Water\nregion: Africa\n---\nText")
+    settings = f'{SETTINGS}\n[feeds]\nby = ["topic"]\n[feeds.channels.africa]\ntitle = "Africa"\nregion = ["Africa"]\n'
+    with temporary_site(settings=settings, articles={"one.md": text}) as site:
+        site.publisher.publish()
+        [article] = site.publisher.articles.newest(5)
+        feeds = ["africa", "all", "topic/water"]
+        assert site.publisher.feeds.of_article(article.seq) == [
+            f"https://review.example/feeds/{name}" for name in feeds
+        ]
+        assert all((site.folder / "feeds" / f"{name}.rss").is_file() for name in feeds)
+        site.publisher.articles.retract("one.md", "It was wrong.")
+        assert site.publisher.feeds.of_article(article.seq) == []
 
 
 def test_functions_without_a_site() -> None:
