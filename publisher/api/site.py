@@ -149,7 +149,7 @@ class Publisher:
         return local_now(self.site, self.clock)
 
     def context(self) -> Context:
-        """Return what use cases are given, at the current time."""
+        """Return the context that use cases inside the package take, at the current time; programs do not need it."""
         with self._lock:
             return Context(
                 site=self.site,
