@@ -160,7 +160,7 @@ def run_hub_tasks(
             now = int(clock.now().timestamp())
             with db.write() as connection:
                 jobs = job_queue.claim(connection, hub.HUB_KINDS, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
-                secrets_by_feed = hub.secrets_by_feed(connection, jobs)
+                secrets_by_feed = hub.secrets_by_feed(connection, jobs, now)
             if not jobs:
                 break
             task = partial(_run_job, site, client, secrets_by_feed, unresponsive)

@@ -38,11 +38,12 @@ def queue_content(connection: Connection, topic: str, now: int) -> None:
     job_queue.queue_for_each(connection, hub_subscription.c.callback, is_subscribed, delivery)
 
 
-def secrets_by_feed(connection: Connection, jobs: Sequence[Job]) -> dict[tuple[str, str], str]:
-    """Return (topic, callback) → secret, for the jobs that have a subscription."""
+def secrets_by_feed(connection: Connection, jobs: Sequence[Job], now: int) -> dict[tuple[str, str], str]:
+    """Return (topic, callback) → secret, for the jobs whose subscription has not expired."""
     columns = (hub_subscription.c.topic, hub_subscription.c.callback)
     keys = [(job.subject, job.target) for job in jobs]
-    query = select(*columns, hub_subscription.c.secret).where(tuple_(*columns).in_(keys))
+    is_subscribed = tuple_(*columns).in_(keys) & (hub_subscription.c.leased_until > now)
+    query = select(*columns, hub_subscription.c.secret).where(is_subscribed)
     return {(topic, callback): secret for topic, callback, secret in connection.execute(query)}
 
 

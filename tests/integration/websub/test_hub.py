@@ -199,6 +199,19 @@ def test_a_delivery_that_waits_for_a_retry_ends_with_its_subscription(hub_site: 
         assert hub.count_rows(connection) == 0
 
 
+def test_a_delivery_that_waits_for_a_retry_ends_with_the_lease_of_its_subscription(hub_site: HubSite) -> None:
+    """A hub must not send a feed to a server whose lease has ended."""
+    with subscriber() as one:
+        hub_site.request(one.url, lease_seconds="3600")
+        hub_site.work()
+        one.content_statuses = [500, 204]
+        hub_site.change("two")
+        hub_site.clock.advance(hours=2)
+        hub_site.change("three", work=False)
+        report = hub_site.work()
+        assert len(one.received) == 1 and (report.delivered, report.failed) == (0, [])
+
+
 def test_a_retried_delivery_is_signed_with_the_secret_of_the_renewed_subscription(hub_site: HubSite) -> None:
     """Its server knows no other secret by then."""
     with subscriber() as one:
