@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, select, text
 
+from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.reports import click, feed_requests
 
 
@@ -44,7 +45,9 @@ _ADD_CLICK: Final = text(
 
 def add_feed_requests(connection: Connection, rows: Sequence[FeedRequestRow]) -> None:
     """Add requests to the stored counts; keep the greatest subscriber count of a day."""
-    connection.execute(_ADD_REQUESTS, [asdict(row) for row in rows])
+    names = tuple(field.name for field in fields(FeedRequestRow))
+    # In one order, or two servers would wait for each other.
+    execute_rows(connection, _ADD_REQUESTS, names, sorted(map(astuple, rows)))
 
 
 def delete_feed_requests_before(connection: Connection, day: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from publisher.model.subscriptions import ConfirmationKind
 from publisher.reports import statistics_store as listening
 from publisher.reports.statistics_store import FeedRequestRow
 from publisher.reports.stats import record_feed_requests
+from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web import Web
 from publisher.web.metrics import Metrics
@@ -40,7 +42,31 @@ def test_two_servers_may_count_the_first_request_of_a_feed(any_kit: SiteKit) -> 
     second = replace(first, subscribers=44, requests=3, unchanged=0)
     with any_kit.open() as db, db.write() as connection:
         listening.add_feed_requests(connection, [first, second])
+        listening.add_feed_requests(connection, [])
         assert listening.feed_requests_since(connection, "2026-11-23") == [replace(first, requests=5)]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("prepared_database_url", ["postgresql"], indirect=True)
+def test_servers_that_count_the_same_feeds_in_another_order_do_not_block_each_other(prepared_database_url: str) -> None:
+    """PostgreSQL would end one of two transactions that wait for each other, and its requests would be lost."""
+    names = [f"{kind}/{number:03}" for kind in ("tag", "topic") for number in range(150)]
+    rows = [
+        FeedRequestRow(day="2026-11-23", feed=name, program="Feedly", subscribers=1, requests=1, unchanged=0)
+        for name in names
+    ]
+
+    def count(order: int) -> None:
+        with Database.open(prepared_database_url) as db:
+            for _ in range(8):
+                with db.write() as connection:
+                    listening.add_feed_requests(connection, rows[::order])
+
+    with ThreadPoolExecutor(4) as pool:
+        for counted in [pool.submit(count, order) for order in (1, -1, 1, -1)]:
+            counted.result(60)
+    with Database.open(prepared_database_url) as db, db.read() as connection:
+        assert {row.requests for row in listening.feed_requests_since(connection, "2026-11-23")} == {32}
 
 
 def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
