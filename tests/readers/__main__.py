@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.readers.clients import CLIENTS
 from tests.readers.features import FEATURES, supported_features
 from tests.support.http_servers import run_web_server
+from tests.support.parsers import close_shared_parser
 
 
 def main() -> None:
@@ -25,4 +26,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        close_shared_parser()
