@@ -36,7 +36,7 @@ class DeliveryCounts:
     deferred: int = 0
     failed: int = 0
     uncertain: int = 0
-    #: Not sent, because the subscriber unsubscribed or was suppressed meanwhile.
+    #: Not sent: the subscriber unsubscribed, paused mail or was suppressed since it was queued, or it was too late.
     suppressed: int = 0
 
     @property

@@ -78,7 +78,7 @@ def unpaged_articles(connection: Connection, facet_id: int, now: int) -> list[in
 
 
 def last_page_number(connection: Connection, facet_id: int) -> int:
-    """Return the number of a facet's newest archive page; 0 if present is none."""
+    """Return the number of a facet's newest archive page; 0 if there is none."""
     query = select(func.coalesce(func.max(archived.c.page), 0)).where(archived.c.facet_id == facet_id)
     return int(connection.execute(query).scalar_one())
 
