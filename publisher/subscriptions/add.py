@@ -44,8 +44,10 @@ def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
     """Return names of digests without repetitions.
 
     Raises:
-        SettingsError: the site has no such digest.
+        SettingsError: the site has no such digest, or the names are one text.
     """
+    if isinstance(names, str):
+        raise SettingsError(f"the digests are the text {names!r}. Give a list, such as [{names!r}]")
     slugs = tuple(dict.fromkeys(names))
     for slug in slugs:
         site.digest(slug)

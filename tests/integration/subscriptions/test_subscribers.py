@@ -237,6 +237,7 @@ def test_a_followed_label_says_nothing_about_consent(mail_kit: MailKit, tag: str
         ({"zone": "Europe/Nowhere", "follows": {"tags": ["Unsubscribed"]}}, "'Europe/Nowhere' is not a time zone"),
         ({"language": "English please"}, "is not a language tag"),
         ({"follows": {"tags": ["a|b"]}}, "cannot be a label"),
+        ({"digests": "daily"}, "the digests are the text 'daily'. Give a list"),
         ({"follows": {"colours": ["red"]}}, "'colours' is no field of interests; the fields are topics, regions"),
     ],
 )
